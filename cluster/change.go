@@ -1,0 +1,31 @@
+package cluster
+
+import "fmt"
+
+// Change is one create, update or delete of one object. Before is nil for a
+// create, After is nil for a delete.
+type Change struct {
+	Before Object
+	After  Object
+}
+
+// Ref is the identity of the object that changes.
+func (c Change) Ref() Ref {
+	if c.After != nil {
+		return c.After.Ref()
+	}
+	if c.Before != nil {
+		return c.Before.Ref()
+	}
+	return Ref{}
+}
+
+func (c Change) validate() error {
+	switch {
+	case c.Before == nil && c.After == nil:
+		return fmt.Errorf("a change needs an object before or after it")
+	case c.Before != nil && c.After != nil && c.Before.Ref() != c.After.Ref():
+		return fmt.Errorf("a change is about one object, got %s before and %s after", c.Before.Ref(), c.After.Ref())
+	}
+	return nil
+}

@@ -1,0 +1,79 @@
+package cluster
+
+import (
+	"cmp"
+	"time"
+
+	"k8s.io/apimachinery/pkg/labels"
+)
+
+// Ref names one object of the model. Namespace is empty for a Namespace.
+type Ref struct {
+	Namespace string
+	Kind      string
+	Name      string
+}
+
+// String is how people see a ref: "shop/Deployment/web", or "Namespace/shop" for
+// an object without a namespace.
+func (r Ref) String() string {
+	if r.Namespace == "" {
+		return r.Kind + "/" + r.Name
+	}
+	return r.Namespace + "/" + r.Kind + "/" + r.Name
+}
+
+// Compare orders refs by namespace, kind and name.
+func (r Ref) Compare(o Ref) int {
+	return cmp.Or(
+		cmp.Compare(r.Namespace, o.Namespace),
+		cmp.Compare(r.Kind, o.Kind),
+		cmp.Compare(r.Name, o.Name),
+	)
+}
+
+// Object is one thing of the model: a *Namespace, *Pod, *Template, *Netpol or *Foreign.
+type Object interface {
+	// Ref is the object's identity in the model.
+	Ref() Ref
+}
+
+// Namespace is what the model keeps of a v1 Namespace.
+type Namespace struct {
+	Name string
+	// Labels always hold kubernetes.io/metadata.name (KEP-2161).
+	Labels labels.Set
+	// DeletedAt is metadata.deletionTimestamp; zero while the namespace lives.
+	DeletedAt time.Time
+	// Implied is set when no Namespace object was seen: only some object's
+	// metadata.namespace names it, so labels other than its name are not known.
+	Implied bool
+}
+
+// Ref implements Object.
+func (n *Namespace) Ref() Ref { return Ref{Kind: "Namespace", Name: n.Name} }
+
+// Terminating reports whether the namespace is being deleted.
+func (n *Namespace) Terminating() bool { return !n.DeletedAt.IsZero() }
+
+func impliedNamespace(name string) *Namespace {
+	return &Namespace{Name: name, Labels: labels.Set{nameLabel: name}, Implied: true}
+}
+
+// nameLabel is on every Namespace, set by the API server (KEP-2161).
+const nameLabel = "kubernetes.io/metadata.name"
+
+// Foreign is an object of a policy API that the model does not understand, such
+// as a CiliumNetworkPolicy. Its presence makes answers unknown, see
+// Snapshot.Foreign.
+type Foreign struct {
+	Group     string
+	Kind      string
+	Namespace string
+	Name      string
+}
+
+// Ref implements Object. The kind carries the group, so that two APIs' NetworkPolicy do not clash.
+func (f *Foreign) Ref() Ref {
+	return Ref{Namespace: f.Namespace, Kind: f.Kind + "." + f.Group, Name: f.Name}
+}

@@ -1,0 +1,76 @@
+package cluster
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+)
+
+// Match is the answer of a selector. The zero value is No.
+type Match uint8
+
+// The answers. Maybe is that of a selector that does not parse: it may select
+// anything.
+const (
+	No Match = iota
+	Maybe
+	Yes
+)
+
+// And is the weaker of two answers.
+func (m Match) And(o Match) Match { return min(m, o) }
+
+// Or is the stronger of two answers.
+func (m Match) Or(o Match) Match { return max(m, o) }
+
+// Selector is a compiled metav1.LabelSelector. The zero Selector matches nothing.
+type Selector struct {
+	compiled labels.Selector
+	broken   bool
+	source   *metav1.LabelSelector
+}
+
+// Everything matches every label set, as the empty LabelSelector does.
+func Everything() Selector {
+	return Selector{compiled: labels.Everything(), source: &metav1.LabelSelector{}}
+}
+
+// NewSelector compiles s. An empty selector matches everything. When s does not
+// parse, the error says why and the returned Selector answers Maybe, so that a
+// stored object that cannot be read is never taken to select nothing.
+func NewSelector(s metav1.LabelSelector) (Selector, error) {
+	compiled, err := metav1.LabelSelectorAsSelector(&s)
+	if err != nil {
+		return Selector{broken: true, source: &s}, err
+	}
+	return Selector{compiled: compiled, source: &s}, nil
+}
+
+// Matches tells whether the selector selects an object with labels l.
+func (s Selector) Matches(l labels.Set) Match {
+	switch {
+	case s.broken:
+		return Maybe
+	case s.compiled == nil:
+		return No
+	case s.compiled.Matches(l):
+		return Yes
+	}
+	return No
+}
+
+// SelectsAll reports whether the selector is the empty one.
+func (s Selector) SelectsAll() bool { return s.compiled != nil && s.compiled.Empty() }
+
+// String is the selector in kubectl's notation ("app=db,tier in (a,b)"),
+// "everything" for the empty one.
+func (s Selector) String() string {
+	switch {
+	case s.broken:
+		return "a selector that does not parse"
+	case s.compiled == nil:
+		return "nothing"
+	case s.compiled.Empty():
+		return "everything"
+	}
+	return s.compiled.String()
+}

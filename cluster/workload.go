@@ -1,0 +1,240 @@
+package cluster
+
+import (
+	"cmp"
+	"maps"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+
+	"k8s.io/apimachinery/pkg/labels"
+)
+
+// Workload is one peer of connections: the pods of one top controller together,
+// or a pod that stands alone.
+//
+// A pod counts to its controller's workload when it carries every label of the
+// template that made it; one that was relabelled away from it stands alone.
+type Workload struct {
+	Ref
+	// Labels are those of the top controller's template, of the pod itself when
+	// it stands alone, and of some pod when the controller's kind is not in the model.
+	Labels labels.Set
+	// Variants are the groups of pods that behave alike, in a stable order.
+	Variants []*Variant
+	// Parent is the workload that a pod which stands alone was made for; zero
+	// for every other workload.
+	Parent Ref
+}
+
+// Variant is a group of pods of one workload that a netpol cannot tell apart,
+// but for their addresses.
+type Variant struct {
+	Workload    *Workload
+	Labels      labels.Set
+	Ports       []NamedPort
+	HostNetwork bool
+	// IPs are the addresses of those pods that have one.
+	IPs []netip.Addr
+	// Unaddressed is set when a pod has no address yet, or the template may make
+	// one: which address it will get is not known.
+	Unaddressed bool
+	// Pods are the names of the existing pods.
+	Pods []string
+}
+
+// ResolvePort gives the numbers that a port name stands for, for one protocol.
+// It is a set: several containers may use the name.
+func (v *Variant) ResolvePort(name string, protocol Protocol) []uint16 {
+	var numbers []uint16
+	for _, p := range v.Ports {
+		if p.Name == name && p.Protocol == protocol {
+			numbers = append(numbers, p.Port)
+		}
+	}
+	return numbers
+}
+
+// folding is the workloads of a shard, computed when first asked for and shared
+// by all shards with the same pods and templates.
+type folding struct {
+	once   sync.Once
+	sorted []*Workload
+	byRef  map[Ref]*Workload
+	byPod  map[string]*Workload
+}
+
+// fold groups the shard's pods and templates into workloads, once.
+func (s *shard) fold() *folding {
+	s.folded.once.Do(func() {
+		f := folder{shard: s, byRef: map[Ref]*Workload{}, byPod: map[string]*Workload{}, variants: map[string]*Variant{}}
+		for _, key := range slices.SortedFunc(maps.Keys(s.templates), compareOwners) {
+			f.addTemplate(s.templates[key])
+		}
+		for _, name := range slices.Sorted(maps.Keys(s.pods)) {
+			f.addPod(s.pods[name])
+		}
+		s.folded.sorted = slices.SortedFunc(maps.Values(f.byRef), func(a, b *Workload) int { return a.Ref.Compare(b.Ref) })
+		s.folded.byRef, s.folded.byPod = f.byRef, f.byPod
+	})
+	return s.folded
+}
+
+type folder struct {
+	*shard
+	byRef    map[Ref]*Workload
+	byPod    map[string]*Workload
+	variants map[string]*Variant
+}
+
+// addTemplate makes the workload of a template that nothing in the model
+// controls. A controlled one (a ReplicaSet of a Deployment) speaks through its
+// pods only: old revisions have none.
+func (f *folder) addTemplate(t *Template) {
+	top := f.top(t)
+	if top != t.Ref() {
+		if _, modelled := f.templates[Owner{top.Kind, top.Name}]; modelled || t.Idle {
+			return
+		}
+	} else if t.Idle && t.Kind == "Job" {
+		return
+	}
+	w := f.workload(top, t.Labels)
+	v := f.variant(w, t.Labels, t.Ports, t.HostNetwork)
+	v.Unaddressed = true
+}
+
+func (f *folder) addPod(p *Pod) {
+	r, parent := f.workloadOf(p)
+	w := f.workload(r, p.Labels)
+	w.Parent = parent
+	v := f.variant(w, p.Labels, p.Ports, p.HostNetwork)
+	v.Pods = append(v.Pods, p.Name)
+	v.IPs = append(v.IPs, p.IPs...)
+	v.Unaddressed = v.Unaddressed || len(p.IPs) == 0
+	f.byPod[p.Name] = w
+}
+
+func (f *folder) workload(r Ref, l labels.Set) *Workload {
+	w, ok := f.byRef[r]
+	if !ok {
+		if t, ok := f.templates[Owner{r.Kind, r.Name}]; ok {
+			l = t.Labels
+		}
+		w = &Workload{Ref: r, Labels: l}
+		f.byRef[r] = w
+	}
+	return w
+}
+
+func (f *folder) variant(w *Workload, l labels.Set, ports []NamedPort, hostNetwork bool) *Variant {
+	key := variantKey(w.Ref, l, ports, hostNetwork)
+	v, ok := f.variants[key]
+	if !ok {
+		v = &Variant{Workload: w, Labels: l, Ports: ports, HostNetwork: hostNetwork}
+		f.variants[key] = v
+		w.Variants = append(w.Variants, v)
+	}
+	return v
+}
+
+func variantKey(r Ref, l labels.Set, ports []NamedPort, hostNetwork bool) string {
+	var b strings.Builder
+	b.WriteString(r.String())
+	for _, k := range slices.Sorted(maps.Keys(l)) {
+		b.WriteByte(0)
+		b.WriteString(k)
+		b.WriteByte('=')
+		b.WriteString(l[k])
+	}
+	for _, p := range ports {
+		b.WriteByte(1)
+		b.WriteString(p.Name)
+		b.WriteByte(byte(p.Protocol))
+		b.WriteByte(byte(p.Port >> 8))
+		b.WriteByte(byte(p.Port))
+	}
+	if hostNetwork {
+		b.WriteByte(2)
+	}
+	return b.String()
+}
+
+// workloadOf finds the workload that a pod is folded into, and for a pod that
+// stands alone the workload that it was made for.
+func (s *shard) workloadOf(p *Pod) (workload, parent Ref) {
+	if p.Controller == nil {
+		return p.Ref(), Ref{}
+	}
+	t, ok := s.templates[*p.Controller]
+	if !ok {
+		t, ok = s.grandparent(p)
+	}
+	if !ok {
+		// A controller that the model does not hold: a custom resource, or an
+		// object whose watch event is still on its way.
+		return Ref{p.Namespace, p.Controller.Kind, p.Controller.Name}, Ref{}
+	}
+	if carries(p.Labels, t.Labels) {
+		return s.top(t), Ref{}
+	}
+	return p.Ref(), s.top(t)
+}
+
+// grandparent finds the Deployment or CronJob above a ReplicaSet or Job that the
+// model has not seen yet (each kind has a watch of its own, and they race), by
+// the names that those controllers give. Only a template whose labels the pod
+// carries is taken, so a wrong guess opens nothing.
+func (s *shard) grandparent(p *Pod) (*Template, bool) {
+	var above Owner
+	switch p.Controller.Kind {
+	case "ReplicaSet":
+		name, ok := strings.CutSuffix(p.Controller.Name, "-"+p.Labels["pod-template-hash"])
+		if !ok {
+			return nil, false
+		}
+		above = Owner{"Deployment", name}
+	case "Job":
+		i := strings.LastIndexByte(p.Controller.Name, '-')
+		if i < 0 {
+			return nil, false
+		}
+		above = Owner{"CronJob", p.Controller.Name[:i]}
+	}
+	t, ok := s.templates[above]
+	if !ok || !carries(p.Labels, t.Labels) {
+		return nil, false
+	}
+	return t, true
+}
+
+// top follows the controllers of a template upwards. The last one may be of a
+// kind that is not in the model; then it is known by name only.
+func (s *shard) top(t *Template) Ref {
+	for range 4 { // a CronJob's Job is two; the bound is for owner references that form a ring
+		if t.Controller == nil {
+			break
+		}
+		above, ok := s.templates[*t.Controller]
+		if !ok {
+			return Ref{t.Namespace, t.Controller.Kind, t.Controller.Name}
+		}
+		t = above
+	}
+	return t.Ref()
+}
+
+// carries reports whether pod labels hold every label of a template.
+func carries(pod, template labels.Set) bool {
+	for k, v := range template {
+		if got, ok := pod[k]; !ok || got != v {
+			return false
+		}
+	}
+	return true
+}
+
+func compareOwners(a, b Owner) int {
+	return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Name, b.Name))
+}

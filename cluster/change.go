@@ -1,6 +1,10 @@
 package cluster
 
-import "fmt"
+import (
+	"fmt"
+	"maps"
+	"reflect"
+)
 
 // Change is one create, update or delete of one object. Before is nil for a
 // create, After is nil for a delete.
@@ -28,4 +32,26 @@ func (c Change) validate() error {
 		return fmt.Errorf("a change is about one object, got %s before and %s after", c.Before.Ref(), c.After.Ref())
 	}
 	return nil
+}
+
+// Idle reports whether the change leaves everything as it was that a netpol can
+// depend on. The address of a pod does not count: no request decides it.
+func (c Change) Idle() bool {
+	if c.Before == nil || c.After == nil {
+		return c.Before == nil && c.After == nil
+	}
+	switch after := c.After.(type) {
+	case *Namespace:
+		before, ok := c.Before.(*Namespace)
+		return ok && maps.Equal(before.Labels, after.Labels)
+	case *Pod:
+		before, ok := c.Before.(*Pod)
+		if !ok {
+			return false
+		}
+		b, a := *before, *after
+		b.IPs, a.IPs = nil, nil
+		return reflect.DeepEqual(b, a)
+	}
+	return reflect.DeepEqual(c.Before, c.After)
 }

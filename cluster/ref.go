@@ -62,18 +62,3 @@ func impliedNamespace(name string) *Namespace {
 
 // nameLabel is on every Namespace, set by the API server (KEP-2161).
 const nameLabel = "kubernetes.io/metadata.name"
-
-// Foreign is an object of a policy API that the model does not understand, such
-// as a CiliumNetworkPolicy. Its presence makes answers unknown, see
-// Snapshot.Foreign.
-type Foreign struct {
-	Group     string
-	Kind      string
-	Namespace string
-	Name      string
-}
-
-// Ref implements Object. The kind carries the group, so that two APIs' NetworkPolicy do not clash.
-func (f *Foreign) Ref() Ref {
-	return Ref{Namespace: f.Namespace, Kind: f.Kind + "." + f.Group, Name: f.Name}
-}

@@ -1,0 +1,112 @@
+package connectivity
+
+import (
+	"slices"
+
+	"github.com/podcullis/podcullis/cluster"
+)
+
+// Isolation is whether netpols isolate a workload. A workload is isolated when
+// every pod of it is.
+type Isolation struct {
+	Workload *cluster.Workload
+	// Isolated is indexed by direction: Yes, No, or Maybe when that depends on a
+	// selector that does not parse.
+	Isolated [2]cluster.Match
+	// By are the netpols that isolate a pod of the workload, by direction and name.
+	By [2][]cluster.Ref
+}
+
+// Isolated lists the isolation of the workloads that a selection chooses, sorted.
+func Isolated(s *cluster.Snapshot, which Selection) []Isolation {
+	e := newEvaluator(s, Options{})
+	var out []Isolation
+	for _, c := range which.choose(s) {
+		out = append(out, e.isolation(c.workload))
+	}
+	return out
+}
+
+// IsolationOf is the isolation of one workload.
+func IsolationOf(s *cluster.Snapshot, w *cluster.Workload) Isolation {
+	return newEvaluator(s, Options{}).isolation(w)
+}
+
+func (e *evaluator) isolation(w *cluster.Workload) Isolation {
+	out := Isolation{Workload: w}
+	for d := range out.Isolated {
+		out.Isolated[d] = cluster.Yes
+		for _, v := range w.Variants {
+			out.Isolated[d] = out.Isolated[d].And(e.isolates(v, cluster.Direction(d)))
+			for _, n := range e.netpols(v, cluster.Direction(d)) {
+				if !v.HostNetwork && !slices.Contains(out.By[d], n.Ref()) {
+					out.By[d] = append(out.By[d], n.Ref())
+				}
+			}
+		}
+		slices.SortFunc(out.By[d], cluster.Ref.Compare)
+	}
+	return out
+}
+
+// isolates tells whether a netpol isolates a pod; none does for a pod of the
+// host's network.
+func (e *evaluator) isolates(v *cluster.Variant, d cluster.Direction) cluster.Match {
+	best := cluster.No
+	if v.HostNetwork {
+		return best
+	}
+	for _, n := range e.netpols(v, d) {
+		best = best.Or(n.match)
+	}
+	return best
+}
+
+// Exposure is a workload that a change leaves without isolation in one direction.
+type Exposure struct {
+	Workload  *cluster.Workload
+	Direction cluster.Direction
+	// New is set when the workload did not exist before; else it was isolated.
+	New bool
+	// HostNetwork is set when the reason is that the pods are on the host's network.
+	HostNetwork bool
+	// By are the netpols that isolated it before.
+	By []cluster.Ref
+}
+
+// Exposed lists the workloads, among those that a selection chooses, that are
+// not isolated after a change though they are new or were isolated before,
+// sorted. What was not isolated before and is not now is not this change's doing.
+func Exposed(before, after *cluster.Snapshot, which Selection, directions ...cluster.Direction) []Exposure {
+	t := &transition{before: newEvaluator(before, Options{}), after: newEvaluator(after, Options{}), delta: after.Since(before)}
+	var out []Exposure
+	for _, c := range t.chosenAmong(which, t.affected()) {
+		now := t.after.isolation(c.workload)
+		for _, d := range directions {
+			if now.Isolated[d] == cluster.Yes {
+				continue
+			}
+			if x, ok := t.exposure(now, d); ok {
+				out = append(out, x)
+			}
+		}
+	}
+	return out
+}
+
+func (t *transition) exposure(now Isolation, d cluster.Direction) (Exposure, bool) {
+	x := Exposure{Workload: now.Workload, Direction: d}
+	x.HostNetwork = slices.ContainsFunc(now.Workload.Variants, func(v *cluster.Variant) bool { return v.HostNetwork })
+	was := predecessors(t.before.snapshot, now.Workload)
+	if len(was) == 0 {
+		x.New = true
+		return x, true
+	}
+	isolated := cluster.Yes
+	for _, p := range was {
+		i := t.before.isolation(p)
+		isolated = isolated.And(i.Isolated[d])
+		x.By = append(x.By, i.By[d]...)
+	}
+	return x, now.Isolated[d] < isolated
+}

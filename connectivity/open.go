@@ -1,0 +1,139 @@
+package connectivity
+
+import (
+	"net/netip"
+	"slices"
+
+	"github.com/podcullis/podcullis/cluster"
+)
+
+// Options are facts about the cluster that its API objects do not tell.
+type Options struct {
+	// PodNetwork are the blocks from which pods get their addresses. When it is
+	// known, an ipBlock elsewhere is certain not to hold a pod that has no
+	// address yet; when it is empty, any ipBlock may.
+	PodNetwork []netip.Prefix
+}
+
+// Open lists the connections that are open or unknown in a snapshot, sorted by
+// peers. A connection of a workload with itself is left out.
+func Open(s *cluster.Snapshot, q Query, o Options) []Connection {
+	e := newEvaluator(s, o)
+	var out []Connection
+	switch {
+	case q.From.external() && q.To.external():
+		return nil // nothing in the cluster has a say
+	case q.From.external():
+		for _, to := range q.To.choose(s) {
+			out = append(out, e.outside(cluster.Ingress, to.variants, q.From.Block).connections(cluster.Ingress, to.workload, q.ports())...)
+		}
+	case q.To.external():
+		for _, from := range q.From.choose(s) {
+			out = append(out, e.outside(cluster.Egress, from.variants, q.To.Block).connections(cluster.Egress, from.workload, q.ports())...)
+		}
+	default:
+		to := q.To.choose(s)
+		for _, from := range q.From.choose(s) {
+			for _, to := range to {
+				if from.workload != to.workload {
+					out = append(out, e.between(from.variants, to.variants).connections(Peer{Workload: from.workload}, Peer{Workload: to.workload}, q.ports())...)
+				}
+			}
+		}
+	}
+	slices.SortStableFunc(out, compareConnections)
+	return out
+}
+
+// Connections is the whole picture of a snapshot: between all workloads, and
+// between each of them and the outside, sorted by peers.
+func Connections(s *cluster.Snapshot, o Options) []Connection {
+	out := Open(s, Query{From: Everyone(), To: Everyone()}, o)
+	for _, block := range Anywhere() {
+		out = append(out, Open(s, Query{From: Everyone(), To: Selection{Block: block}}, o)...)
+		out = append(out, Open(s, Query{From: Selection{Block: block}, To: Everyone()}, o)...)
+	}
+	slices.SortStableFunc(out, compareConnections)
+	return out
+}
+
+// pair is what the pods of one peer can reach on those of another.
+type pair struct {
+	open PortSet
+	// possible is open plus what is unknown.
+	possible PortSet
+	because  []Because
+}
+
+// between adds up over the pods of two workloads. Both sides must agree on one
+// port, pod by pod. Pods of a variant differ in their addresses only, and egress
+// depends on the destination's address alone, ingress on the source's: so the
+// sum over pods of each side may be taken before the two are brought together.
+func (e *evaluator) between(from, to []*cluster.Variant) pair {
+	var p pair
+	for _, source := range from {
+		for _, destination := range to {
+			egress := e.towards(cluster.Egress, source, destination)
+			ingress := e.towards(cluster.Ingress, destination, source)
+			p.add(egress.open.Intersect(ingress.open), egress.possible().Intersect(ingress.possible()), egress.because, ingress.because)
+		}
+	}
+	return p
+}
+
+func (p *pair) add(open, possible PortSet, because ...[]Because) {
+	p.open = p.open.Union(open)
+	p.possible = p.possible.Union(possible)
+	for _, list := range because {
+		for _, b := range list {
+			b.Ports = b.Ports.Intersect(possible)
+			if !b.Ports.Empty() {
+				p.because = mergeBecause(p.because, b)
+			}
+		}
+	}
+}
+
+func mergeBecause(list []Because, b Because) []Because {
+	for i := range list {
+		if list[i].Reason == b.Reason {
+			list[i].Ports = list[i].Ports.Union(b.Ports)
+			return list
+		}
+	}
+	return append(list, b)
+}
+
+// connections splits the pair into what is open and what is unknown.
+func (p pair) connections(from, to Peer, ports PortSet) []Connection {
+	var out []Connection
+	if open := p.open.Intersect(ports); !open.Empty() {
+		out = append(out, Connection{From: from, To: to, Ports: open, Because: p.reasons(open, false)})
+	}
+	if unknown := p.possible.Subtract(p.open).Intersect(ports); !unknown.Empty() {
+		c := Connection{From: from, To: to, Ports: unknown, Because: p.reasons(unknown, true)}
+		for _, b := range c.Because {
+			if c.Unknown == "" {
+				c.Unknown = b.Unknown
+			}
+		}
+		out = append(out, c)
+	}
+	return out
+}
+
+// reasons are those that let one of the ports through.
+func (p pair) reasons(ports PortSet, uncertain bool) []Because {
+	var out []Because
+	for _, b := range p.because {
+		if b.Unknown != "" && !uncertain {
+			continue
+		}
+		b.Ports = b.Ports.Intersect(ports)
+		if !b.Ports.Empty() {
+			out = append(out, b)
+		}
+	}
+	slices.SortStableFunc(out, compareBecause)
+	return out
+}

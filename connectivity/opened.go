@@ -1,0 +1,256 @@
+package connectivity
+
+import (
+	"slices"
+
+	"github.com/podcullis/podcullis/cluster"
+)
+
+// Opened lists the connections that lead from before to after: open after and
+// not open before, or unknown after and blocked before. A connection that was
+// there between the same workloads before is not listed, whichever pod had it,
+// so a new pod of an existing workload opens nothing that its siblings had.
+//
+// The query chooses a peer by what it is after the change or by what it was
+// before: relabelling a frontend does not make it somebody else.
+func Opened(before, after *cluster.Snapshot, q Query, o Options) []Connection {
+	t := &transition{
+		before: newEvaluator(before, o),
+		after:  newEvaluator(after, o),
+		query:  q,
+		delta:  after.Since(before),
+	}
+	out := t.opened()
+	slices.SortStableFunc(out, compareConnections)
+	return out
+}
+
+// transition compares two snapshots under one query.
+type transition struct {
+	before, after *evaluator
+	query         Query
+	delta         cluster.Delta
+}
+
+func (t *transition) opened() []Connection {
+	q := t.query
+	if q.From.external() && q.To.external() {
+		return nil
+	}
+	affected := t.affected()
+	var out []Connection
+	switch {
+	case q.From.external():
+		for w := range affected {
+			out = append(out, t.openedOutside(cluster.Ingress, w, q.To, q.From)...)
+		}
+	case q.To.external():
+		for w := range affected {
+			out = append(out, t.openedOutside(cluster.Egress, w, q.From, q.To)...)
+		}
+	default:
+		out = t.openedBetween(affected)
+	}
+	return out
+}
+
+// openedBetween looks at the pairs with an affected workload on either side:
+// no other pair can have changed.
+func (t *transition) openedBetween(affected map[*cluster.Workload]bool) []Connection {
+	isFrom, isTo := t.chosenAmong(t.query.From, affected), t.chosenAmong(t.query.To, affected)
+	var out []Connection
+	if len(isTo) > 0 {
+		for _, from := range t.choose(t.query.From) {
+			for _, to := range isTo {
+				out = append(out, t.openedPair(from, to)...)
+			}
+		}
+	}
+	if len(isFrom) > 0 {
+		for _, to := range t.choose(t.query.To) {
+			if affected[to.workload] {
+				continue // seen above
+			}
+			for _, from := range isFrom {
+				out = append(out, t.openedPair(from, to)...)
+			}
+		}
+	}
+	return out
+}
+
+func (t *transition) openedPair(from, to chosen) []Connection {
+	if from.workload == to.workload {
+		return nil
+	}
+	now := t.after.between(from.variants, to.variants)
+	if now.possible.Intersect(t.query.ports()).Empty() {
+		return nil
+	}
+	fromWas, toWas := t.variantsBefore(t.query.From, from.workload), t.variantsBefore(t.query.To, to.workload)
+	was := t.before.between(fromWas, toWas)
+	return now.beyond(was, t.before.reasonsOf(fromWas, toWas)).connections(
+		Peer{Workload: from.workload}, Peer{Workload: to.workload}, t.query.ports())
+}
+
+// beyond is what a pair has that it had not before. The reasons that are not
+// among known are marked as new.
+func (p pair) beyond(was pair, known map[Reason]PortSet) pair {
+	out := pair{
+		open: p.open.Subtract(was.open),
+		// What was unknown and now is open counts as opened; what was unknown and still is does not.
+	}
+	unknown := p.possible.Subtract(p.open).Subtract(was.possible)
+	out.possible = out.open.Union(unknown)
+	for _, b := range p.because {
+		b.Ports = b.Ports.Intersect(out.possible)
+		if b.Ports.Empty() {
+			continue
+		}
+		b.New = !b.Ports.Subtract(known[b.Reason]).Empty()
+		out.because = append(out.because, b)
+	}
+	return out
+}
+
+// reasonsOf collects what each side said by itself, whether or not the other agreed.
+func (e *evaluator) reasonsOf(from, to []*cluster.Variant) map[Reason]PortSet {
+	out := map[Reason]PortSet{}
+	for _, source := range from {
+		for _, destination := range to {
+			for _, s := range []side{e.towards(cluster.Egress, source, destination), e.towards(cluster.Ingress, destination, source)} {
+				for _, b := range s.because {
+					out[b.Reason] = out[b.Reason].Union(b.Ports)
+				}
+			}
+		}
+	}
+	return out
+}
+
+func (t *transition) openedOutside(d cluster.Direction, w *cluster.Workload, inside, outside Selection) []Connection {
+	variants := t.chooseOne(inside, w)
+	if len(variants) == 0 {
+		return nil
+	}
+	now := t.after.outside(d, variants, outside.Block)
+	was := t.before.outside(d, t.variantsBefore(inside, w), outside.Block)
+	var beyond regions
+	for _, r := range now {
+		for _, old := range was {
+			if both := intersection(r.addresses, old.addresses); both != nil {
+				known := map[Reason]PortSet{}
+				for _, b := range old.because {
+					known[b.Reason] = b.Ports
+				}
+				beyond = append(beyond, region{both, r.pair.beyond(old.pair, known)})
+			}
+		}
+	}
+	return beyond.connections(d, w, t.query.ports())
+}
+
+// affected are the workloads of the newer snapshot whose connections can differ
+// from before.
+func (t *transition) affected() map[*cluster.Workload]bool {
+	out := map[*cluster.Workload]bool{}
+	after := t.after.snapshot
+	if t.delta.Everything {
+		for w := range after.AllWorkloads() {
+			out[w] = true
+		}
+		return out
+	}
+	for _, ns := range t.delta.Namespaces {
+		for _, w := range ns.Workloads {
+			out[w] = true
+		}
+		if !ns.Relabelled && len(ns.Netpols) == 0 {
+			continue
+		}
+		for w := range after.Workloads(ns.Name) {
+			if ns.Relabelled || selectsAny(ns.Netpols, w) {
+				out[w] = true
+			}
+		}
+	}
+	return out
+}
+
+func selectsAny(netpols []*cluster.Netpol, w *cluster.Workload) bool {
+	return slices.ContainsFunc(netpols, func(n *cluster.Netpol) bool {
+		return slices.ContainsFunc(w.Variants, func(v *cluster.Variant) bool { return n.Selector.Matches(v.Labels) != cluster.No })
+	})
+}
+
+// choose lists the workloads of the newer snapshot that a selection chooses, now
+// or before.
+func (t *transition) choose(s Selection) []chosen {
+	out := s.choose(t.after.snapshot)
+	have := make(map[*cluster.Workload]int, len(out))
+	for i, c := range out {
+		have[c.workload] = i
+	}
+	for _, ns := range t.delta.Namespaces {
+		for w := range t.after.snapshot.Workloads(ns.Name) {
+			variants := t.chooseOne(s, w)
+			if len(variants) == 0 {
+				continue
+			}
+			if i, ok := have[w]; ok {
+				out[i].variants = variants
+			} else {
+				out = append(out, chosen{w, variants})
+			}
+		}
+	}
+	return out
+}
+
+func (t *transition) chosenAmong(s Selection, workloads map[*cluster.Workload]bool) []chosen {
+	var out []chosen
+	for w := range workloads {
+		if v := t.chooseOne(s, w); len(v) > 0 {
+			out = append(out, chosen{w, v})
+		}
+	}
+	slices.SortFunc(out, func(a, b chosen) int { return a.workload.Ref.Compare(b.workload.Ref) })
+	return out
+}
+
+// chooseOne is Selection.chooseOne, and counts what the pods were before.
+func (t *transition) chooseOne(s Selection, w *cluster.Workload) []*cluster.Variant {
+	now := s.chooseOne(t.after.snapshot, w)
+	if len(now) == len(w.Variants) {
+		return now
+	}
+	var was []*cluster.Variant // all variants before, chosen or not
+	for _, p := range predecessors(t.before.snapshot, w) {
+		was = append(was, p.Variants...)
+	}
+	chosenBefore := t.variantsBefore(s, w)
+	if len(chosenBefore) == 0 {
+		return now
+	}
+	out := slices.Clone(now)
+	for _, v := range w.Variants {
+		if slices.Contains(now, v) {
+			continue
+		}
+		same := func(o *cluster.Variant) bool { return equalLabels(v, o) }
+		if !slices.ContainsFunc(was, same) || slices.ContainsFunc(chosenBefore, same) {
+			out = append(out, v)
+		}
+	}
+	return out
+}
+
+// variantsBefore are the variants that a selection chose, in the earlier
+// snapshot, among what w was then.
+func (t *transition) variantsBefore(s Selection, w *cluster.Workload) []*cluster.Variant {
+	var out []*cluster.Variant
+	for _, p := range predecessors(t.before.snapshot, w) {
+		out = append(out, s.chooseOne(t.before.snapshot, p)...)
+	}
+	return out
+}

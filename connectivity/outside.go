@@ -1,0 +1,168 @@
+package connectivity
+
+import (
+	"net/netip"
+
+	"go4.org/netipx"
+
+	"github.com/podcullis/podcullis/cluster"
+)
+
+// region is a set of addresses outside the cluster that are treated alike.
+type region struct {
+	addresses *netipx.IPSet
+	pair
+}
+
+// regions are disjoint.
+type regions []region
+
+// outside partitions a block of addresses by what the pods of one workload can
+// reach there (egress), or can be reached on from there (ingress). Outside the
+// cluster nothing has a say, so this side alone decides.
+func (e *evaluator) outside(d cluster.Direction, subjects []*cluster.Variant, block netip.Prefix) regions {
+	out := regions{{addresses: setOf(block)}}
+	for _, v := range subjects {
+		out = e.outsideOf(d, v, out)
+	}
+	return out
+}
+
+func (e *evaluator) outsideOf(d cluster.Direction, v *cluster.Variant, all regions) regions {
+	// Cut the addresses along every block that a rule names, then ask about one
+	// address of each piece.
+	if !v.HostNetwork {
+		for _, n := range e.netpols(v, d) {
+			for i := range n.Rules[d] {
+				for _, p := range n.Rules[d][i].Peers {
+					if p.Block != nil {
+						all = all.cut(setOf(p.Block.Prefix, p.Block.Except...))
+					}
+				}
+			}
+		}
+	}
+	var destination *cluster.Variant
+	if d == cluster.Ingress {
+		destination = v
+	}
+	for i := range all {
+		address := all[i].addresses.Ranges()[0].From()
+		s := e.judge(d, v, func(_ *cluster.Netpol, r *cluster.NetpolRule) matched { return matchAddress(r, address) }, destination, false)
+		all[i].add(s.open, s.possible(), s.because)
+	}
+	return all
+}
+
+// matchAddress tells whether a rule lets an address outside the cluster through.
+// Selectors see pods only.
+func matchAddress(r *cluster.NetpolRule, a netip.Addr) matched {
+	if r.AnyPeer {
+		return matched{match: cluster.Yes}
+	}
+	var best matched
+	for i := range r.Peers {
+		switch p := &r.Peers[i]; {
+		case p.Broken:
+			best = best.better(matched{match: cluster.Maybe, unknown: UnparsableSelector})
+		case p.Block != nil && p.Block.Contains(a):
+			best = best.better(matched{match: cluster.Yes})
+		}
+	}
+	return best
+}
+
+// cut splits every region into what lies inside the set and what lies outside.
+func (all regions) cut(set *netipx.IPSet) regions {
+	var out regions
+	for _, r := range all {
+		if inside := intersection(r.addresses, set); inside != nil {
+			out = append(out, region{inside, r.pair.clone()})
+		}
+		if rest := difference(r.addresses, set); rest != nil {
+			out = append(out, region{rest, r.pair.clone()})
+		}
+	}
+	return out
+}
+
+func (p pair) clone() pair {
+	p.because = append([]Because(nil), p.because...)
+	return p
+}
+
+// connections lists, for one workload, the fewest blocks of addresses that
+// behave differently.
+func (all regions) connections(d cluster.Direction, w *cluster.Workload, ports PortSet) []Connection {
+	var out []Connection
+	for _, r := range all.merged() {
+		if r.possible.Empty() {
+			continue
+		}
+		for _, block := range r.addresses.Prefixes() {
+			from, to := Peer{CIDR: block}, Peer{Workload: w}
+			if d == cluster.Egress {
+				from, to = to, from
+			}
+			out = append(out, r.pair.connections(from, to, ports)...)
+		}
+	}
+	return out
+}
+
+// merged joins the regions with the same ports.
+func (all regions) merged() regions {
+	var out regions
+next:
+	for _, r := range all {
+		for i := range out {
+			if out[i].open.Equal(r.open) && out[i].possible.Equal(r.possible) {
+				out[i].addresses = union(out[i].addresses, r.addresses)
+				out[i].add(r.open, r.possible, r.because)
+				continue next
+			}
+		}
+		out = append(out, region{r.addresses, r.pair.clone()})
+	}
+	return out
+}
+
+func setOf(block netip.Prefix, except ...netip.Prefix) *netipx.IPSet {
+	var b netipx.IPSetBuilder
+	b.AddPrefix(block)
+	for _, e := range except {
+		b.RemovePrefix(e)
+	}
+	return build(&b)
+}
+
+func intersection(a, b *netipx.IPSet) *netipx.IPSet {
+	var x netipx.IPSetBuilder
+	x.AddSet(a)
+	x.Intersect(b)
+	return build(&x)
+}
+
+func difference(a, b *netipx.IPSet) *netipx.IPSet {
+	var x netipx.IPSetBuilder
+	x.AddSet(a)
+	x.RemoveSet(b)
+	return build(&x)
+}
+
+func union(a, b *netipx.IPSet) *netipx.IPSet {
+	var x netipx.IPSetBuilder
+	x.AddSet(a)
+	x.AddSet(b)
+	return build(&x)
+}
+
+// build is nil for the empty set. The builder's error is about invalid input
+// only, and every prefix here was parsed.
+func build(b *netipx.IPSetBuilder) *netipx.IPSet {
+	s, err := b.IPSet()
+	if err != nil || len(s.Ranges()) == 0 {
+		return nil
+	}
+	return s
+}

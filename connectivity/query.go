@@ -1,0 +1,90 @@
+package connectivity
+
+import (
+	"net/netip"
+
+	"github.com/podcullis/podcullis/cluster"
+)
+
+// Selection chooses peers: workloads by the labels of their namespace and pods,
+// or addresses outside the cluster. A pod that was relabelled away from its
+// controller's template is still chosen by that template's labels too: a label
+// edit is no way out of a guardrail.
+type Selection struct {
+	Namespaces cluster.Selector
+	Pods       cluster.Selector
+	// Block, when valid, chooses addresses outside the cluster instead.
+	Block netip.Prefix
+}
+
+// Everyone selects every workload.
+func Everyone() Selection {
+	return Selection{Namespaces: cluster.Everything(), Pods: cluster.Everything()}
+}
+
+// Anywhere are the blocks that hold every address outside the cluster.
+func Anywhere() [2]netip.Prefix {
+	return [2]netip.Prefix{netip.MustParsePrefix("0.0.0.0/0"), netip.MustParsePrefix("::/0")}
+}
+
+func (s Selection) external() bool { return s.Block.IsValid() }
+
+// Query asks for the connections from some peers to others.
+type Query struct {
+	From, To Selection
+	// Ports limits the answer; the empty set means every port.
+	Ports PortSet
+}
+
+func (q Query) ports() PortSet {
+	if q.Ports.Empty() {
+		return AllPorts()
+	}
+	return q.Ports
+}
+
+// chosen is a workload with those of its variants that a selection chooses.
+type chosen struct {
+	workload *cluster.Workload
+	variants []*cluster.Variant
+}
+
+// choose lists the workloads that the selection chooses.
+func (s Selection) choose(snapshot *cluster.Snapshot) []chosen {
+	var out []chosen
+	for ns := range snapshot.Namespaces() {
+		if s.Namespaces.Matches(ns.Labels) == cluster.No {
+			continue
+		}
+		for w := range snapshot.Workloads(ns.Name) {
+			if v := s.variantsOf(snapshot, ns, w); len(v) > 0 {
+				out = append(out, chosen{w, v})
+			}
+		}
+	}
+	return out
+}
+
+// chooseOne is choose for one workload.
+func (s Selection) chooseOne(snapshot *cluster.Snapshot, w *cluster.Workload) []*cluster.Variant {
+	ns, ok := snapshot.Namespace(w.Namespace)
+	if !ok || s.Namespaces.Matches(ns.Labels) == cluster.No {
+		return nil
+	}
+	return s.variantsOf(snapshot, ns, w)
+}
+
+func (s Selection) variantsOf(snapshot *cluster.Snapshot, _ *cluster.Namespace, w *cluster.Workload) []*cluster.Variant {
+	if w.Parent != (cluster.Ref{}) {
+		if t, ok := snapshot.Template(w.Parent); ok && s.Pods.Matches(t.Labels) != cluster.No {
+			return w.Variants
+		}
+	}
+	var out []*cluster.Variant
+	for _, v := range w.Variants {
+		if s.Pods.Matches(v.Labels) != cluster.No {
+			out = append(out, v)
+		}
+	}
+	return out
+}

@@ -1,0 +1,248 @@
+package connectivity
+
+import (
+	"net/netip"
+	"slices"
+
+	"github.com/podcullis/podcullis/cluster"
+)
+
+// side is what the netpols of one end of a connection say about the other end:
+// egress of the source, or ingress of the destination.
+type side struct {
+	// open is proved, maybe is what is not proved blocked beyond that.
+	open, maybe PortSet
+	because     []Because
+}
+
+func (s side) possible() PortSet { return s.open.Union(s.maybe) }
+
+func (s *side) add(r Reason, ports PortSet) {
+	if ports.Empty() {
+		return
+	}
+	if r.Unknown == "" {
+		s.open = s.open.Union(ports)
+	} else {
+		s.maybe = s.maybe.Union(ports)
+	}
+	s.because = append(s.because, Because{Reason: r, Ports: ports})
+}
+
+// evaluator answers for one snapshot. It remembers, for the length of one
+// question, which netpols select which variant.
+type evaluator struct {
+	snapshot *cluster.Snapshot
+	network  []netip.Prefix
+	opening  foreignOpeners
+	selected map[*cluster.Variant]*selected
+}
+
+// selected are the netpols that isolate a variant, by direction.
+type selected [2][]selectedNetpol
+
+type selectedNetpol struct {
+	*cluster.Netpol
+	match cluster.Match
+}
+
+func newEvaluator(s *cluster.Snapshot, o Options) *evaluator {
+	return &evaluator{snapshot: s, network: o.PodNetwork, opening: openersOf(s), selected: map[*cluster.Variant]*selected{}}
+}
+
+func (e *evaluator) netpols(v *cluster.Variant, d cluster.Direction) []selectedNetpol {
+	s, ok := e.selected[v]
+	if !ok {
+		s = &selected{}
+		for _, n := range e.snapshot.Netpols(v.Workload.Namespace) {
+			m := n.Selector.Matches(v.Labels)
+			if m == cluster.No {
+				continue
+			}
+			for d, isolates := range n.Isolates {
+				if isolates {
+					s[d] = append(s[d], selectedNetpol{n, m})
+				}
+			}
+		}
+		e.selected[v] = s
+	}
+	return s[d]
+}
+
+// towards evaluates one side of a connection between two pods: the netpols of
+// subject, for traffic in direction d with peer.
+func (e *evaluator) towards(d cluster.Direction, subject, peer *cluster.Variant) side {
+	destination := subject
+	if d == cluster.Egress {
+		destination = peer
+	}
+	return e.judge(d, subject, func(n *cluster.Netpol, r *cluster.NetpolRule) matched {
+		return e.matchPods(n, r, peer)
+	}, destination, d == cluster.Ingress && peer.HostNetwork)
+}
+
+// matched is whether the peers of a rule match, and how sure that is.
+type matched struct {
+	match    cluster.Match
+	unknown  Uncertainty // when match is Maybe
+	overPods bool
+}
+
+// better keeps the stronger of two matches.
+func (m matched) better(o matched) matched {
+	if o.match > m.match || (o.match == m.match && m.overPods && !o.overPods) {
+		return o
+	}
+	return m
+}
+
+// judge adds up what the netpols that select subject let through. destination is
+// the pod whose port names count; nil outside the cluster.
+func (e *evaluator) judge(d cluster.Direction, subject *cluster.Variant, match func(*cluster.Netpol, *cluster.NetpolRule) matched, destination *cluster.Variant, fromNode bool) side {
+	var out side
+	netpols := e.netpols(subject, d)
+	if subject.HostNetwork || len(netpols) == 0 {
+		out.add(Reason{Direction: d, NotIsolated: true}, AllPorts())
+		return out
+	}
+	isolated := cluster.No
+	for _, n := range netpols {
+		isolated = isolated.Or(n.match)
+		for i := range n.Rules[d] {
+			rule := &n.Rules[d][i]
+			m := match(n.Netpol, rule)
+			if m.match == cluster.No {
+				continue
+			}
+			if n.match == cluster.Maybe {
+				m.unknown = UnparsableSelector
+			}
+			reason := Reason{Direction: d, Netpol: n.Ref(), Rule: i, Unknown: m.unknown, OverPods: m.overPods}
+			ports, broken := portsOf(rule, destination)
+			out.add(reason, ports)
+			reason.Unknown = UnparsableSelector
+			out.add(reason, broken)
+		}
+	}
+	if isolated == cluster.Maybe {
+		// Whether anything isolates this side depends on a selector that does not parse.
+		for _, n := range netpols {
+			out.add(Reason{Direction: d, Netpol: n.Ref(), NotIsolated: true, Unknown: UnparsableSelector}, AllPorts())
+		}
+	}
+	if fromNode {
+		out.add(Reason{Direction: d, Unknown: NodeException}, AllPorts())
+	}
+	if e.opening.in(subject.Workload.Namespace) {
+		out.add(Reason{Direction: d, Unknown: UnmodelledKind}, AllPorts())
+	}
+	return out
+}
+
+func (e *evaluator) matchPods(n *cluster.Netpol, r *cluster.NetpolRule, peer *cluster.Variant) matched {
+	if r.AnyPeer {
+		return matched{match: cluster.Yes}
+	}
+	var best matched
+	for i := range r.Peers {
+		best = best.better(e.matchPod(n, &r.Peers[i], peer))
+	}
+	return best
+}
+
+func (e *evaluator) matchPod(n *cluster.Netpol, p *cluster.NetpolPeer, peer *cluster.Variant) matched {
+	switch {
+	case p.Broken:
+		return matched{match: cluster.Maybe, unknown: UnparsableSelector}
+	case p.Block != nil:
+		return e.matchAddresses(p.Block, peer)
+	}
+	m := p.Pods.Matches(peer.Labels)
+	if p.OwnNamespace {
+		if n.Namespace != peer.Workload.Namespace {
+			m = cluster.No
+		}
+	} else if m != cluster.No {
+		m = m.And(e.matchNamespace(p, peer.Workload.Namespace))
+	}
+	switch {
+	case m == cluster.Maybe:
+		return matched{match: m, unknown: UnparsableSelector}
+	case m == cluster.Yes && peer.HostNetwork:
+		return matched{match: cluster.Maybe, unknown: HostNetwork}
+	}
+	return matched{match: m}
+}
+
+func (e *evaluator) matchNamespace(p *cluster.NetpolPeer, name string) cluster.Match {
+	ns, ok := e.snapshot.Namespace(name)
+	if !ok {
+		return cluster.Maybe
+	}
+	return p.Namespaces.Matches(ns.Labels)
+}
+
+// matchAddresses tells whether a block of addresses lets a pod through. A pod
+// without an address may get one in the block, unless the pod network is known
+// and lies elsewhere.
+func (e *evaluator) matchAddresses(b *cluster.IPBlock, peer *cluster.Variant) matched {
+	if slices.ContainsFunc(peer.IPs, b.Contains) {
+		return matched{match: cluster.Yes, overPods: !peer.HostNetwork}
+	}
+	if !peer.Unaddressed {
+		return matched{}
+	}
+	if !peer.HostNetwork && len(e.network) > 0 && !slices.ContainsFunc(e.network, b.Prefix.Overlaps) {
+		return matched{}
+	}
+	return matched{match: cluster.Maybe, unknown: IPNotAssigned}
+}
+
+// portsOf resolves the ports of a rule on the destination pod, nil outside the
+// cluster, where a name matches nothing. broken are those of entries that do not parse.
+func portsOf(r *cluster.NetpolRule, destination *cluster.Variant) (ports, broken PortSet) {
+	if r.AnyPort {
+		return AllPorts(), PortSet{}
+	}
+	for _, p := range r.Ports {
+		switch {
+		case p.Broken:
+			broken = AllPorts()
+		case p.Name == "":
+			ports = ports.Union(Ports(PortRange{p.Protocol, p.First, p.Last}))
+		case destination != nil:
+			for _, number := range destination.ResolvePort(p.Name, p.Protocol) {
+				ports = ports.Union(Ports(PortRange{p.Protocol, number, number}))
+			}
+		}
+	}
+	return ports, broken.Subtract(ports)
+}
+
+// foreignOpeners are the namespaces in which another policy API may open what
+// NetworkPolicies leave blocked.
+type foreignOpeners struct {
+	everywhere bool
+	namespaces map[string]bool
+}
+
+func (f foreignOpeners) in(namespace string) bool { return f.everywhere || f.namespaces[namespace] }
+
+func openersOf(s *cluster.Snapshot) foreignOpeners {
+	var out foreignOpeners
+	for f := range s.Foreign() {
+		if !f.Opens() {
+			continue
+		}
+		if f.Namespace == "" {
+			out.everywhere = true
+			continue
+		}
+		if out.namespaces == nil {
+			out.namespaces = map[string]bool{}
+		}
+		out.namespaces[f.Namespace] = true
+	}
+	return out
+}

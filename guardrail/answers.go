@@ -1,0 +1,163 @@
+package guardrail
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+	networkingv1 "k8s.io/api/networking/v1"
+	"k8s.io/apimachinery/pkg/labels"
+
+	"github.com/podcullis/podcullis/cluster"
+	"github.com/podcullis/podcullis/connectivity"
+)
+
+func (e *evaluation) opened(args []*ast.Term) (ast.Value, error) {
+	q, err := parsePathQuestion(args[0])
+	if err != nil {
+		return nil, err
+	}
+	all := e.world.opened(args[0].String(), q)
+	var out []*ast.Term
+	for _, c := range all {
+		if e.Origin != Admission && e.homeOf(c) != e.Change.Ref() {
+			continue // reported with another object
+		}
+		out = append(out, connectionTerm(c))
+	}
+	return ast.NewArray(out...), nil
+}
+
+func (e *evaluation) open(args []*ast.Term) (ast.Value, error) {
+	q, err := parsePathQuestion(args[0])
+	if err != nil {
+		return nil, err
+	}
+	var out []*ast.Term
+	for _, c := range e.world.open(args[0].String(), q) {
+		out = append(out, connectionTerm(c))
+	}
+	return ast.NewArray(out...), nil
+}
+
+func (e *evaluation) exposed(args []*ast.Term) (ast.Value, error) {
+	var in struct {
+		selectorPair
+		Directions []string `json:"directions"`
+	}
+	if err := decodeTerm(args[0], &in); err != nil {
+		return nil, err
+	}
+	which, err := in.selection()
+	if err != nil {
+		return nil, err
+	}
+	directions, err := parseDirections(in.Directions)
+	if err != nil {
+		return nil, err
+	}
+	var out []*ast.Term
+	for _, x := range e.world.exposed(args[0].String(), which, directions) {
+		if e.Origin != Admission && e.objectOf(x.Workload) != e.Change.Ref() {
+			continue // reported with another object
+		}
+		out = append(out, exposureTerm(x))
+	}
+	return ast.NewArray(out...), nil
+}
+
+func (e *evaluation) isolation(args []*ast.Term) (ast.Value, error) {
+	var in struct {
+		Namespace   string          `json:"namespace"`
+		PodSelector json.RawMessage `json:"podSelector"`
+		Labels      labels.Set      `json:"labels"`
+	}
+	if err := decodeTerm(args[0], &in); err != nil {
+		return nil, err
+	}
+	if in.Namespace == "" {
+		return nil, errors.New("namespace: missing; give the namespace to look at")
+	}
+	pods, err := parseSelector("podSelector", in.PodSelector)
+	if err != nil {
+		return nil, err
+	}
+	namespace, err := cluster.NewSelector(nameSelector(in.Namespace))
+	if err != nil {
+		return nil, err
+	}
+	var out []*ast.Term
+	for _, i := range connectivity.Isolated(e.After, connectivity.Selection{Namespaces: namespace, Pods: pods}) {
+		if in.Labels == nil || labels.Equals(in.Labels, i.Workload.Labels) {
+			out = append(out, isolationTerm(i))
+		}
+	}
+	return ast.NewArray(out...), nil
+}
+
+func (e *evaluation) selects(args []*ast.Term) (ast.Value, error) {
+	var np networkingv1.NetworkPolicy
+	if err := decodeTerm(args[0], &np); err != nil {
+		return nil, err
+	}
+	compiled, err := cluster.FromAPI(&np)
+	if err != nil {
+		return nil, err
+	}
+	_ = compiled
+	return nil, errors.New("pending")
+}
+
+func (e *evaluation) namespaces([]*ast.Term) (ast.Value, error) {
+	var out []*ast.Term
+	for ns := range e.After.Namespaces() {
+		out = append(out, objectTerm("name", str(ns.Name), "labels", labelsTerm(ns.Labels), "terminating", ast.BooleanTerm(ns.Terminating())))
+	}
+	return ast.NewArray(out...), nil
+}
+
+func (e *evaluation) workloads(args []*ast.Term) (ast.Value, error) {
+	namespace, err := stringOf(args[0])
+	if err != nil {
+		return nil, err
+	}
+	var out []*ast.Term
+	for w := range e.After.Workloads(namespace) {
+		out = append(out, workloadTerm(w))
+	}
+	return ast.NewArray(out...), nil
+}
+
+func (e *evaluation) netpols(args []*ast.Term) (ast.Value, error) {
+	namespace, err := stringOf(args[0])
+	if err != nil {
+		return nil, err
+	}
+	var out []*ast.Term
+	for _, n := range e.After.Netpols(namespace) {
+		isolates := []*ast.Term{}
+		for _, d := range []cluster.Direction{cluster.Egress, cluster.Ingress} {
+			if n.Isolates[d] {
+				isolates = append(isolates, str(d.String()))
+			}
+		}
+		out = append(out, objectTerm(
+			"namespace", str(n.Namespace),
+			"name", str(n.Name),
+			"podSelector", str(n.Selector.String()),
+			"isolates", ast.ArrayTerm(isolates...),
+			"ingressRules", ast.IntNumberTerm(len(n.Rules[cluster.Ingress])),
+			"egressRules", ast.IntNumberTerm(len(n.Rules[cluster.Egress])),
+		))
+	}
+	return ast.NewArray(out...), nil
+}
+
+func stringOf(t *ast.Term) (string, error) {
+	s, ok := t.Value.(ast.String)
+	if !ok {
+		return "", fmt.Errorf("want a string, got %s", t)
+	}
+	return string(s), nil
+}

@@ -1,0 +1,131 @@
+package guardrail
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+	"github.com/open-policy-agent/opa/v1/rego"
+	"github.com/open-policy-agent/opa/v1/types"
+)
+
+// builtin is a function that guardrails can call. They are registered with each
+// prepared query, never globally, and answer about the review that is in the
+// evaluation's context.
+type builtin struct {
+	name        string
+	description string
+	args        []types.Type
+	result      types.Type
+	answer      func(*evaluation, []*ast.Term) (ast.Value, error)
+}
+
+var (
+	object      = types.NewObject(nil, types.NewDynamicProperty(types.S, types.A))
+	listOfAny   = types.NewArray(nil, types.A)
+	listOfPeers = types.NewArray(nil, object)
+)
+
+// builtins are the questions that a guardrail can ask; docs/guardrails.md
+// describes them for authors.
+var builtins = []builtin{
+	{
+		name: "netpol.opened", args: []types.Type{object}, result: listOfAny,
+		description: "The connections that this change opens from some peers to others: {from, to, ports?, scope?}.",
+		answer:      (*evaluation).opened,
+	},
+	{
+		name: "netpol.open", args: []types.Type{object}, result: listOfAny,
+		description: "The connections that are open after this change: {from, to, ports?, scope?}.",
+		answer:      (*evaluation).open,
+	},
+	{
+		name: "netpol.exposed", args: []types.Type{object}, result: listOfAny,
+		description: "The workloads that this change leaves without isolation, new or isolated before: {namespaceSelector?, podSelector?, directions?}.",
+		answer:      (*evaluation).exposed,
+	},
+	{
+		name: "netpol.isolation", args: []types.Type{object}, result: listOfAny,
+		description: "Per workload after the change, whether netpols isolate it and which: {namespace, podSelector? or labels?}.",
+		answer:      (*evaluation).isolation,
+	},
+	{
+		name: "netpol.selects", args: []types.Type{types.A}, result: object,
+		description: "The workloads that a NetworkPolicy object selects, and per rule what its peers and ports match.",
+		answer:      (*evaluation).selects,
+	},
+	{
+		name: "cluster.namespaces", result: listOfPeers,
+		description: "The namespaces after the change: {name, labels}.",
+		answer:      (*evaluation).namespaces,
+	},
+	{
+		name: "cluster.workloads", args: []types.Type{types.S}, result: listOfPeers,
+		description: "The workloads of a namespace after the change: {namespace, kind, name, labels}.",
+		answer:      (*evaluation).workloads,
+	},
+	{
+		name: "cluster.netpols", args: []types.Type{types.S}, result: listOfPeers,
+		description: "The netpols of a namespace after the change: {namespace, name, podSelector, isolates, ingressRules, egressRules}.",
+		answer:      (*evaluation).netpols,
+	},
+}
+
+func (b builtin) function() *types.Function { return types.NewFunction(b.args, b.result) }
+
+func (b builtin) decl() *ast.Builtin {
+	return &ast.Builtin{Name: b.name, Description: b.description, Decl: b.function()}
+}
+
+// options register the builtins with one query.
+func builtinOptions() []func(*rego.Rego) {
+	var out []func(*rego.Rego)
+	for _, b := range builtins {
+		decl := &rego.Function{Name: b.name, Description: b.description, Decl: b.function()}
+		out = append(out, rego.FunctionDyn(decl, func(bctx rego.BuiltinContext, args []*ast.Term) (*ast.Term, error) {
+			e, ok := bctx.Context.Value(evaluationKey{}).(*evaluation)
+			if !ok {
+				return nil, errors.New("no review to answer about")
+			}
+			return e.call(bctx.Context, b, args)
+		}))
+	}
+	return out
+}
+
+// evaluationKey is the context key of the review that the builtins answer about.
+type evaluationKey struct{}
+
+// evaluation is the review that is being judged, and what was already asked about it.
+type evaluation struct {
+	*Review
+	*world
+	asked map[string]*ast.Term
+}
+
+func (e *evaluation) call(ctx context.Context, b builtin, args []*ast.Term) (*ast.Term, error) {
+	if err := context.Cause(ctx); err != nil {
+		return nil, halt(b.name, err)
+	}
+	key := b.name
+	for _, a := range args {
+		key += " " + a.String()
+	}
+	if t, ok := e.asked[key]; ok {
+		return t, nil
+	}
+	v, err := b.answer(e, args)
+	if err != nil {
+		return nil, halt(b.name, err)
+	}
+	t := ast.NewTerm(v)
+	e.asked[key] = t
+	return t, nil
+}
+
+// halt stops the evaluation: an unanswered question must not become "undefined",
+// which would read as "no violation".
+func halt(name string, err error) error {
+	return rego.NewHaltError(fmt.Errorf("%s: %w", name, err))
+}

@@ -1,0 +1,141 @@
+package guardrail
+
+import (
+	"bytes"
+	_ "embed" // the default configuration
+	"errors"
+	"fmt"
+	"net/netip"
+	"regexp"
+	"strings"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/podcullis/podcullis/cluster"
+)
+
+// The identity of a configuration file.
+const (
+	ConfigAPIVersion = "podcullis.io/v1alpha1"
+	ConfigKind       = "Guardrails"
+)
+
+// DefaultConfig is the configuration that holds when none is given.
+//
+//go:embed default.yaml
+var DefaultConfig []byte
+
+// Config is a configuration file: which guardrails apply to what.
+type Config struct {
+	APIVersion string      `yaml:"apiVersion"`
+	Kind       string      `yaml:"kind"`
+	Exclude    Exclude     `yaml:"exclude"`
+	Guardrails []Instance  `yaml:"guardrails"`
+	Exemptions []Exemption `yaml:"exemptions"`
+	// PodNetwork are the CIDRs from which pods get their addresses; see
+	// connectivity.Options.
+	PodNetwork []string `yaml:"podNetwork"`
+
+	podNetwork []netip.Prefix
+	validator  *configValidator
+}
+
+// Exclude are the objects that nobody judges. They stay in the model.
+type Exclude struct {
+	Namespaces []string `yaml:"namespaces"`
+}
+
+// Instance is one use of a Rego guardrail.
+type Instance struct {
+	// Name is unique and shown in messages.
+	Name       string         `yaml:"name"`
+	Guardrail  string         `yaml:"guardrail"`
+	Action     Action         `yaml:"action"`
+	Match      Match          `yaml:"match"`
+	Parameters map[string]any `yaml:"parameters"`
+}
+
+// Match chooses objects. What is left empty matches everything.
+type Match struct {
+	Namespaces         []string       `yaml:"namespaces"`
+	ExcludedNamespaces []string       `yaml:"excludedNamespaces"`
+	NamespaceSelector  map[string]any `yaml:"namespaceSelector"`
+	Kinds              []string       `yaml:"kinds"`
+
+	selector cluster.Selector
+}
+
+// Exemption lets the violations of some guardrails pass, for some objects, until a day.
+type Exemption struct {
+	Name       string   `yaml:"name"`
+	Guardrails []string `yaml:"guardrails"`
+	Match      Match    `yaml:"match"`
+	Reason     string   `yaml:"reason"`
+	// Expires is the last day (UTC) on which it holds, YYYY-MM-DD; empty means never.
+	Expires string `yaml:"expires"`
+
+	until time.Time
+}
+
+// Expired reports whether the exemption no longer holds.
+func (e Exemption) Expired(now time.Time) bool { return !e.until.IsZero() && !now.Before(e.until) }
+
+// ParseConfig reads a configuration, strictly. Every error names the file, the
+// line and the field. What concerns the guardrails' own parameters is checked by New.
+func ParseConfig(file string, text []byte) (*Config, error) {
+	var root yaml.Node
+	if err := yaml.Unmarshal(text, &root); err != nil {
+		return nil, yamlError(file, err)
+	}
+	d := yaml.NewDecoder(bytes.NewReader(text))
+	d.KnownFields(true)
+	c := &Config{}
+	if err := d.Decode(c); err != nil {
+		return nil, yamlError(file, err)
+	}
+	var extra yaml.Node
+	if err := d.Decode(&extra); err == nil {
+		return nil, fmt.Errorf("%s:%d: a second document: one file holds one configuration", file, extra.Line)
+	}
+	v := &configValidator{file: file, root: &root}
+	v.check(c)
+	if err := v.err(); err != nil {
+		return nil, err
+	}
+	c.validator = v
+	return c, nil
+}
+
+var (
+	yamlLine     = regexp.MustCompile(`^\s*(?:yaml: )?line (\d+): (.*)$`)
+	unknownField = regexp.MustCompile(`^field (\S+) not found in type (\S+)$`)
+)
+
+// yamlError turns the YAML library's errors into "file:line: what".
+func yamlError(file string, err error) error {
+	var list []error
+	for _, text := range strings.Split(err.Error(), "\n") {
+		if m := yamlLine.FindStringSubmatch(text); m != nil {
+			what := m[2]
+			if u := unknownField.FindStringSubmatch(what); u != nil {
+				what = fmt.Sprintf("unknown field %q; known here: %s", u[1], knownFields(u[2]))
+			}
+			list = append(list, fmt.Errorf("%s:%s: %s", file, m[1], what))
+		}
+	}
+	if len(list) == 0 {
+		return fmt.Errorf("%s: %s", file, strings.TrimPrefix(err.Error(), "yaml: "))
+	}
+	return errors.Join(list...)
+}
+
+func knownFields(goType string) string {
+	return map[string]string{
+		"guardrail.Config":    "apiVersion, kind, exclude, guardrails, exemptions, podNetwork",
+		"guardrail.Exclude":   "namespaces",
+		"guardrail.Instance":  "name, guardrail, action, match, parameters",
+		"guardrail.Match":     "namespaces, excludedNamespaces, namespaceSelector, kinds",
+		"guardrail.Exemption": "name, guardrails, match, reason, expires",
+	}[goType]
+}

@@ -1,0 +1,202 @@
+package guardrail
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync/atomic"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+
+	"github.com/podcullis/podcullis/cluster"
+	"github.com/podcullis/podcullis/connectivity"
+)
+
+// Engine judges changes by the guardrails of one configuration. It is safe for
+// concurrent use; Reload replaces the guardrails between two evaluations.
+type Engine struct {
+	current atomic.Pointer[ruleset]
+}
+
+// ruleset is a configuration with everything compiled. It is immutable.
+type ruleset struct {
+	config    *Config
+	instances []*instance
+	options   connectivity.Options
+}
+
+// instance is one use of a guardrail, ready to run.
+type instance struct {
+	Instance
+	*Guardrail
+	*program
+}
+
+// New prepares an engine. An error names the file, line and field that is wrong.
+func New(l *Library, c *Config) (*Engine, error) {
+	e := &Engine{}
+	return e, e.Reload(l, c)
+}
+
+// Reload replaces the guardrails. On an error those that were there stay.
+func (e *Engine) Reload(l *Library, c *Config) error {
+	set, err := prepare(l, c)
+	if err != nil {
+		return err
+	}
+	e.current.Store(set)
+	return nil
+}
+
+func prepare(l *Library, c *Config) (*ruleset, error) {
+	set := &ruleset{config: c, options: connectivity.Options{PodNetwork: c.podNetwork}}
+	v := &configValidator{file: c.validator.file, root: c.validator.root}
+	for i, in := range c.Guardrails {
+		g, ok := l.guardrails[in.Guardrail]
+		if !ok {
+			v.at([]any{"guardrails", i, "guardrail"}, "no guardrail %q; there are: %s", in.Guardrail, strings.Join(slices.Sorted(maps.Keys(l.guardrails)), ", "))
+			continue
+		}
+		parameters, wrong := g.schema.complete(in.Parameters)
+		for _, w := range wrong {
+			path := []any{"guardrails", i, "parameters"}
+			for _, p := range w.path {
+				path = append(path, p)
+			}
+			v.at(path, "%s", w.message)
+		}
+		if len(wrong) > 0 {
+			continue
+		}
+		p, err := newProgram(l, g, parameters)
+		if err != nil {
+			return nil, fmt.Errorf("guardrail %s: %w", in.Name, err)
+		}
+		set.instances = append(set.instances, &instance{in, g, p})
+	}
+	return set, v.err()
+}
+
+// Guardrails lists the names of the configured guardrails, in order.
+func (e *Engine) Guardrails() []string {
+	var out []string
+	for _, in := range e.current.Load().instances {
+		out = append(out, in.Name)
+	}
+	return out
+}
+
+// Exemptions lists the configured exemptions.
+func (e *Engine) Exemptions() []Exemption {
+	return slices.Clone(e.current.Load().config.Exemptions)
+}
+
+// Evaluate judges one change. A violation is no error. An error means that a
+// guardrail which may deny could not be evaluated, and names it; the decision
+// then holds what the others said. ctx bounds the time.
+func (e *Engine) Evaluate(ctx context.Context, r Review) (Decision, error) {
+	set := e.current.Load()
+	return set.evaluate(ctx, &r, newWorld(r.Before, r.After, set.options))
+}
+
+// EvaluateAll judges many reviews about the same two snapshots, as audit and CLI
+// do: what was computed for one serves the next.
+func (e *Engine) EvaluateAll(ctx context.Context, before, after *cluster.Snapshot, reviews []Review) ([]Decision, error) {
+	set := e.current.Load()
+	w := newWorld(before, after, set.options)
+	out := make([]Decision, 0, len(reviews))
+	var errs []error
+	for i := range reviews {
+		reviews[i].Before, reviews[i].After = before, after
+		d, err := set.evaluate(ctx, &reviews[i], w)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", reviews[i].Subject(), err))
+		}
+		out = append(out, d)
+	}
+	return out, errors.Join(errs...)
+}
+
+func (s *ruleset) evaluate(ctx context.Context, r *Review, w *world) (Decision, error) {
+	d := Decision{Subject: r.Subject()}
+	if slices.Contains(s.config.Exclude.Namespaces, r.namespace()) {
+		return d, nil
+	}
+	in := &input{review: r}
+	eval := &evaluation{Review: r, world: w, asked: map[string]*ast.Term{}}
+	var errs []error
+	for _, i := range s.instances {
+		applies, err := i.applies(r, in)
+		var found []Violation
+		if err == nil && applies {
+			d.Evaluated = append(d.Evaluated, i.Name)
+			found, err = i.run(ctx, eval, in)
+		}
+		if err != nil {
+			f := Failure{Guardrail: i.Name, Action: i.Action, Err: err}
+			if i.Action == Deny {
+				errs = append(errs, f)
+			} else {
+				d.Failures = append(d.Failures, f)
+			}
+			continue
+		}
+		for _, v := range found {
+			if x, ok := s.exemption(i.Name, r); ok {
+				d.Exempted = append(d.Exempted, Exempted{v, x.Name, x.Reason})
+			} else {
+				d.Violations = append(d.Violations, v)
+			}
+		}
+	}
+	d.settle()
+	return d, errors.Join(errs...)
+}
+
+// applies tells whether a guardrail has to be asked about a review.
+func (i *instance) applies(r *Review, in *input) (bool, error) {
+	if len(i.Kinds) > 0 && !slices.Contains(i.Kinds, r.kind()) {
+		return false, nil
+	}
+	matches, err := i.Match.matches(r)
+	if err != nil || !matches {
+		return false, err
+	}
+	return !in.unchanged(i.readsObject), nil
+}
+
+func (m *Match) matches(r *Review) (bool, error) {
+	namespace := r.namespace()
+	switch {
+	case len(m.Kinds) > 0 && !slices.Contains(m.Kinds, r.kind()):
+		return false, nil
+	case len(m.Namespaces) > 0 && !slices.Contains(m.Namespaces, namespace):
+		return false, nil
+	case slices.Contains(m.ExcludedNamespaces, namespace):
+		return false, nil
+	case len(m.NamespaceSelector) == 0 || namespace == "":
+		return true, nil
+	}
+	ns, ok := r.After.Namespace(namespace)
+	if !ok || (ns.Implied && r.Origin == Admission) {
+		return false, fmt.Errorf("namespace %s is not known yet, so its labels cannot be matched", namespace)
+	}
+	return m.selector.Matches(ns.Labels) != cluster.No, nil
+}
+
+// exemption finds the first exemption that covers a review and has not expired.
+// Whether a namespace is known plays no role for it: in doubt nothing is exempt.
+func (s *ruleset) exemption(name string, r *Review) (Exemption, bool) {
+	for _, x := range s.config.Exemptions {
+		if !slices.Contains(x.Guardrails, name) || x.Expired(r.Time) {
+			continue
+		}
+		if matches, err := x.Match.matches(r); err == nil && matches {
+			return x, true
+		}
+	}
+	return Exemption{}, false
+}

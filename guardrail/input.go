@@ -1,0 +1,96 @@
+package guardrail
+
+import (
+	"bytes"
+	"encoding/json"
+	"reflect"
+	"time"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+	"k8s.io/apimachinery/pkg/runtime"
+)
+
+// input builds the input document of one review, at most once with the objects
+// and once without: most guardrails read the model and not the object, and then
+// its conversion is saved.
+type input struct {
+	review *Review
+
+	requests [2]*ast.Term
+	settled  bool
+	same     bool
+}
+
+// value is the input document for one guardrail.
+func (in *input) value(withObjects bool, parameters *ast.Term) (ast.Value, error) {
+	request, err := in.request(withObjects)
+	if err != nil {
+		return nil, err
+	}
+	return objectTerm(
+		"request", request,
+		"review", request,
+		"parameters", parameters,
+		"origin", str(string(in.review.Origin)),
+		"time", str(in.review.Time.UTC().Format(time.RFC3339)),
+	).Value, nil
+}
+
+func (in *input) request(withObjects bool) (*ast.Term, error) {
+	slot := 0
+	if withObjects {
+		slot = 1
+	}
+	if in.requests[slot] != nil {
+		return in.requests[slot], nil
+	}
+	request := *in.review.Request
+	if !withObjects {
+		request.Object, request.OldObject, request.Options = runtime.RawExtension{}, runtime.RawExtension{}, runtime.RawExtension{}
+	}
+	raw, err := json.Marshal(request)
+	if err != nil {
+		return nil, err
+	}
+	v, err := ast.ValueFromReader(bytes.NewReader(raw))
+	if err != nil {
+		return nil, err
+	}
+	in.requests[slot] = ast.NewTerm(v)
+	return in.requests[slot], nil
+}
+
+// unchanged reports whether the change leaves everything as it was that a
+// guardrail reads: the model, and the object too if it reads that.
+func (in *input) unchanged(readsObject bool) bool {
+	c := in.review.Change
+	if in.review.Origin != Admission || c.Before == nil || c.After == nil || !c.Idle() {
+		return false
+	}
+	return !readsObject || in.sameObjects()
+}
+
+// sameObjects compares the objects as sent, but for what every write touches.
+func (in *input) sameObjects() bool {
+	if !in.settled {
+		in.settled = true
+		r := in.review.Request
+		before, errBefore := withoutBookkeeping(r.OldObject.Raw)
+		after, errAfter := withoutBookkeeping(r.Object.Raw)
+		in.same = errBefore == nil && errAfter == nil && reflect.DeepEqual(before, after)
+	}
+	return in.same
+}
+
+func withoutBookkeeping(raw []byte) (map[string]any, error) {
+	var o map[string]any
+	if err := json.Unmarshal(raw, &o); err != nil {
+		return nil, err
+	}
+	if meta, ok := o["metadata"].(map[string]any); ok {
+		delete(meta, "managedFields")
+		delete(meta, "resourceVersion")
+		delete(meta, "generation")
+	}
+	return o, nil
+}

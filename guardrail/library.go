@@ -1,0 +1,301 @@
+package guardrail
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+)
+
+// Source is a tree of Rego files: *.rego, but for *_test.rego.
+type Source struct {
+	// Name says where the files are from: a directory, or "embedded".
+	Name string
+	FS   fs.FS
+}
+
+// Library is the compiled guardrails of some sources. It is immutable.
+type Library struct {
+	guardrails map[string]*Guardrail
+	compiler   *ast.Compiler
+}
+
+// Guardrail is one Rego guardrail: a package guardrails.<id> in one file.
+type Guardrail struct {
+	// ID is the package's last part with hyphens: default-deny.
+	ID          string
+	Title       string
+	Description string
+	Severity    string
+	// Kinds are the kinds of objects that it judges; empty means all.
+	Kinds []string
+	// File is where it was read.
+	File string
+
+	schema *parameterSchema
+	rules  []string // the names of its violation, deny and warn rules
+	// readsObject is set when it reads input.request.object or oldObject; else
+	// what it reads of the object is in the model.
+	readsObject bool
+}
+
+var severities = []string{"critical", "high", "medium", "low"}
+
+// ruleName is what a rule that reports must be called. Others are private.
+var ruleName = regexp.MustCompile(`^(deny|violation|warn)(_[a-zA-Z0-9]+)*$`)
+
+// LoadLibrary parses and compiles every Rego file of the sources, inside the
+// sandbox. All that is wrong is reported together, by file and line.
+func LoadLibrary(sources ...Source) (*Library, error) {
+	modules := map[string]*ast.Module{}
+	var errs []error
+	for _, s := range sources {
+		errs = append(errs, parseSource(s, modules)...)
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	compiler := ast.NewCompiler().
+		WithCapabilities(Capabilities()).
+		WithSchemas(inputSchema()).
+		WithPathConflictsCheck(nil)
+	compiler.Compile(modules)
+	if compiler.Failed() {
+		return nil, compileErrors(compiler.Errors)
+	}
+	l := &Library{guardrails: map[string]*Guardrail{}, compiler: compiler}
+	for _, file := range slices.Sorted(maps.Keys(modules)) {
+		if err := l.add(file, modules[file]); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	if len(l.guardrails) == 0 {
+		return nil, fmt.Errorf("no guardrail found: want a file with a package guardrails.<id>")
+	}
+	return l, nil
+}
+
+// Guardrails lists the library, by ID.
+func (l *Library) Guardrails() []*Guardrail {
+	var out []*Guardrail
+	for _, id := range slices.Sorted(maps.Keys(l.guardrails)) {
+		out = append(out, l.guardrails[id])
+	}
+	return out
+}
+
+// Guardrail returns one by ID.
+func (l *Library) Guardrail(id string) (*Guardrail, bool) {
+	g, ok := l.guardrails[id]
+	return g, ok
+}
+
+func parseSource(s Source, modules map[string]*ast.Module) []error {
+	var errs []error
+	err := fs.WalkDir(s.FS, ".", func(p string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case d.IsDir() && p != "." && strings.HasPrefix(d.Name(), "."):
+			return fs.SkipDir // a mounted ConfigMap keeps its files twice, once in ..data
+		case d.IsDir() || !strings.HasSuffix(p, ".rego") || strings.HasSuffix(p, "_test.rego"):
+			return nil
+		}
+		text, err := fs.ReadFile(s.FS, p)
+		if err != nil {
+			return err
+		}
+		name := path.Join(s.Name, p)
+		m, err := ast.ParseModuleWithOpts(name, string(text), ast.ParserOptions{
+			Capabilities: Capabilities(), ProcessAnnotation: true, RegoVersion: ast.RegoV1,
+		})
+		if err != nil {
+			errs = append(errs, parseErrors(err))
+			return nil
+		}
+		modules[name] = m
+		return nil
+	})
+	if err != nil {
+		errs = append(errs, fmt.Errorf("read guardrails: %w", err))
+	}
+	return errs
+}
+
+func (l *Library) add(file string, m *ast.Module) error {
+	parts := packagePath(m)
+	switch {
+	case len(parts) == 2 && parts[0] == "guardrails":
+	case len(parts) >= 2 && parts[0] == "lib":
+		return nil
+	default:
+		return fmt.Errorf("%s:%d: package %s: want guardrails.<id> for a guardrail or lib.<name> for what guardrails share", file, m.Package.Location.Row, strings.Join(parts, "."))
+	}
+	g := &Guardrail{ID: strings.ReplaceAll(parts[1], "_", "-"), File: file}
+	if other, ok := l.guardrails[g.ID]; ok {
+		return fmt.Errorf("%s: guardrail %s is already defined in %s", file, g.ID, other.File)
+	}
+	if err := g.readMetadata(l.compiler.GetAnnotationSet().GetPackageScope(m.Package)); err != nil {
+		return fmt.Errorf("%s:%d: %w", file, m.Package.Location.Row, err)
+	}
+	compiled := l.compiler.Modules[file]
+	if err := g.readRules(compiled); err != nil {
+		return err
+	}
+	g.readsObject = readsObject(compiled) || usesLibraryThatReadsObject(compiled, l.compiler.Modules)
+	l.guardrails[g.ID] = g
+	return nil
+}
+
+func packagePath(m *ast.Module) []string {
+	var parts []string
+	for _, t := range m.Package.Path[1:] {
+		parts = append(parts, strings.Trim(t.String(), `"`))
+	}
+	return parts
+}
+
+// readMetadata takes the # METADATA block above the package line
+// (https://www.openpolicyagent.org/docs/policy-language#metadata).
+func (g *Guardrail) readMetadata(a *ast.Annotations) error {
+	if a == nil {
+		return fmt.Errorf("guardrail %s has no # METADATA above its package: it needs title, description and custom.severity", g.ID)
+	}
+	g.Title, g.Description = a.Title, strings.TrimSpace(a.Description)
+	if g.Title == "" || g.Description == "" {
+		return fmt.Errorf("guardrail %s: # METADATA needs a title and a description", g.ID)
+	}
+	severity, ok := a.Custom["severity"].(string)
+	if !ok || !slices.Contains(severities, severity) {
+		return fmt.Errorf("guardrail %s: # METADATA custom.severity: got %v, want one of %s", g.ID, a.Custom["severity"], strings.Join(severities, ", "))
+	}
+	g.Severity = severity
+	if kinds, ok := a.Custom["kinds"]; ok {
+		list, ok := kinds.([]any)
+		if !ok {
+			return fmt.Errorf("guardrail %s: # METADATA custom.kinds: got %v, want a list of kinds", g.ID, kinds)
+		}
+		for _, k := range list {
+			g.Kinds = append(g.Kinds, fmt.Sprint(k))
+		}
+	}
+	var err error
+	if g.schema, err = newParameterSchema(a.Custom["parameters"]); err != nil {
+		return fmt.Errorf("guardrail %s: # METADATA custom.parameters: %w", g.ID, err)
+	}
+	return nil
+}
+
+// readRules finds the rules that report, and refuses what would never report.
+func (g *Guardrail) readRules(m *ast.Module) error {
+	for _, r := range m.Rules {
+		name := string(r.Head.Name)
+		if name == "" {
+			name = strings.Trim(r.Head.Ref()[0].String(), `"`)
+		}
+		if !ruleName.MatchString(name) {
+			if strings.HasPrefix(name, "deny") || strings.HasPrefix(name, "violation") || strings.HasPrefix(name, "warn") {
+				return fmt.Errorf("%s: rule %s would never report: call it deny, violation or warn, or one of them with _something", r.Location, name)
+			}
+			continue
+		}
+		if r.Head.RuleKind() != ast.MultiValue {
+			return fmt.Errorf("%s: rule %s must be a set of violations: write `%s contains ... if { ... }`", r.Location, name, name)
+		}
+		if !slices.Contains(g.rules, name) {
+			g.rules = append(g.rules, name)
+		}
+	}
+	if len(g.rules) == 0 {
+		return fmt.Errorf("%s: guardrail %s reports nothing: it has no deny, violation or warn rule", g.File, g.ID)
+	}
+	slices.Sort(g.rules)
+	return nil
+}
+
+// readsObject reports whether a module reads the object as sent. Whatever is not
+// plainly something else counts as reading it.
+func readsObject(m *ast.Module) bool {
+	reads := false
+	ast.WalkTerms(m, func(t *ast.Term) bool {
+		if v, ok := t.Value.(ast.Var); ok && v == ast.InputRootDocument.Value {
+			reads = true // input as a whole; refs are handled below and not descended into
+		}
+		ref, ok := t.Value.(ast.Ref)
+		if !ok || len(ref) == 0 || !ref[0].Equal(ast.InputRootDocument) {
+			return false
+		}
+		reads = reads || !readsOtherThanObject(ref)
+		for _, part := range ref[1:] {
+			if _, isVar := part.Value.(ast.Var); !isVar && !part.IsGround() {
+				reads = true
+			}
+		}
+		return true
+	})
+	return reads
+}
+
+func readsOtherThanObject(ref ast.Ref) bool {
+	field := func(i int) string {
+		if i >= len(ref) {
+			return ""
+		}
+		s, _ := ref[i].Value.(ast.String)
+		return string(s)
+	}
+	switch field(1) {
+	case "parameters", "origin", "time":
+		return true
+	case "request", "review":
+		return !slices.Contains([]string{"", "object", "oldObject"}, field(2))
+	}
+	return false
+}
+
+func usesLibraryThatReadsObject(m *ast.Module, all map[string]*ast.Module) bool {
+	usesLibrary := false
+	ast.WalkRefs(m, func(r ast.Ref) bool {
+		usesLibrary = usesLibrary || (len(r) > 1 && r[0].Equal(ast.DefaultRootDocument) && r[1].Equal(ast.StringTerm("lib")))
+		return usesLibrary
+	})
+	if !usesLibrary {
+		return false
+	}
+	for _, other := range all {
+		if packagePath(other)[0] == "lib" && readsObject(other) {
+			return true
+		}
+	}
+	return false
+}
+
+// parseErrors and compileErrors print one line an error, "file:line: message".
+func parseErrors(err error) error {
+	var list ast.Errors
+	if errors.As(err, &list) {
+		return compileErrors(list)
+	}
+	return err
+}
+
+func compileErrors(list ast.Errors) error {
+	var out []error
+	for _, e := range list {
+		if e.Location == nil {
+			out = append(out, errors.New(e.Message))
+			continue
+		}
+		out = append(out, fmt.Errorf("%s:%d: %s", e.Location.File, e.Location.Row, e.Message))
+	}
+	return errors.Join(out...)
+}

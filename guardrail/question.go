@@ -1,0 +1,178 @@
+package guardrail
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net/netip"
+	"strings"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/podcullis/podcullis/cluster"
+	"github.com/podcullis/podcullis/connectivity"
+)
+
+// selectorPair chooses workloads as a netpol's peer does; a missing selector
+// selects all.
+type selectorPair struct {
+	NamespaceSelector json.RawMessage `json:"namespaceSelector"`
+	PodSelector       json.RawMessage `json:"podSelector"`
+}
+
+func (p selectorPair) selection() (connectivity.Selection, error) {
+	namespaces, err := parseSelector("namespaceSelector", p.NamespaceSelector)
+	if err != nil {
+		return connectivity.Selection{}, err
+	}
+	pods, err := parseSelector("podSelector", p.PodSelector)
+	return connectivity.Selection{Namespaces: namespaces, Pods: pods}, err
+}
+
+// endpoint is from or to of a question about paths.
+type endpoint struct {
+	selectorPair
+	CIDR string `json:"cidr"`
+}
+
+func (e endpoint) selection() (connectivity.Selection, error) {
+	if e.CIDR == "" {
+		return e.selectorPair.selection()
+	}
+	if e.NamespaceSelector != nil || e.PodSelector != nil {
+		return connectivity.Selection{}, fmt.Errorf("cidr: cannot stand beside namespaceSelector or podSelector")
+	}
+	block, err := netip.ParsePrefix(e.CIDR)
+	if err != nil {
+		return connectivity.Selection{}, fmt.Errorf("cidr: %q is not a CIDR such as 10.0.0.0/8", e.CIDR)
+	}
+	return connectivity.Selection{Block: block.Masked()}, nil
+}
+
+type portQuestion struct {
+	Protocol string `json:"protocol"`
+	Port     int    `json:"port"`
+	EndPort  int    `json:"endPort"`
+}
+
+// parsePathQuestion reads {from, to, ports?, scope?}.
+func parsePathQuestion(t *ast.Term) (connectivity.Query, error) {
+	var in struct {
+		From, To *endpoint
+		Ports    []portQuestion `json:"ports"`
+		Scope    string         `json:"scope"`
+	}
+	var q connectivity.Query
+	if err := decodeTerm(t, &in); err != nil {
+		return q, err
+	}
+	if in.From == nil || in.To == nil {
+		return q, fmt.Errorf("from and to: both are needed; {} selects every workload")
+	}
+	if in.Scope != "" && in.Scope != "existing" {
+		return q, fmt.Errorf("scope: %q is not supported; use existing", in.Scope)
+	}
+	var err error
+	if q.From, err = in.From.selection(); err != nil {
+		return q, fmt.Errorf("from.%w", err)
+	}
+	if q.To, err = in.To.selection(); err != nil {
+		return q, fmt.Errorf("to.%w", err)
+	}
+	if in.From.CIDR != "" && in.To.CIDR != "" {
+		return q, fmt.Errorf("from and to: one of them must be in the cluster, both are a cidr")
+	}
+	for i, p := range in.Ports {
+		r, err := p.portRange()
+		if err != nil {
+			return q, fmt.Errorf("ports[%d].%w", i, err)
+		}
+		q.Ports = q.Ports.Union(connectivity.Ports(r))
+	}
+	return q, nil
+}
+
+func (p portQuestion) portRange() (connectivity.PortRange, error) {
+	r := connectivity.PortRange{Protocol: cluster.TCP, First: 1, Last: 65535}
+	if p.Protocol != "" {
+		protocol, ok := cluster.ParseProtocol(p.Protocol)
+		if !ok {
+			return r, fmt.Errorf("protocol: %q is not supported; use TCP, UDP or SCTP", p.Protocol)
+		}
+		r.Protocol = protocol
+	}
+	if p.Port == 0 && p.EndPort == 0 {
+		return r, nil
+	}
+	last := p.EndPort
+	if last == 0 {
+		last = p.Port
+	}
+	if p.Port < 1 || last > 65535 || last < p.Port {
+		return r, fmt.Errorf("port: %d to %d is not a range within 1 to 65535", p.Port, last)
+	}
+	r.First, r.Last = uint16(p.Port), uint16(last)
+	return r, nil
+}
+
+func parseDirections(names []string) ([]cluster.Direction, error) {
+	if len(names) == 0 {
+		return []cluster.Direction{cluster.Ingress, cluster.Egress}, nil
+	}
+	var out []cluster.Direction
+	for _, n := range names {
+		switch {
+		case strings.EqualFold(n, "Ingress"):
+			out = append(out, cluster.Ingress)
+		case strings.EqualFold(n, "Egress"):
+			out = append(out, cluster.Egress)
+		default:
+			return nil, fmt.Errorf("directions: %q is not supported; use Ingress or Egress", n)
+		}
+	}
+	return out, nil
+}
+
+// parseSelector reads a metav1.LabelSelector, strictly; a missing one selects all.
+func parseSelector(field string, raw json.RawMessage) (cluster.Selector, error) {
+	if len(raw) == 0 || bytes.Equal(raw, []byte("null")) {
+		return cluster.Everything(), nil
+	}
+	var s metav1.LabelSelector
+	if err := decodeStrict(raw, &s); err != nil {
+		return cluster.Selector{}, fmt.Errorf("%s: %w", field, err)
+	}
+	compiled, err := cluster.NewSelector(s)
+	if err != nil {
+		return cluster.Selector{}, fmt.Errorf("%s: %w", field, err)
+	}
+	return compiled, nil
+}
+
+func nameSelector(namespace string) metav1.LabelSelector {
+	return metav1.LabelSelector{MatchLabels: map[string]string{"kubernetes.io/metadata.name": namespace}}
+}
+
+// decodeTerm reads a Rego value; an unknown field is an error, because a misspelt
+// selector would select everything.
+func decodeTerm(t *ast.Term, into any) error {
+	v, err := ast.JSON(t.Value)
+	if err != nil {
+		return err
+	}
+	raw, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	return decodeStrict(raw, into)
+}
+
+func decodeStrict(raw []byte, into any) error {
+	d := json.NewDecoder(bytes.NewReader(raw))
+	d.DisallowUnknownFields()
+	if err := d.Decode(into); err != nil {
+		return fmt.Errorf("%s", strings.TrimPrefix(err.Error(), "json: "))
+	}
+	return nil
+}

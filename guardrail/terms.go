@@ -1,0 +1,115 @@
+package guardrail
+
+import (
+	"github.com/open-policy-agent/opa/v1/ast"
+	"k8s.io/apimachinery/pkg/labels"
+
+	"github.com/podcullis/podcullis/cluster"
+	"github.com/podcullis/podcullis/connectivity"
+)
+
+// This file writes connectivity's answers as Rego values, in the forms that
+// guardrail authors rely on.
+
+func str(s string) *ast.Term { return ast.StringTerm(s) }
+
+// objectTerm takes pairs of a key and a *ast.Term; a nil term leaves the key out.
+func objectTerm(pairs ...any) *ast.Term {
+	o := ast.NewObject()
+	for i := 0; i < len(pairs); i += 2 {
+		if t, ok := pairs[i+1].(*ast.Term); ok && t != nil {
+			o.Insert(str(pairs[i].(string)), t)
+		}
+	}
+	return ast.NewTerm(o)
+}
+
+func labelsTerm(l labels.Set) *ast.Term {
+	o := ast.NewObject()
+	for k, v := range l {
+		o.Insert(str(k), str(v))
+	}
+	return ast.NewTerm(o)
+}
+
+func workloadTerm(w *cluster.Workload) *ast.Term {
+	return objectTerm("namespace", str(w.Namespace), "kind", str(w.Kind), "name", str(w.Name), "labels", labelsTerm(w.Labels))
+}
+
+func peerTerm(p connectivity.Peer) *ast.Term {
+	if p.Workload != nil {
+		return workloadTerm(p.Workload)
+	}
+	return objectTerm("cidr", str(p.CIDR.String()))
+}
+
+func connectionTerm(c connectivity.Connection) *ast.Term {
+	because := make([]*ast.Term, 0, len(c.Because))
+	for _, b := range c.Because {
+		because = append(because, becauseTerm(b))
+	}
+	var unknown *ast.Term
+	if c.Unknown != "" {
+		unknown = str(string(c.Unknown))
+	}
+	return objectTerm("from", peerTerm(c.From), "to", peerTerm(c.To), "ports", portsTerm(c.Ports), "unknown", unknown, "because", ast.ArrayTerm(because...))
+}
+
+func portsTerm(s connectivity.PortSet) *ast.Term {
+	var out []*ast.Term
+	for _, r := range s.Ranges() {
+		out = append(out, objectTerm("protocol", str(r.Protocol.String()), "port", ast.IntNumberTerm(int(r.First)), "endPort", ast.IntNumberTerm(int(r.Last))))
+	}
+	return ast.ArrayTerm(out...)
+}
+
+func becauseTerm(b connectivity.Because) *ast.Term {
+	var netpol, rule, notIsolated, unknown, overPods, isNew *ast.Term
+	if b.Netpol != (cluster.Ref{}) {
+		netpol = netpolTerm(b.Netpol)
+		if !b.NotIsolated {
+			rule = ast.IntNumberTerm(b.Rule)
+		}
+	}
+	if b.NotIsolated {
+		notIsolated = ast.BooleanTerm(true)
+	}
+	if b.Unknown != "" {
+		unknown = str(string(b.Unknown))
+	}
+	if b.OverPods {
+		overPods = ast.BooleanTerm(true)
+	}
+	if b.New {
+		isNew = ast.BooleanTerm(true)
+	}
+	return objectTerm("direction", str(b.Direction.String()), "netpol", netpol, "rule", rule,
+		"notIsolated", notIsolated, "unknown", unknown, "overPods", overPods, "new", isNew)
+}
+
+func netpolTerm(r cluster.Ref) *ast.Term { return str(r.Namespace + "/" + r.Name) }
+
+func netpolTerms(refs []cluster.Ref) *ast.Term {
+	out := make([]*ast.Term, 0, len(refs))
+	for _, r := range refs {
+		out = append(out, netpolTerm(r))
+	}
+	return ast.ArrayTerm(out...)
+}
+
+func exposureTerm(x connectivity.Exposure) *ast.Term {
+	return objectTerm("workload", workloadTerm(x.Workload), "direction", str(x.Direction.String()),
+		"new", ast.BooleanTerm(x.New), "hostNetwork", ast.BooleanTerm(x.HostNetwork), "by", netpolTerms(x.By))
+}
+
+func isolationTerm(i connectivity.Isolation) *ast.Term {
+	side := func(d cluster.Direction) *ast.Term {
+		isolated := i.Isolated[d] == cluster.Yes
+		var unknown *ast.Term
+		if i.Isolated[d] == cluster.Maybe {
+			unknown = str(string(connectivity.UnparsableSelector))
+		}
+		return objectTerm("isolated", ast.BooleanTerm(isolated), "by", netpolTerms(i.By[d]), "unknown", unknown)
+	}
+	return objectTerm("workload", workloadTerm(i.Workload), "ingress", side(cluster.Ingress), "egress", side(cluster.Egress))
+}

@@ -1,0 +1,153 @@
+package guardrail
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// configValidator collects what is wrong in a configuration, each with the line
+// of the field that it is about.
+type configValidator struct {
+	file string
+	root *yaml.Node
+	errs []error
+}
+
+func (v *configValidator) err() error { return errors.Join(v.errs...) }
+
+// at reports an error about the field at a path of keys and indices.
+func (v *configValidator) at(path []any, format string, args ...any) {
+	line, at := v.root.Line, ""
+	node := v.root
+	if node.Kind == yaml.DocumentNode && len(node.Content) > 0 {
+		node = node.Content[0]
+	}
+	for _, step := range path {
+		switch step := step.(type) {
+		case int:
+			at += "[" + strconv.Itoa(step) + "]"
+		default:
+			at += "." + fmt.Sprint(step)
+		}
+		if node = child(node, step); node != nil {
+			line = node.Line
+		}
+	}
+	v.errs = append(v.errs, fmt.Errorf("%s:%d: %s: %s", v.file, line, strings.TrimPrefix(at, "."), fmt.Sprintf(format, args...)))
+}
+
+// child is the node one step below; nil when there is none, so that the error
+// stays at the nearest line that exists.
+func child(n *yaml.Node, step any) *yaml.Node {
+	if n == nil {
+		return nil
+	}
+	switch n.Kind {
+	case yaml.MappingNode:
+		for i := 0; i+1 < len(n.Content); i += 2 {
+			if n.Content[i].Value == fmt.Sprint(step) {
+				return n.Content[i+1]
+			}
+		}
+	case yaml.SequenceNode:
+		i, ok := step.(int)
+		if !ok {
+			i, _ = strconv.Atoi(fmt.Sprint(step))
+		}
+		if i < len(n.Content) {
+			return n.Content[i]
+		}
+	case yaml.AliasNode:
+		return child(n.Alias, step)
+	}
+	return nil
+}
+
+func (v *configValidator) check(c *Config) {
+	if c.APIVersion != ConfigAPIVersion {
+		v.at([]any{"apiVersion"}, "got %q, want %s", c.APIVersion, ConfigAPIVersion)
+	}
+	if c.Kind != ConfigKind {
+		v.at([]any{"kind"}, "got %q, want %s", c.Kind, ConfigKind)
+	}
+	names := map[string]bool{}
+	for i := range c.Guardrails {
+		v.checkInstance(&c.Guardrails[i], []any{"guardrails", i}, names)
+	}
+	exemptions := map[string]bool{}
+	for i := range c.Exemptions {
+		v.checkExemption(&c.Exemptions[i], []any{"exemptions", i}, names, exemptions)
+	}
+	for i, text := range c.PodNetwork {
+		p, err := netip.ParsePrefix(text)
+		if err != nil {
+			v.at([]any{"podNetwork", i}, "%q is not a CIDR such as 10.244.0.0/16", text)
+			continue
+		}
+		c.podNetwork = append(c.podNetwork, p.Masked())
+	}
+}
+
+func (v *configValidator) checkInstance(in *Instance, path []any, names map[string]bool) {
+	if in.Name == "" {
+		v.at(under(path, "name"), "missing; it is shown in messages")
+	} else if names[in.Name] {
+		v.at(under(path, "name"), "%q is used twice; names are unique", in.Name)
+	}
+	names[in.Name] = true
+	if in.Guardrail == "" {
+		v.at(under(path, "guardrail"), "missing; it says which Rego guardrail to use")
+	}
+	if !slices.Contains([]Action{Deny, Warn, AuditOnly}, in.Action) {
+		v.at(under(path, "action"), "got %q, want deny, warn or audit", in.Action)
+	}
+	v.checkMatch(&in.Match, under(path, "match"))
+}
+
+func (v *configValidator) checkExemption(e *Exemption, path []any, guardrails, names map[string]bool) {
+	if e.Name == "" {
+		v.at(under(path, "name"), "missing")
+	} else if names[e.Name] {
+		v.at(under(path, "name"), "%q is used twice; names are unique", e.Name)
+	}
+	names[e.Name] = true
+	if len(e.Guardrails) == 0 {
+		v.at(under(path, "guardrails"), "missing; name the guardrails that it is an exemption from")
+	}
+	for i, g := range e.Guardrails {
+		if !guardrails[g] {
+			v.at(under(path, "guardrails", i), "no guardrail is named %q", g)
+		}
+	}
+	if e.Reason == "" {
+		v.at(under(path, "reason"), "missing; say why, for whoever reads it later")
+	}
+	if e.Expires != "" {
+		day, err := time.Parse(time.DateOnly, e.Expires)
+		if err != nil {
+			v.at(under(path, "expires"), "%q is not a day such as 2027-01-31", e.Expires)
+		}
+		e.until = day.AddDate(0, 0, 1)
+	}
+	v.checkMatch(&e.Match, under(path, "match"))
+}
+
+func (v *configValidator) checkMatch(m *Match, path []any) {
+	raw, err := json.Marshal(m.NamespaceSelector)
+	if err == nil {
+		m.selector, err = parseSelector("", raw)
+	}
+	if err != nil {
+		v.at(under(path, "namespaceSelector"), "%s", strings.TrimPrefix(err.Error(), ": "))
+	}
+}
+
+func under(path []any, steps ...any) []any { return append(slices.Clone(path), steps...) }

@@ -1,0 +1,87 @@
+package guardrail
+
+import (
+	"github.com/podcullis/podcullis/cluster"
+	"github.com/podcullis/podcullis/connectivity"
+)
+
+// world is the cluster before and after, with the answers already computed
+// about it. All reviews of one audit share one: what they ask does not depend
+// on the object under review. It is used by one goroutine at a time.
+type world struct {
+	before, after *cluster.Snapshot
+	options       connectivity.Options
+	openedBy      map[string][]connectivity.Connection
+	openBy        map[string][]connectivity.Connection
+	exposedBy     map[string][]connectivity.Exposure
+}
+
+func newWorld(before, after *cluster.Snapshot, o connectivity.Options) *world {
+	return &world{
+		before: before, after: after, options: o,
+		openedBy:  map[string][]connectivity.Connection{},
+		openBy:    map[string][]connectivity.Connection{},
+		exposedBy: map[string][]connectivity.Exposure{},
+	}
+}
+
+func remember[V any](m map[string]V, key string, compute func() V) V {
+	v, ok := m[key]
+	if !ok {
+		v = compute()
+		m[key] = v
+	}
+	return v
+}
+
+func (w *world) opened(key string, q connectivity.Query) []connectivity.Connection {
+	return remember(w.openedBy, key, func() []connectivity.Connection {
+		return connectivity.Opened(w.before, w.after, q, w.options)
+	})
+}
+
+func (w *world) open(key string, q connectivity.Query) []connectivity.Connection {
+	return remember(w.openBy, key, func() []connectivity.Connection { return connectivity.Open(w.after, q, w.options) })
+}
+
+func (w *world) exposed(key string, s connectivity.Selection, d []cluster.Direction) []connectivity.Exposure {
+	return remember(w.exposedBy, key, func() []connectivity.Exposure { return connectivity.Exposed(w.before, w.after, s, d...) })
+}
+
+// homeOf is the object with which audit and CLI report a connection, so that
+// what several objects show is reported once: the netpol that lets it in, else
+// the one that lets it out, else the workload that is not isolated.
+func (w *world) homeOf(c connectivity.Connection) cluster.Ref {
+	var home cluster.Ref
+	for _, b := range c.Because {
+		if b.Netpol != (cluster.Ref{}) {
+			home = b.Netpol // egress comes first, ingress last
+		}
+	}
+	switch {
+	case home != (cluster.Ref{}):
+		return home
+	case c.To.Workload != nil:
+		return w.objectOf(c.To.Workload)
+	}
+	return w.objectOf(c.From.Workload)
+}
+
+// objectOf is the API object that stands for a workload: the one with its
+// template, or its first pod.
+func (w *world) objectOf(x *cluster.Workload) cluster.Ref {
+	if _, ok := w.after.Template(x.Ref); ok {
+		return x.Ref
+	}
+	for _, v := range x.Variants {
+		if len(v.Pods) > 0 {
+			return cluster.Ref{Namespace: x.Namespace, Kind: "Pod", Name: v.Pods[0]}
+		}
+	}
+	for o := range w.after.Objects() {
+		if owner, ok := w.after.WorkloadOf(o.Ref()); ok && owner == x {
+			return o.Ref()
+		}
+	}
+	return x.Ref
+}

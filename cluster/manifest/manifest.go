@@ -1,0 +1,138 @@
+package manifest
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/podcullis/podcullis/cluster"
+)
+
+// ErrNothing is returned, beside a Set, when the sources hold no object that the
+// model knows: judging nothing is seldom what was meant.
+var ErrNothing = errors.New("nothing to evaluate")
+
+// Location is a place in a file.
+type Location struct {
+	// File is the path as it was found; "-" for standard input.
+	File string
+	// Line counts from 1; 0 when the place is the whole file.
+	Line int
+}
+
+// String is the location as compilers print it: "shop.yaml:12".
+func (l Location) String() string {
+	if l.Line == 0 {
+		return l.File
+	}
+	return fmt.Sprintf("%s:%d", l.File, l.Line)
+}
+
+// Object is one object of the model and where it was found.
+type Object struct {
+	schema.GroupVersionKind
+	// Namespace is "default" when the document names none, and empty for an
+	// object without a namespace.
+	Namespace string
+	// Name is metadata.name; of an object with only a generateName that prefix
+	// and "*".
+	Name string
+	// JSON is the document as written, in compact JSON: what
+	// AdmissionRequest.object would hold.
+	JSON json.RawMessage
+	// API is the typed object (*networkingv1.NetworkPolicy and so on); nil for
+	// one of a policy API that the model does not understand (*cluster.Foreign).
+	API runtime.Object
+	// Model is what goes into the snapshot.
+	Model    cluster.Object
+	Location Location
+}
+
+// Ref is the object's identity in the model.
+func (o *Object) Ref() cluster.Ref { return o.Model.Ref() }
+
+// Note is something that is no error, but that the reader of a result should know.
+type Note struct {
+	Location Location
+	Text     string
+}
+
+// Set is what some sources hold.
+type Set struct {
+	// Objects are in the order of the sources, files and documents.
+	Objects []Object
+	// Skipped counts the documents of kinds that the model has no use for, by
+	// kind and group ("Service", "Ingress.networking.k8s.io").
+	Skipped map[string]int
+	// Notes are in the order of Objects.
+	Notes []Note
+
+	index map[cluster.Ref]int
+}
+
+// Load reads the sources, in order: a file, a directory (all its *.yaml, *.yml
+// and *.json files and those of its subdirectories, sorted, without hidden
+// directories), or "-" for stdin. A file that two sources name is read once.
+//
+// What is wrong with any document is returned together as Errors. When the
+// sources are fine but hold no object for the model, the error is ErrNothing and
+// the Set is returned with it.
+func Load(sources []string, stdin io.Reader) (*Set, error) {
+	l := newLoader(stdin)
+	for _, s := range sources {
+		l.source(s)
+	}
+	if len(l.errs) > 0 {
+		return nil, l.errs
+	}
+	if len(l.set.Objects) == 0 {
+		return l.set, l.nothing(sources)
+	}
+	return l.set, nil
+}
+
+// Snapshot is the cluster in which exactly these objects exist.
+func (s *Set) Snapshot() (*cluster.Snapshot, error) {
+	objects := make([]cluster.Object, 0, len(s.Objects))
+	for i := range s.Objects {
+		objects = append(objects, s.Objects[i].Model)
+	}
+	return cluster.New(objects...)
+}
+
+// Lookup finds an object by its identity in the model.
+func (s *Set) Lookup(ref cluster.Ref) (*Object, bool) {
+	i, ok := s.index[ref]
+	if !ok {
+		return nil, false
+	}
+	return &s.Objects[i], true
+}
+
+func (s *Set) add(o Object) {
+	s.index[o.Ref()] = len(s.Objects)
+	s.Objects = append(s.Objects, o)
+}
+
+// nothing says why there is nothing to evaluate.
+func (l *loader) nothing(sources []string) error {
+	if len(sources) == 0 {
+		return fmt.Errorf("%w: no file, directory or - was given", ErrNothing)
+	}
+	names := strings.Join(sources, ", ")
+	if len(l.set.Skipped) == 0 {
+		return fmt.Errorf("%w: no Kubernetes objects in %s", ErrNothing, names)
+	}
+	var skipped []string
+	for _, kind := range slices.Sorted(maps.Keys(l.set.Skipped)) {
+		skipped = append(skipped, fmt.Sprintf("%d %s", l.set.Skipped[kind], kind))
+	}
+	return fmt.Errorf("%w: no namespace, workload, pod or NetworkPolicy in %s, only %s", ErrNothing, names, strings.Join(skipped, ", "))
+}

@@ -1,0 +1,265 @@
+package manifest
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	yamlnode "go.yaml.in/yaml/v3"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/validation"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	utilerrors "k8s.io/apimachinery/pkg/util/errors"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+	strictjson "sigs.k8s.io/json"
+
+	"github.com/podcullis/podcullis/cluster"
+)
+
+// document adds the object of a document to the set, those of its items when it
+// is a list.
+func (l *loader) document(d document, depth int) {
+	if bytes.Equal(bytes.TrimSpace(d.json), []byte("null")) {
+		return // as good as no document
+	}
+	var fields map[string]json.RawMessage
+	if twice, err := strictjson.UnmarshalStrict(d.json, &fields, strictjson.DisallowDuplicateFields); err != nil {
+		l.fail(d.at, "must be an object with apiVersion and kind")
+		return
+	} else if len(twice) > 0 {
+		l.fail(d.at, "%v", twice[0])
+		return
+	}
+	if l.otherTool(d, fields) {
+		return
+	}
+	gvk, ok := l.kind(d, fields)
+	if !ok {
+		return
+	}
+	switch {
+	case newAPI(gvk) != nil:
+		l.modelled(d, gvk)
+	case cluster.ForeignKind(gvk.Group, gvk.Kind):
+		l.foreign(d, gvk)
+	case isList(gvk, fields):
+		l.list(d, gvk, fields, depth)
+	default:
+		if reason := mistaken(gvk); reason != "" {
+			l.fail(d.at, "%s", reason)
+			return
+		}
+		l.skip(d, gvk)
+	}
+}
+
+// kind reads apiVersion and kind.
+func (l *loader) kind(d document, fields map[string]json.RawMessage) (schema.GroupVersionKind, bool) {
+	var text [2]string
+	for i, name := range []string{"apiVersion", "kind"} {
+		value, ok := fields[name]
+		if !ok || string(value) == "null" || string(value) == `""` {
+			l.fail(d.at, "no %s: not a Kubernetes object", name)
+			return schema.GroupVersionKind{}, false
+		}
+		if err := json.Unmarshal(value, &text[i]); err != nil {
+			l.failField(d, "", name, explain(err))
+			return schema.GroupVersionKind{}, false
+		}
+	}
+	gv, err := schema.ParseGroupVersion(text[0])
+	if err != nil || gv.Version == "" {
+		l.failField(d, text[1], "apiVersion", fmt.Sprintf("must be a version or group/version, got %q", text[0]))
+		return schema.GroupVersionKind{}, false
+	}
+	return gv.WithKind(text[1]), true
+}
+
+// otherTool deals with the files of tools that make manifests. Reading what they
+// are made from is not reading what they make.
+func (l *loader) otherTool(d document, fields map[string]json.RawMessage) bool {
+	switch filepath.Base(d.at.File) {
+	case "kustomization.yaml", "kustomization.yml":
+		l.set.Skipped["Kustomization.kustomize.config.k8s.io"]++
+		l.set.Notes = append(l.set.Notes, Note{d.at, "the manifests beside it are read as they are; to judge what kustomize makes of them: kubectl kustomize DIR | podcullis ... -f -"})
+		return true
+	case "Chart.yaml":
+		if _, ok := fields["kind"]; !ok {
+			l.fail(d.at, "a Helm chart: render it first: helm template CHART | podcullis ... -f -")
+			return true
+		}
+	}
+	return false
+}
+
+func (l *loader) skip(d document, gvk schema.GroupVersionKind) {
+	l.set.Skipped[gvk.GroupKind().String()]++
+	if gvk.Group == "" && gvk.Kind == "ReplicationController" {
+		l.set.Notes = append(l.set.Notes, Note{d.at, "a ReplicationController is not in the model: the pods that it makes are not judged; use a Deployment"})
+	}
+}
+
+// modelled reads an object of a kind that the model is made of.
+func (l *loader) modelled(d document, gvk schema.GroupVersionKind) {
+	api := newAPI(gvk)
+	problems := decode(d.json, api)
+	meta := api.(metav1.Object)
+	namespace := ""
+	if gvk.Kind != "Namespace" {
+		namespace = namespaceOf(meta)
+	}
+	if len(problems) > 0 {
+		// What was decoded before the error may name the object.
+		l.problems(d, gvk, namespace, meta, problems)
+		return
+	}
+	problems = checkMeta(meta, gvk.Kind != "Namespace")
+	problems = append(problems, checkPorts(api)...)
+	model, err := cluster.FromAPI(api)
+	problems = append(problems, fieldProblems(err)...)
+	if len(problems) > 0 {
+		l.problems(d, gvk, namespace, meta, problems)
+		return
+	}
+	l.keep(d, Object{GroupVersionKind: gvk, Namespace: namespace, Name: nameOf(meta), API: api, Model: model})
+}
+
+// foreign keeps an object of a policy API that the model does not understand:
+// only that it is there.
+func (l *loader) foreign(d document, gvk schema.GroupVersionKind) {
+	var meta metav1.PartialObjectMetadata
+	var problems []problem
+	if err := strictjson.UnmarshalCaseSensitivePreserveInts(d.json, &meta); err != nil {
+		problems = decode(d.json, &meta)
+	} else {
+		problems = checkMeta(&meta, true)
+	}
+	namespace := meta.Namespace
+	if foreignNamespaced(gvk.Kind) {
+		namespace = namespaceOf(&meta)
+	}
+	if len(problems) > 0 {
+		l.problems(d, gvk, namespace, &meta, problems)
+		return
+	}
+	l.keep(d, Object{
+		GroupVersionKind: gvk, Namespace: namespace, Name: nameOf(&meta),
+		Model: &cluster.Foreign{Group: gvk.Group, Kind: gvk.Kind, Namespace: namespace, Name: nameOf(&meta)},
+	})
+}
+
+// keep adds an object, unless there is one of that identity.
+func (l *loader) keep(d document, o Object) {
+	o.Location = d.at
+	var compact bytes.Buffer
+	if err := json.Compact(&compact, d.json); err != nil {
+		l.fail(d.at, "not JSON: %v", err)
+		return
+	}
+	o.JSON = compact.Bytes()
+	if other, ok := l.set.Lookup(o.Ref()); ok {
+		reason := fmt.Sprintf("defined twice, first at %s", other.Location)
+		if strings.HasSuffix(o.Name, "*") {
+			reason = fmt.Sprintf("its generateName is that of the one at %s: give them names", other.Location)
+		}
+		l.errs = append(l.errs, &Error{Location: d.at, Object: title(o.Kind, o.Namespace, o.Name), Reason: reason})
+		return
+	}
+	l.set.add(o)
+}
+
+func namespaceOf(m metav1.Object) string {
+	if m.GetNamespace() == "" {
+		return corev1.NamespaceDefault
+	}
+	return m.GetNamespace()
+}
+
+func nameOf(m metav1.Object) string {
+	if m.GetName() == "" && m.GetGenerateName() != "" {
+		return m.GetGenerateName() + "*"
+	}
+	return m.GetName()
+}
+
+// title is an object in the words of a message: "NetworkPolicy shop/allow-web".
+func title(kind, namespace, name string) string {
+	switch {
+	case name == "":
+		return kind
+	case namespace == "":
+		return kind + " " + name
+	}
+	return kind + " " + namespace + "/" + name
+}
+
+// checkMeta checks what makes up the object's identity.
+func checkMeta(m metav1.Object, namespaced bool) []problem {
+	var problems []problem
+	switch {
+	case m.GetName() != "":
+		for _, reason := range validation.NameIsDNSSubdomain(m.GetName(), false) {
+			problems = append(problems, problem{"metadata.name", reason})
+		}
+	case m.GetGenerateName() != "":
+		for _, reason := range validation.NameIsDNSSubdomain(m.GetGenerateName(), true) {
+			problems = append(problems, problem{"metadata.generateName", reason})
+		}
+	default:
+		problems = append(problems, problem{"metadata.name", "is missing"})
+	}
+	if namespaced && m.GetNamespace() != "" {
+		for _, reason := range validation.ValidateNamespaceName(m.GetNamespace(), false) {
+			problems = append(problems, problem{"metadata.namespace", reason})
+		}
+	}
+	return problems
+}
+
+// fieldProblems takes apart the error of cluster.FromAPI.
+func fieldProblems(err error) []problem {
+	if err == nil {
+		return nil
+	}
+	errs := []error{err}
+	var all utilerrors.Aggregate
+	if errors.As(err, &all) {
+		errs = all.Errors()
+	}
+	var problems []problem
+	for _, err := range errs {
+		var at *field.Error
+		if errors.As(err, &at) {
+			problems = append(problems, problem{at.Field, at.ErrorBody()})
+		} else {
+			problems = append(problems, problem{reason: err.Error()})
+		}
+	}
+	return problems
+}
+
+func (l *loader) problems(d document, gvk schema.GroupVersionKind, namespace string, meta metav1.Object, problems []problem) {
+	name := title(gvk.Kind, namespace, nameOf(meta))
+	before := len(l.errs)
+	for _, p := range problems {
+		l.failField(d, name, p.field, p.reason)
+	}
+	slices.SortStableFunc(l.errs[before:], func(a, b *Error) int { return cmp.Compare(a.Location.Line, b.Location.Line) })
+}
+
+// failField reports a field at its line.
+func (l *loader) failField(d document, object, path, reason string) {
+	if f, ok := d.lookup(path); ok && strings.HasSuffix(reason, "got a boolean") && f.value != nil && f.value.Kind == yamlnode.ScalarNode && f.value.Style == 0 {
+		switch strings.ToLower(f.value.Value) {
+		case "y", "n", "yes", "no", "on", "off":
+			reason += fmt.Sprintf(" (YAML reads a bare %s as one); write %q", f.value.Value, f.value.Value)
+		}
+	}
+	l.errs = append(l.errs, &Error{Location: d.locate(path), Object: object, Field: path, Reason: reason})
+}

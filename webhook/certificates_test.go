@@ -1,0 +1,217 @@
+package webhook
+
+import (
+	"context"
+	"crypto/tls"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+const inADay = 24 * time.Hour
+
+// shown is the common name of the certificate that a new handshake sees.
+func shown(t testing.TB, address string, authority *authority) string {
+	t.Helper()
+	conn, err := tls.Dial("tcp", address, &tls.Config{RootCAs: authority.pool(), ServerName: "127.0.0.1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	return conn.ConnectionState().PeerCertificates[0].Subject.CommonName
+}
+
+func TestFiftyRotationsUnderLoadDropNothing(t *testing.T) {
+	rotations := 50
+	if testing.Short() {
+		rotations = 10
+	}
+	ca := newAuthority(t)
+	dir := t.TempDir()
+	rotate := func(name string) {
+		cert, key := ca.issue(t, name, time.Now().Add(inADay))
+		// Half-written states that a reader can meet in between.
+		writeFile(t, dir, "tls.crt", cert[:len(cert)/2])
+		writeFile(t, dir, "tls.crt", cert)
+		writeFile(t, dir, "tls.key", key[:len(key)/2])
+		writeFile(t, dir, "tls.key", key)
+	}
+	rotate("first")
+	certificates, err := LoadCertificates(dir, CertificateDirOptions{Interval: time.Millisecond, Logger: quiet})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := serveTLS(t, ServerOptions{Certificates: certificates}, NewReviewHandler(allowEverything, ReviewOptions{Logger: quiet}))
+
+	stop := make(chan struct{})
+	var callers sync.WaitGroup
+	var calls atomic.Int64
+	for range 4 {
+		client := callerOf(t, ca.pool())
+		callers.Go(func() {
+			for n := 0; ; n++ {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				if n%2 == 0 {
+					client.CloseIdleConnections() // and a new handshake
+				}
+				response, body, err := sendReview(client, r.address, "/validate", []byte(podReview))
+				if err != nil || response.StatusCode != 200 || !strings.Contains(string(body), `"allowed":true`) {
+					t.Errorf("call %d: %v %s", n, err, body)
+					return
+				}
+				calls.Add(1)
+			}
+		})
+	}
+	for i := range rotations {
+		name := "rotation-" + string(rune('A'+i%26)) + string(rune('A'+i/26))
+		rotate(name)
+		eventually(t, name+" is shown", func() bool { return shown(t, r.address, ca) == name })
+	}
+	close(stop)
+	callers.Wait()
+	t.Logf("%d calls over %d rotations", calls.Load(), rotations)
+}
+
+func TestABrokenPairLeavesTheLastGoodOne(t *testing.T) {
+	ca := newAuthority(t)
+	cert, key := ca.issue(t, "good", time.Now().Add(inADay))
+	newCert, newKey := ca.issue(t, "new", time.Now().Add(2*inADay))
+	tests := map[string]func(t *testing.T, dir string){
+		"HalfWrittenCertificate": func(t *testing.T, dir string) { writeFile(t, dir, "tls.crt", newCert[:len(newCert)/2]) },
+		"EmptyCertificate":       func(t *testing.T, dir string) { writeFile(t, dir, "tls.crt", nil) },
+		"KeyOfAnother":           func(t *testing.T, dir string) { writeFile(t, dir, "tls.crt", newCert) },
+		"HalfWrittenKey": func(t *testing.T, dir string) {
+			writeFile(t, dir, "tls.crt", newCert)
+			writeFile(t, dir, "tls.key", newKey[:len(newKey)/2])
+		},
+		"Gone": func(t *testing.T, dir string) {
+			if err := os.RemoveAll(dir); err != nil {
+				t.Fatal(err)
+			}
+		},
+	}
+	for name, spoil := range tests {
+		t.Run(name, func(t *testing.T) {
+			dir := filepath.Join(t.TempDir(), "certs")
+			if err := os.Mkdir(dir, 0o700); err != nil {
+				t.Fatal(err)
+			}
+			writeFile(t, dir, "tls.crt", cert)
+			writeFile(t, dir, "tls.key", key)
+			metrics, samples := countedMetrics(t)
+			certificates, err := LoadCertificates(dir, CertificateDirOptions{Logger: quiet, Metrics: metrics})
+			if err != nil {
+				t.Fatal(err)
+			}
+			spoil(t, dir)
+			if changed, err := certificates.reload(); err == nil || changed {
+				t.Errorf("reload of the broken pair: changed %v, error %v", changed, err)
+			}
+			current, err := certificates.GetCertificate(nil)
+			if err != nil || current.Leaf.Subject.CommonName != "good" {
+				t.Errorf("serving %+v, %v", current, err)
+			}
+
+			if err := os.MkdirAll(dir, 0o700); err != nil {
+				t.Fatal(err)
+			}
+			writeFile(t, dir, "tls.crt", newCert)
+			writeFile(t, dir, "tls.key", newKey)
+			if changed, err := certificates.reload(); err != nil || !changed {
+				t.Errorf("reload of the new pair: changed %v, error %v", changed, err)
+			}
+			if got, want := samples()["podcullis_certificate_expiry_timestamp_seconds{}"], float64(certificates.NotAfter().Unix()); got != want {
+				t.Errorf("expiry metric %v, want %v", got, want)
+			}
+		})
+	}
+}
+
+func TestANewChainUnderTheSameLeafIsANewCertificate(t *testing.T) {
+	ca, other := newAuthority(t), newAuthority(t)
+	dir := t.TempDir()
+	cert, key := ca.issue(t, "leaf", time.Now().Add(inADay))
+	writeFile(t, dir, "tls.crt", cert)
+	writeFile(t, dir, "tls.key", key)
+	certificates, err := LoadCertificates(dir, CertificateDirOptions{Logger: quiet})
+	if err != nil {
+		t.Fatal(err)
+	}
+	writeFile(t, dir, "tls.crt", slices.Concat(cert, other.pem))
+	if changed, err := certificates.reload(); err != nil || !changed {
+		t.Errorf("changed %v, error %v", changed, err)
+	}
+	if current, _ := certificates.GetCertificate(nil); len(current.Certificate) != 2 {
+		t.Errorf("a chain of %d", len(current.Certificate))
+	}
+}
+
+func TestWatchLogsABrokenPairOnce(t *testing.T) {
+	var log strings.Builder
+	reloads := 0
+	ctx, cancel := context.WithCancel(t.Context())
+	watchFiles(ctx, time.Millisecond, textLogger(&log), "certificate", func() (bool, error) {
+		if reloads++; reloads == 5 {
+			cancel()
+		}
+		return false, os.ErrNotExist
+	})
+	if got := strings.Count(log.String(), "level=ERROR"); got != 1 {
+		t.Errorf("logged %d times:\n%s", got, log.String())
+	}
+}
+
+func TestLoadCertificatesNeedsAPair(t *testing.T) {
+	if _, err := LoadCertificates(t.TempDir(), CertificateDirOptions{Logger: quiet}); err == nil || !strings.Contains(err.Error(), "tls.crt") {
+		t.Errorf("an empty directory: %v", err)
+	}
+}
+
+func TestSelfSignedIsTrustedThroughItsBundleOnly(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "new")
+	certificate, err := SelfSigned(dir, []string{"podcullis.podcullis.svc", "192.0.2.7"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if certificate.CAFile != filepath.Join(dir, "ca.crt") {
+		t.Errorf("bundle in %s", certificate.CAFile)
+	}
+	bundle, err := os.ReadFile(certificate.CAFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	trusting := newAuthority(t).pool()
+	r := serveTLS(t, ServerOptions{Certificates: certificate}, answerOK)
+	for name, want := range map[string]bool{"localhost": true, "127.0.0.1": true, "::1": true, "podcullis.podcullis.svc": true, "192.0.2.7": true, "example.org": false} {
+		_, err := tls.Dial("tcp", r.address, &tls.Config{RootCAs: trusting, ServerName: name})
+		if err == nil {
+			t.Errorf("%s: trusted without its bundle", name)
+		}
+		pool := trusting.Clone()
+		pool.AppendCertsFromPEM(bundle)
+		conn, err := tls.Dial("tcp", r.address, &tls.Config{RootCAs: pool, ServerName: name})
+		if (err == nil) != want {
+			t.Errorf("%s: %v", name, err)
+		}
+		if err == nil {
+			conn.Close()
+		}
+	}
+	if left := time.Until(certificate.NotAfter()); left < 300*inADay {
+		t.Errorf("expires in %s", left)
+	}
+	files, _ := os.ReadDir(dir)
+	if len(files) != 1 {
+		t.Errorf("wrote %v, want the CA certificate and no key", files)
+	}
+}

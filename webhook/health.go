@@ -1,0 +1,54 @@
+package webhook
+
+import (
+	"bytes"
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+
+	"sigs.k8s.io/controller-runtime/pkg/healthz"
+)
+
+// NewHealthHandler serves /healthz (should this process live?) and /readyz (should
+// it get requests?). Each answers 200 if all its checks return nil, else 503, and
+// shows every check by name in plain text. Without checks an answer is 200.
+//
+// Unlike controller-runtime's healthz.Handler it says why a check failed: the probe
+// address is the operator's, and kubelet puts the text into the Pod's events.
+func NewHealthHandler(live, ready map[string]healthz.Checker) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/healthz":
+			serveChecks(w, r, live)
+		case "/readyz":
+			serveChecks(w, r, ready)
+		default:
+			http.NotFound(w, r)
+		}
+	})
+}
+
+func serveChecks(w http.ResponseWriter, r *http.Request, checks map[string]healthz.Checker) {
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		w.Header().Set("Allow", "GET, HEAD")
+		http.Error(w, "use GET", http.StatusMethodNotAllowed)
+		return
+	}
+	status, verdict := http.StatusOK, "ok"
+	var text bytes.Buffer
+	for _, name := range slices.Sorted(maps.Keys(checks)) {
+		if err := checks[name](r); err != nil {
+			status, verdict = http.StatusServiceUnavailable, "failed"
+			fmt.Fprintf(&text, "[-]%s: %v\n", name, err)
+			continue
+		}
+		fmt.Fprintf(&text, "[+]%s: ok\n", name)
+	}
+	fmt.Fprintf(&text, "%s\n", verdict)
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	_, _ = w.Write(text.Bytes())
+}

@@ -1,0 +1,368 @@
+package webhook
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"mime"
+	"net/http"
+	"net/url"
+	"runtime"
+	"runtime/debug"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/semaphore"
+	admissionv1 "k8s.io/api/admission/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
+)
+
+const (
+	defaultMaxBodyBytes = 32 << 20
+	defaultBodyBudget   = 128 << 20
+	defaultMaxDepth     = 256
+	defaultMaxQueue     = 256
+	inFlightPerCPU      = 4
+
+	// defaultTimeout and maxTimeout are those of ValidatingWebhook.timeoutSeconds.
+	defaultTimeout = 10 * time.Second
+	maxTimeout     = 30 * time.Second
+	// The answer must reach the API server within the timeout: it gets a tenth of
+	// it, and at most this.
+	maxAnswerMargin = 300 * time.Millisecond
+)
+
+// ReviewOptions says how much a review handler takes on. The zero value of every
+// field is a sensible default.
+type ReviewOptions struct {
+	// MaxBodyBytes is the largest AdmissionReview that is judged; 32 MiB if 0. The API
+	// server takes 3 MiB in protobuf, which can be several times that in JSON, twice
+	// (object and oldObject). A larger one is denied, not failed, so that nobody gets
+	// by with padding where failurePolicy is Ignore.
+	MaxBodyBytes int64
+	// BodyBudgetBytes bounds the bodies in memory at once; 128 MiB if 0. Decoded they
+	// take a small multiple of it.
+	BodyBudgetBytes int64
+	// MaxDepth is how deep JSON may be nested; 256 levels if 0.
+	MaxDepth int
+	// MaxInFlight is how many reviews are decoded and judged at once; four times
+	// GOMAXPROCS if 0.
+	MaxInFlight int
+	// MaxQueue is how many more may wait for that, bodies read; 256 if 0, none if
+	// negative.
+	MaxQueue int
+	// DefaultTimeout is for requests without ?timeout=; 10 s if 0, the API's default.
+	DefaultTimeout time.Duration
+	// Ready, if set, says why nothing can be judged yet. It is asked for every request.
+	Ready func() error
+	// Logger is slog.Default() if nil.
+	Logger *slog.Logger
+	// Metrics, if nil, are counted and shown nowhere.
+	Metrics *Metrics
+}
+
+// reviewHandler is what stands between HTTP and an admission.Handler.
+type reviewHandler struct {
+	judge   admission.Handler
+	options ReviewOptions
+	logger  *slog.Logger
+	metrics *Metrics
+
+	budget *semaphore.Weighted // bytes
+	slots  *semaphore.Weighted // reviews being judged
+	queued atomic.Int64        // reviews being judged or waiting
+}
+
+// NewReviewHandler makes an http.Handler of an admission.Handler: it reads
+// admission.k8s.io/v1 AdmissionReviews, gives them to judge under a deadline, and
+// writes the answers.
+//
+// What is not judged is never allowed. A review that names its uid but is too large,
+// too deep, broken or of another version is denied (HTTP 200, allowed false), which
+// holds under every failurePolicy. Not being ready or having too much to do is HTTP
+// 503 with Retry-After, which the API server tries again within its timeout. All else
+// is a 4xx with a metav1.Status. A panic of judge is a denial with code 500.
+func NewReviewHandler(judge admission.Handler, options ReviewOptions) http.Handler {
+	options.MaxBodyBytes = orDefault(options.MaxBodyBytes, defaultMaxBodyBytes)
+	options.BodyBudgetBytes = orDefault(options.BodyBudgetBytes, defaultBodyBudget)
+	options.MaxDepth = orDefault(options.MaxDepth, defaultMaxDepth)
+	options.MaxInFlight = orDefault(options.MaxInFlight, inFlightPerCPU*runtime.GOMAXPROCS(0))
+	options.MaxQueue = max(0, orDefault(options.MaxQueue, defaultMaxQueue))
+	options.DefaultTimeout = orDefault(options.DefaultTimeout, defaultTimeout)
+	if options.Metrics == nil {
+		options.Metrics = NewMetrics(prometheus.NewRegistry())
+	}
+	return &reviewHandler{
+		judge:   judge,
+		options: options,
+		logger:  orDefault(options.Logger, slog.Default()),
+		metrics: options.Metrics,
+		budget:  semaphore.NewWeighted(max(options.BodyBudgetBytes, options.MaxBodyBytes)),
+		slots:   semaphore.NewWeighted(int64(options.MaxInFlight)),
+	}
+}
+
+// ServeHTTP answers one review.
+func (h *reviewHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	began := time.Now()
+	h.metrics.inFlight.Inc()
+	defer h.metrics.inFlight.Dec()
+	defer func() {
+		if cause := recover(); cause != nil { // not the judge's, see ask
+			h.panicked("", cause)
+			h.fail(w, http.StatusInternalServerError, rejectedBadRequest, "podcullis broke on this request; its log says why")
+		}
+	}()
+
+	timeout, err := h.admissible(w, r)
+	if err != nil {
+		return
+	}
+	ctx, cancel := context.WithDeadline(r.Context(), began.Add(timeout))
+	defer cancel()
+
+	body, release, ok := h.readBody(w, r)
+	if !ok {
+		return
+	}
+	defer release()
+
+	leave, ok := h.enter(ctx)
+	if !ok {
+		h.unavailable(w, rejectedOverloaded, "too many reviews are being judged")
+		return
+	}
+	defer leave()
+
+	request, err := decodeReview(body, h.options.MaxDepth)
+	if err != nil {
+		h.refuse(w, identify(body), http.StatusBadRequest, rejectedBadRequest, err)
+		return
+	}
+	response := h.ask(ctx, admission.Request{AdmissionRequest: *request})
+	h.metrics.judged(request, &response.AdmissionResponse, time.Since(began))
+	h.answer(w, reviewAPIVersion, &response.AdmissionResponse)
+}
+
+var errAnswered = errors.New("answered")
+
+// admissible checks all that needs no body, and answers itself what is not.
+func (h *reviewHandler) admissible(w http.ResponseWriter, r *http.Request) (time.Duration, error) {
+	if r.Method != http.MethodPost {
+		w.Header().Set("Allow", http.MethodPost)
+		h.fail(w, http.StatusMethodNotAllowed, rejectedBadRequest, "an AdmissionReview comes by POST")
+		return 0, errAnswered
+	}
+	mediaType, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err != nil || mediaType != "application/json" || r.Header.Get("Content-Encoding") != "" {
+		h.fail(w, http.StatusUnsupportedMediaType, rejectedBadRequest, "want Content-Type application/json without Content-Encoding")
+		return 0, errAnswered
+	}
+	timeout, err := h.timeout(r.URL.RawQuery)
+	if err != nil {
+		discard(r.Body, h.options.MaxBodyBytes)
+		h.fail(w, http.StatusBadRequest, rejectedBadRequest, err.Error())
+		return 0, errAnswered
+	}
+	if h.options.Ready != nil {
+		if err := h.options.Ready(); err != nil {
+			discard(r.Body, h.options.MaxBodyBytes)
+			h.unavailable(w, rejectedNotReady, "not ready: "+err.Error())
+			return 0, errAnswered
+		}
+	}
+	return timeout, nil
+}
+
+// timeout is how long judging may take: what the API server says in ?timeout=, its
+// ValidatingWebhook.timeoutSeconds, less a margin for the way back.
+func (h *reviewHandler) timeout(query string) (time.Duration, error) {
+	timeout := h.options.DefaultTimeout
+	values, err := url.ParseQuery(query)
+	if err != nil {
+		return 0, fmt.Errorf("query: %w", err)
+	}
+	if given, found := values["timeout"]; found {
+		timeout, err = time.ParseDuration(given[0])
+		if err != nil || timeout <= 0 || len(given) > 1 {
+			return 0, fmt.Errorf("timeout must be one duration > 0 like 5s, got %.64q", given)
+		}
+	}
+	timeout = min(timeout, maxTimeout)
+	return timeout - min(timeout/10, maxAnswerMargin), nil
+}
+
+// readBody reads the whole body within the byte budget, which release gives back.
+// If it returns false it has answered.
+func (h *reviewHandler) readBody(w http.ResponseWriter, r *http.Request) (body []byte, release func(), ok bool) {
+	limit := h.options.MaxBodyBytes
+	if r.ContentLength > limit {
+		head := make([]byte, headBytes)
+		n, _ := io.ReadFull(r.Body, head)
+		h.tooLarge(w, r, head[:n])
+		return nil, nil, false
+	}
+	reserved := limit
+	if r.ContentLength >= 0 {
+		reserved = r.ContentLength
+	}
+	if !h.budget.TryAcquire(reserved) {
+		discard(r.Body, limit)
+		h.unavailable(w, rejectedOverloaded, "too many bytes of reviews are in memory")
+		return nil, nil, false
+	}
+	release = func() { h.budget.Release(reserved) }
+
+	var err error
+	if r.ContentLength >= 0 {
+		body = make([]byte, r.ContentLength)
+		_, err = io.ReadFull(r.Body, body)
+	} else {
+		body, err = io.ReadAll(io.LimitReader(r.Body, limit+1))
+	}
+	switch {
+	case err != nil:
+		release()
+		h.fail(w, http.StatusBadRequest, rejectedBadRequest, "the body broke off: "+err.Error())
+		return nil, nil, false
+	case int64(len(body)) > limit:
+		release()
+		h.tooLarge(w, r, body)
+		return nil, nil, false
+	}
+	return body, release, true
+}
+
+// tooLarge denies a review of which only the beginning is looked at. The rest is read
+// and dropped first: an answer to a caller that is still writing may not arrive.
+func (h *reviewHandler) tooLarge(w http.ResponseWriter, r *http.Request, head []byte) {
+	id := identify(head)
+	discard(r.Body, 8*h.options.MaxBodyBytes)
+	h.refuse(w, id, http.StatusRequestEntityTooLarge, rejectedBodyTooLarge,
+		fmt.Errorf("it is larger than %d bytes", h.options.MaxBodyBytes))
+}
+
+// enter waits for a place to decode and judge. It returns false at once if the queue is
+// full, and at the deadline.
+func (h *reviewHandler) enter(ctx context.Context) (leave func(), ok bool) {
+	if h.queued.Add(1) > int64(h.options.MaxInFlight+h.options.MaxQueue) {
+		h.queued.Add(-1)
+		return nil, false
+	}
+	if h.slots.Acquire(ctx, 1) != nil {
+		h.queued.Add(-1)
+		return nil, false
+	}
+	return func() {
+		h.slots.Release(1)
+		h.queued.Add(-1)
+	}, true
+}
+
+// ask calls the judge and makes a complete response of what it says, or of its panic.
+func (h *reviewHandler) ask(ctx context.Context, request admission.Request) (response admission.Response) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			h.panicked(request.UID, cause)
+			response = internalError(request)
+		}
+	}()
+	response = h.judge.Handle(ctx, request)
+	if !response.Allowed && (response.Result == nil || response.Result.Code == 0) {
+		result := metav1.Status{}
+		if response.Result != nil {
+			result = *response.Result
+		}
+		result.Code = http.StatusForbidden
+		response.Result = &result
+	}
+	if err := response.Complete(request); err != nil {
+		h.logger.Error("response cannot be encoded", "uid", request.UID, "error", err)
+		return internalError(request)
+	}
+	return response
+}
+
+func (h *reviewHandler) panicked(uid types.UID, cause any) {
+	h.metrics.panics.Inc()
+	h.logger.Error("panic", "uid", uid, "panic", fmt.Sprint(cause), "stack", string(debug.Stack()))
+}
+
+func internalError(request admission.Request) admission.Response {
+	response := admission.Errored(http.StatusInternalServerError,
+		fmt.Errorf("podcullis broke on this request and does not allow it; its log says why (request uid %s)", request.UID))
+	response.Result.Reason = metav1.StatusReasonInternalError
+	response.UID = request.UID
+	return response
+}
+
+// refuse denies a review that cannot be judged, or fails the call if it is not known
+// whom to answer.
+func (h *reviewHandler) refuse(w http.ResponseWriter, id identity, code int, reason string, cause error) {
+	message := fmt.Sprintf("podcullis cannot judge this AdmissionReview: %v", cause)
+	if id.uid != "" {
+		message += fmt.Sprintf(" (request uid %.*s)", maxUIDBytes, id.uid)
+	}
+	h.logger.Warn("review refused", "reason", reason, "uid", id.uid[:min(len(id.uid), maxUIDBytes)], "error", cause)
+	if !id.deniable() {
+		h.fail(w, code, reason, message)
+		return
+	}
+	h.metrics.rejected.WithLabelValues(reason).Inc()
+	h.answer(w, id.apiVersion, &admissionv1.AdmissionResponse{UID: id.uid, Result: failure(code, message)})
+}
+
+// unavailable fails the call in a way that the API server tries again.
+func (h *reviewHandler) unavailable(w http.ResponseWriter, reason, message string) {
+	w.Header().Set("Retry-After", "1")
+	h.fail(w, http.StatusServiceUnavailable, reason, message)
+}
+
+// fail answers with an HTTP error, which the API server takes as "no answer":
+// failurePolicy decides.
+func (h *reviewHandler) fail(w http.ResponseWriter, code int, reason, message string) {
+	h.metrics.rejected.WithLabelValues(reason).Inc()
+	h.logger.Debug("request failed", "reason", reason, "code", code, "message", message)
+	status := failure(code, message)
+	status.TypeMeta = metav1.TypeMeta{Kind: "Status", APIVersion: "v1"}
+	h.write(w, code, status)
+}
+
+func failure(code int, message string) *metav1.Status {
+	reasons := map[int]metav1.StatusReason{
+		http.StatusBadRequest:            metav1.StatusReasonBadRequest,
+		http.StatusMethodNotAllowed:      metav1.StatusReasonMethodNotAllowed,
+		http.StatusUnsupportedMediaType:  metav1.StatusReasonUnsupportedMediaType,
+		http.StatusRequestEntityTooLarge: metav1.StatusReasonRequestEntityTooLarge,
+		http.StatusInternalServerError:   metav1.StatusReasonInternalError,
+		http.StatusServiceUnavailable:    metav1.StatusReasonServiceUnavailable,
+	}
+	return &metav1.Status{Status: metav1.StatusFailure, Code: int32(code), Reason: reasons[code], Message: message}
+}
+
+func (h *reviewHandler) answer(w http.ResponseWriter, apiVersion string, response *admissionv1.AdmissionResponse) {
+	h.write(w, http.StatusOK, admissionv1.AdmissionReview{
+		TypeMeta: metav1.TypeMeta{Kind: reviewKind, APIVersion: apiVersion},
+		Response: response,
+	})
+}
+
+func (h *reviewHandler) write(w http.ResponseWriter, code int, value any) {
+	body, err := json.Marshal(value)
+	if err != nil {
+		h.logger.Error("answer cannot be encoded", "error", err)
+		http.Error(w, "podcullis cannot encode its answer", http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+	w.WriteHeader(code)
+	_, _ = w.Write(body)
+}

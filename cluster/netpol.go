@@ -63,7 +63,9 @@ type NetpolPeer struct {
 	Namespaces   Selector
 	Pods         Selector
 	Block        *IPBlock
-	// Broken is set when the element cannot be read: it may match anything.
+	// Broken is set when the element cannot be read: it may match anything. Beside
+	// a Block it is an exception that cannot be read: any address of the block may
+	// match, or not.
 	Broken bool
 }
 
@@ -105,15 +107,18 @@ type NetpolPort struct {
 func NewNetpol(np *networkingv1.NetworkPolicy) (*Netpol, error) {
 	spec := field.NewPath("spec")
 	var errs field.ErrorList
-	n := &Netpol{Namespace: namespaceOf(np.Namespace), Name: np.Name}
+	n := &Netpol{Namespace: namespaceOf(np.Namespace), Name: nameOf(&np.ObjectMeta)}
 
 	var err error
 	if n.Selector, err = NewSelector(np.Spec.PodSelector); err != nil {
 		errs = append(errs, field.Invalid(spec.Child("podSelector"), np.Spec.PodSelector, err.Error()))
 	}
 	var typeErrs field.ErrorList
-	n.Isolates, typeErrs = directionsOf(np.Spec, spec.Child("policyTypes"))
-	errs = append(errs, typeErrs...)
+	if n.Isolates, typeErrs = directionsOf(np.Spec, spec.Child("policyTypes")); len(typeErrs) > 0 {
+		// Whether it isolates is not known: it may, for either direction.
+		n.Isolates, n.Selector = [2]bool{true, true}, Selector{broken: true, source: n.Selector.source}
+		errs = append(errs, typeErrs...)
+	}
 
 	// A section whose direction is not in policyTypes is compiled for its errors and then ignored.
 	egress := spec.Child("egress")
@@ -183,7 +188,7 @@ func newPeer(p networkingv1.NetworkPolicyPeer, path *field.Path) (NetpolPeer, fi
 			return NetpolPeer{Broken: true}, field.ErrorList{field.Forbidden(path, "ipBlock cannot stand beside podSelector or namespaceSelector in one peer")}
 		}
 		block, errs := newIPBlock(p.IPBlock, path.Child("ipBlock"))
-		return NetpolPeer{Block: block, Broken: block == nil}, errs
+		return NetpolPeer{Block: block, Broken: len(errs) > 0}, errs
 	}
 	if p.PodSelector == nil && p.NamespaceSelector == nil {
 		return NetpolPeer{Broken: true}, field.ErrorList{field.Required(path, "a peer needs podSelector, namespaceSelector or ipBlock; leave the list out to mean everybody")}

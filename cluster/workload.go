@@ -15,7 +15,11 @@ import (
 // or a pod that stands alone.
 //
 // A pod counts to its controller's workload when it carries every label of the
-// template that made it; one that was relabelled away from it stands alone.
+// template that made it; one that was relabelled away from it stands alone. An
+// owner reference is a claim that anybody can write, so it counts only where a
+// controller would have written it and the labels bear it out: a ReplicaSet
+// belongs to its Deployment, and a Job to its CronJob, while it carries that
+// template's labels.
 type Workload struct {
 	Ref
 	// Labels are those of the top controller's template, of the pod itself when
@@ -90,14 +94,14 @@ type folder struct {
 
 // addTemplate makes the workload of a template that nothing in the model
 // controls. A controlled one (a ReplicaSet of a Deployment) speaks through its
-// pods only: old revisions have none.
+// pods only, and so does a revision or a Job that is over.
 func (f *folder) addTemplate(t *Template) {
 	top := f.top(t)
-	if top != t.Ref() {
-		if _, modelled := f.templates[Owner{top.Kind, top.Name}]; modelled || t.Idle {
-			return
-		}
-	} else if t.Idle && t.Kind == "Job" {
+	_, modelled := f.templates[Owner{top.Kind, top.Name}]
+	switch {
+	case top != t.Ref() && modelled:
+		return
+	case t.Idle && (t.Kind == "Job" || t.Controller != nil):
 		return
 	}
 	w := f.workload(top, t.Labels)
@@ -145,7 +149,7 @@ func variantKey(r Ref, l labels.Set, ports []NamedPort, hostNetwork bool) string
 	for _, k := range slices.Sorted(maps.Keys(l)) {
 		b.WriteByte(0)
 		b.WriteString(k)
-		b.WriteByte('=')
+		b.WriteByte(0)
 		b.WriteString(l[k])
 	}
 	for _, p := range ports {
@@ -164,8 +168,8 @@ func variantKey(r Ref, l labels.Set, ports []NamedPort, hostNetwork bool) string
 // workloadOf finds the workload that a pod is folded into, and for a pod that
 // stands alone the workload that it was made for.
 func (s *shard) workloadOf(p *Pod) (workload, parent Ref) {
-	if p.Controller == nil {
-		return p.Ref(), Ref{}
+	if p.Controller == nil || p.Controller.Kind == "Node" || p.Controller.Kind == "Pod" {
+		return p.Ref(), Ref{} // a static pod belongs to its node (kubelet), which is no workload
 	}
 	t, ok := s.templates[*p.Controller]
 	if !ok {
@@ -209,20 +213,33 @@ func (s *shard) grandparent(p *Pod) (*Template, bool) {
 	return t, true
 }
 
-// top follows the controllers of a template upwards. The last one may be of a
-// kind that is not in the model; then it is known by name only.
+// top is the workload of a template: for a ReplicaSet and a Job that of its
+// controller, which may be of a kind that is not in the model and is then known
+// by name only; for every other kind the template's own, whoever controls it.
 func (s *shard) top(t *Template) Ref {
-	for range 4 { // a CronJob's Job is two; the bound is for owner references that form a ring
-		if t.Controller == nil {
-			break
-		}
-		above, ok := s.templates[*t.Controller]
-		if !ok {
-			return Ref{t.Namespace, t.Controller.Kind, t.Controller.Name}
-		}
-		t = above
+	above, ok := madeBy[t.Kind]
+	if !ok || t.Controller == nil {
+		return t.Ref()
 	}
-	return t.Ref()
+	maker, modelled := s.templates[*t.Controller]
+	switch {
+	case modelled && (t.Controller.Kind != above || !carries(t.Labels, maker.Labels)):
+		return t.Ref()
+	case !modelled && t.Controller.Kind != above && isTemplateKind(t.Controller.Kind):
+		return t.Ref()
+	}
+	return Ref{t.Namespace, t.Controller.Kind, t.Controller.Name}
+}
+
+// madeBy tells which kind makes objects of a kind.
+var madeBy = map[string]string{"ReplicaSet": "Deployment", "Job": "CronJob"}
+
+func isTemplateKind(kind string) bool {
+	switch kind {
+	case "Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Job", "CronJob":
+		return true
+	}
+	return false
 }
 
 // carries reports whether pod labels hold every label of a template.

@@ -35,8 +35,11 @@ func (e *evaluator) outsideOf(d cluster.Direction, v *cluster.Variant, all regio
 		for _, n := range e.netpols(v, d) {
 			for i := range n.Rules[d] {
 				for _, p := range n.Rules[d][i].Peers {
-					if p.Block != nil {
-						all = all.cut(setOf(p.Block.Prefix, p.Block.Except...))
+					if p.Block == nil {
+						continue
+					}
+					if set := setOf(p.Block.Prefix, p.Block.Except...); set != nil {
+						all = all.cut(set)
 					}
 				}
 			}
@@ -63,10 +66,10 @@ func matchAddress(r *cluster.NetpolRule, a netip.Addr) matched {
 	var best matched
 	for i := range r.Peers {
 		switch p := &r.Peers[i]; {
-		case p.Broken:
-			best = best.better(matched{match: cluster.Maybe, unknown: UnparsableSelector})
 		case p.Block != nil && p.Block.Contains(a):
-			best = best.better(matched{match: cluster.Yes})
+			best = best.better(matched{match: cluster.Yes}.given(p.Broken))
+		case p.Block == nil && p.Broken:
+			best = best.better(matched{match: cluster.Maybe, unknown: UnparsableSelector})
 		}
 	}
 	return best

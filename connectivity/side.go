@@ -29,6 +29,21 @@ func (s *side) add(r Reason, ports PortSet) {
 	s.because = append(s.because, Because{Reason: r, Ports: ports})
 }
 
+// settled is s without the doubts about ports that are proved open all the same.
+func (s side) settled() side {
+	var because []Because
+	for _, b := range s.because {
+		if b.Unknown != "" {
+			b.Ports = b.Ports.Subtract(s.open)
+		}
+		if !b.Ports.Empty() {
+			because = append(because, b)
+		}
+	}
+	s.because = because
+	return s
+}
+
 // evaluator answers for one snapshot. It remembers, for the length of one
 // question, which netpols select which variant.
 type evaluator struct {
@@ -97,6 +112,14 @@ func (m matched) better(o matched) matched {
 	return m
 }
 
+// given weakens a match of a peer that cannot be read in full.
+func (m matched) given(broken bool) matched {
+	if broken && m.match == cluster.Yes {
+		return matched{match: cluster.Maybe, unknown: UnparsableSelector}
+	}
+	return m
+}
+
 // judge adds up what the netpols that select subject let through. destination is
 // the pod whose port names count; nil outside the cluster.
 func (e *evaluator) judge(d cluster.Direction, subject *cluster.Variant, match func(*cluster.Netpol, *cluster.NetpolRule) matched, destination *cluster.Variant, fromNode bool) side {
@@ -137,7 +160,7 @@ func (e *evaluator) judge(d cluster.Direction, subject *cluster.Variant, match f
 	if e.opening.in(subject.Workload.Namespace) {
 		out.add(Reason{Direction: d, Unknown: UnmodelledKind}, AllPorts())
 	}
-	return out
+	return out.settled()
 }
 
 func (e *evaluator) matchPods(n *cluster.Netpol, r *cluster.NetpolRule, peer *cluster.Variant) matched {
@@ -153,10 +176,10 @@ func (e *evaluator) matchPods(n *cluster.Netpol, r *cluster.NetpolRule, peer *cl
 
 func (e *evaluator) matchPod(n *cluster.Netpol, p *cluster.NetpolPeer, peer *cluster.Variant) matched {
 	switch {
+	case p.Block != nil:
+		return e.matchAddresses(p.Block, peer).given(p.Broken)
 	case p.Broken:
 		return matched{match: cluster.Maybe, unknown: UnparsableSelector}
-	case p.Block != nil:
-		return e.matchAddresses(p.Block, peer)
 	}
 	m := p.Pods.Matches(peer.Labels)
 	if p.OwnNamespace {
@@ -193,8 +216,11 @@ func (e *evaluator) matchAddresses(b *cluster.IPBlock, peer *cluster.Variant) ma
 	if !peer.Unaddressed {
 		return matched{}
 	}
-	if !peer.HostNetwork && len(e.network) > 0 && !slices.ContainsFunc(e.network, b.Prefix.Overlaps) {
-		return matched{}
+	if !peer.HostNetwork && len(e.network) > 0 {
+		block := setOf(b.Prefix, b.Except...)
+		if block == nil || !slices.ContainsFunc(e.network, block.OverlapsPrefix) {
+			return matched{}
+		}
 	}
 	return matched{match: cluster.Maybe, unknown: IPNotAssigned}
 }

@@ -1,0 +1,177 @@
+package connectivity_test
+
+import (
+	"slices"
+	"strings"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+)
+
+// newReference reads the objects of a cluster: namespaces, pods, Deployments,
+// ReplicaSets and NetworkPolicies.
+func newReference(objects []runtime.Object, podNetwork string) *reference {
+	r := &reference{namespaces: map[string]map[string]string{}, podNetwork: podNetwork}
+	for _, o := range objects {
+		switch o := o.(type) {
+		case *corev1.Namespace:
+			r.namespaces[o.Name] = map[string]string{}
+			for k, v := range o.Labels {
+				r.namespaces[o.Name][k] = v
+			}
+		case *networkingv1.NetworkPolicy:
+			r.netpols = append(r.netpols, o)
+		}
+	}
+	for _, o := range objects {
+		if m := o.(metav1.Object); m.GetNamespace() != "" && r.namespaces[m.GetNamespace()] == nil {
+			r.namespaces[m.GetNamespace()] = map[string]string{}
+		}
+	}
+	for name, labels := range r.namespaces {
+		labels["kubernetes.io/metadata.name"] = name
+	}
+	for _, o := range objects {
+		switch o := o.(type) {
+		case *corev1.Pod:
+			if o.Status.Phase != corev1.PodSucceeded && o.Status.Phase != corev1.PodFailed {
+				p := newRefPod(o.Namespace, o.Labels, &o.Spec)
+				p.name = o.Name
+				for _, ip := range o.Status.PodIPs {
+					p.ips = append(p.ips, ip.IP)
+				}
+				p.peer = peerOfPod(objects, o)
+				r.pods = append(r.pods, p)
+			}
+		case *appsv1.Deployment:
+			p := newRefPod(o.Namespace, o.Spec.Template.Labels, &o.Spec.Template.Spec)
+			p.peer = o.Namespace + "/Deployment/" + o.Name
+			r.pods = append(r.pods, p)
+		case *appsv1.ReplicaSet:
+			// A revision of something else that is scaled to zero is history.
+			peer, folded := peerOfReplicaSet(objects, o)
+			if idle := *o.Spec.Replicas == 0 && metav1.GetControllerOf(o) != nil; !folded && !idle {
+				p := newRefPod(o.Namespace, o.Spec.Template.Labels, &o.Spec.Template.Spec)
+				p.peer = peer
+				r.pods = append(r.pods, p)
+			}
+		}
+	}
+	return r
+}
+
+func newRefPod(namespace string, labels map[string]string, spec *corev1.PodSpec) *refPod {
+	p := &refPod{namespace: namespace, labels: labels, hostNetwork: spec.HostNetwork}
+	for _, c := range spec.Containers {
+		p.ports = append(p.ports, c.Ports...)
+	}
+	return p
+}
+
+// peerOfPod: pods of one top controller that carry its template's labels are one
+// peer; a pod relabelled away stands alone.
+func peerOfPod(objects []runtime.Object, p *corev1.Pod) string {
+	alone := p.Namespace + "/Pod/" + p.Name
+	owner := metav1.GetControllerOf(p)
+	if owner == nil {
+		return alone
+	}
+	for _, o := range objects {
+		rs, ok := o.(*appsv1.ReplicaSet)
+		if ok && owner.Kind == "ReplicaSet" && rs.Namespace == p.Namespace && rs.Name == owner.Name {
+			if !holds(p.Labels, rs.Spec.Template.Labels) {
+				return alone
+			}
+			peer, _ := peerOfReplicaSet(objects, rs)
+			return peer
+		}
+		d, ok := o.(*appsv1.Deployment)
+		if ok && owner.Kind == "Deployment" && d.Namespace == p.Namespace && d.Name == owner.Name {
+			if !holds(p.Labels, d.Spec.Template.Labels) {
+				return alone
+			}
+			return p.Namespace + "/Deployment/" + d.Name
+		}
+	}
+	// The ReplicaSet is not known yet: the Deployment's name is its prefix.
+	if hash := p.Labels["pod-template-hash"]; owner.Kind == "ReplicaSet" && hash != "" && strings.HasSuffix(owner.Name, "-"+hash) {
+		i := slices.IndexFunc(objects, func(o runtime.Object) bool {
+			d, ok := o.(*appsv1.Deployment)
+			return ok && d.Namespace == p.Namespace && d.Name+"-"+hash == owner.Name && holds(p.Labels, d.Spec.Template.Labels)
+		})
+		if i >= 0 {
+			return p.Namespace + "/Deployment/" + objects[i].(*appsv1.Deployment).Name
+		}
+	}
+	return p.Namespace + "/" + owner.Kind + "/" + owner.Name
+}
+
+// peerOfReplicaSet is the Deployment when that is there and its labels are
+// carried (folded), or is not there yet; else the ReplicaSet is a peer by itself.
+func peerOfReplicaSet(objects []runtime.Object, rs *appsv1.ReplicaSet) (peer string, folded bool) {
+	owner := metav1.GetControllerOf(rs)
+	alone := rs.Namespace + "/ReplicaSet/" + rs.Name
+	if owner == nil {
+		return alone, false
+	}
+	for _, o := range objects {
+		if d, ok := o.(*appsv1.Deployment); ok && owner.Kind == "Deployment" && d.Namespace == rs.Namespace && d.Name == owner.Name {
+			if !holds(rs.Spec.Template.Labels, d.Spec.Template.Labels) {
+				return alone, false
+			}
+			return rs.Namespace + "/Deployment/" + d.Name, true
+		}
+	}
+	return rs.Namespace + "/" + owner.Kind + "/" + owner.Name, false
+}
+
+func holds(labels, wanted map[string]string) bool {
+	for k, v := range wanted {
+		if got, ok := labels[k]; !ok || got != v {
+			return false
+		}
+	}
+	return true
+}
+
+// truths is the truth of every probed port between the pods of two peers.
+func (r *reference) truths(from, to []*refPod) map[probe]truth {
+	out := map[probe]truth{}
+	for _, s := range from {
+		for _, d := range to {
+			for _, p := range probes {
+				out[p] = out[p].or(r.connection(refEnd{pod: s}, refEnd{pod: d}, p.protocol, p.port))
+			}
+		}
+	}
+	return out
+}
+
+// byPeer groups the pods by the peer that they count to.
+func (r *reference) byPeer() map[string][]*refPod {
+	out := map[string][]*refPod{}
+	for _, p := range r.pods {
+		out[p.peer] = append(out[p.peer], p)
+	}
+	return out
+}
+
+// probe is one port of one protocol.
+type probe struct {
+	protocol corev1.Protocol
+	port     int
+}
+
+// probes are the ports on which clusters of the generator can differ.
+var probes = func() []probe {
+	var out []probe
+	for _, protocol := range []corev1.Protocol{corev1.ProtocolTCP, corev1.ProtocolUDP, corev1.ProtocolSCTP} {
+		for _, port := range []int{1, 53, 79, 80, 81, 90, 91, 443, 8080, 65535} {
+			out = append(out, probe{protocol, port})
+		}
+	}
+	return out
+}()

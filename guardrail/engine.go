@@ -200,3 +200,10 @@ func (s *ruleset) exemption(name string, r *Review) (Exemption, bool) {
 	}
 	return Exemption{}, false
 }
+
+// Judges reports whether a guardrail is about objects of a kind.
+func (e *Engine) Judges(kind string) bool {
+	return slices.ContainsFunc(e.current.Load().instances, func(i *instance) bool {
+		return len(i.Kinds) == 0 || slices.Contains(i.Kinds, kind)
+	})
+}

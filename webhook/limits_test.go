@@ -1,8 +1,11 @@
 package webhook
 
 import (
+	"bufio"
 	"context"
+	"crypto/tls"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -67,6 +70,31 @@ func TestPaddingIsDeniedWithItsUIDOverRealTLS(t *testing.T) {
 			t.Errorf("got %s (%v)", body, err)
 		}
 	})
+}
+
+func TestADenialWaitsForACallerThatStillWrites(t *testing.T) {
+	certificate, pool := selfSignedFor(t)
+	r := serveTLS(t, ServerOptions{Certificates: certificate}, NewReviewHandler(allowEverything, ReviewOptions{
+		Logger: quiet, MaxBodyBytes: 2 << 20,
+	}))
+	conn, err := tls.Dial("tcp", r.address, &tls.Config{RootCAs: pool})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	body := paddedReview(15 << 20)
+	_, err = fmt.Fprintf(conn, "POST /validate HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
+	if err != nil {
+		t.Fatalf("the server hung up on a caller: %v", err)
+	}
+	response, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	if answer, _ := reviewResponse(t, response); answer.Allowed || answer.Result.Code != 413 {
+		t.Errorf("got %+v", answer)
+	}
 }
 
 func TestThePaddedNetworkPolicyOfM6IsJudged(t *testing.T) {

@@ -1,0 +1,158 @@
+package webhook
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	admissionv1 "k8s.io/api/admission/v1"
+	appsv1 "k8s.io/api/apps/v1"
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime"
+	kjson "sigs.k8s.io/json"
+
+	"github.com/podcullis/podcullis/cluster"
+)
+
+// modelled makes an empty object of each kind that the model holds.
+var modelled = map[metav1.GroupVersionKind]func() runtime.Object{
+	{Version: "v1", Kind: "Namespace"}:                                 func() runtime.Object { return &corev1.Namespace{} },
+	{Version: "v1", Kind: "Pod"}:                                       func() runtime.Object { return &corev1.Pod{} },
+	{Group: "apps", Version: "v1", Kind: "Deployment"}:                 func() runtime.Object { return &appsv1.Deployment{} },
+	{Group: "apps", Version: "v1", Kind: "StatefulSet"}:                func() runtime.Object { return &appsv1.StatefulSet{} },
+	{Group: "apps", Version: "v1", Kind: "DaemonSet"}:                  func() runtime.Object { return &appsv1.DaemonSet{} },
+	{Group: "apps", Version: "v1", Kind: "ReplicaSet"}:                 func() runtime.Object { return &appsv1.ReplicaSet{} },
+	{Group: "batch", Version: "v1", Kind: "Job"}:                       func() runtime.Object { return &batchv1.Job{} },
+	{Group: "batch", Version: "v1", Kind: "CronJob"}:                   func() runtime.Object { return &batchv1.CronJob{} },
+	{Group: "networking.k8s.io", Version: "v1", Kind: "NetworkPolicy"}: func() runtime.Object { return &networkingv1.NetworkPolicy{} },
+}
+
+// harmless are subresources of modelled kinds, with a kind of their own, that
+// change neither labels nor anything else the model holds.
+var harmless = []string{"scale", "eviction", "exec", "attach", "portforward", "proxy", "log", "token"}
+
+// errUnknownKind is for requests about something that the model does not hold.
+var errUnknownKind = errors.New("is no kind that Podcullis models")
+
+// changeFrom says what a request does to the model. The error names what in the
+// request is wrong; errUnknownKind means that the model has no place for it.
+func changeFrom(r *admissionv1.AdmissionRequest, before *cluster.Snapshot, now time.Time) (cluster.Change, error) {
+	if r.Kind.Group == "" && r.Kind.Kind == "Binding" {
+		return bindingChange(r, before)
+	}
+	if slices.Contains(harmless, r.SubResource) {
+		return cluster.Change{}, nil
+	}
+	if _, ok := modelled[r.Kind]; !ok {
+		return cluster.Change{}, fmt.Errorf("%s %s %w", r.Kind.Group+"/"+r.Kind.Version, r.Kind.Kind, errUnknownKind)
+	}
+	var c cluster.Change
+	var err error
+	if r.Operation == admissionv1.Update || r.Operation == admissionv1.Delete {
+		if c.Before, err = modelObject(r, r.OldObject.Raw, "oldObject"); c.Before == nil {
+			return c, err // what is stored may hold what does not parse; it stays in the model as unknown
+		}
+	}
+	if r.Operation == admissionv1.Delete {
+		return deletion(c, now), nil
+	}
+	if r.Operation != admissionv1.Create && r.Operation != admissionv1.Update {
+		return c, fmt.Errorf("operation %q is not one that Podcullis judges: want CREATE, UPDATE or DELETE", r.Operation)
+	}
+	storedErr := err
+	if c.After, err = modelObject(r, r.Object.Raw, "object"); err != nil {
+		if c.After == nil || storedErr == nil || !c.Idle() {
+			return c, err
+		}
+	}
+	if _, isPod := c.After.(*cluster.Pod); !isPod && r.Operation == admissionv1.Update && lastFinalizerDropped(r.Object.Raw) {
+		return deletion(c, now), nil
+	}
+	return c, nil
+}
+
+// deletion removes an object. A namespace is not gone by its DELETE: what is in
+// it is deleted first, one by one.
+func deletion(c cluster.Change, now time.Time) cluster.Change {
+	ns, ok := c.Before.(*cluster.Namespace)
+	if !ok {
+		c.After = nil
+		return c
+	}
+	terminating := *ns
+	terminating.DeletedAt = now
+	c.After = &terminating
+	return c
+}
+
+// lastFinalizerDropped tells whether an update removes the object: it was
+// deleted before, and nothing holds it any more. No DELETE will follow.
+func lastFinalizerDropped(raw []byte) bool {
+	var o metav1.PartialObjectMetadata
+	return kjson.UnmarshalCaseSensitivePreserveInts(raw, &o) == nil && o.DeletionTimestamp != nil && len(o.Finalizers) == 0
+}
+
+// modelObject decodes an object as the API server does and makes the model's of
+// it. With an error it may still return the object, see cluster.FromAPI.
+func modelObject(r *admissionv1.AdmissionRequest, raw []byte, field string) (cluster.Object, error) {
+	if len(raw) == 0 {
+		return nil, fmt.Errorf("request.%s: missing, and %s needs it", field, r.Operation)
+	}
+	o := modelled[r.Kind]()
+	if err := kjson.UnmarshalCaseSensitivePreserveInts(raw, o); err != nil {
+		return nil, fmt.Errorf("request.%s: is no %s: %w", field, r.Kind.Kind, err)
+	}
+	meta, ok := o.(metav1.Object)
+	if !ok {
+		return nil, fmt.Errorf("request.%s: has no metadata", field)
+	}
+	switch {
+	case meta.GetName() == "" && meta.GetGenerateName() == "":
+		return nil, fmt.Errorf("request.%s.metadata.name: missing", field)
+	case r.Kind.Kind == "Namespace" || meta.GetNamespace() == r.Namespace:
+	case meta.GetNamespace() == "":
+		meta.SetNamespace(r.Namespace)
+	default:
+		return nil, fmt.Errorf("request.%s.metadata.namespace: %q, but request.namespace is %q", field, meta.GetNamespace(), r.Namespace)
+	}
+	model, err := cluster.FromAPI(o)
+	if err != nil {
+		return model, fmt.Errorf("request.%s: %w", field, err)
+	}
+	return model, nil
+}
+
+// bindingChange is that of a Binding: its labels are laid over the pod's
+// (PodTopologyLabelsAdmission, KEP-4742).
+func bindingChange(r *admissionv1.AdmissionRequest, before *cluster.Snapshot) (cluster.Change, error) {
+	var b corev1.Binding
+	if err := kjson.UnmarshalCaseSensitivePreserveInts(r.Object.Raw, &b); err != nil {
+		return cluster.Change{}, fmt.Errorf("request.object: is no Binding: %w", err)
+	}
+	if len(b.Labels) == 0 {
+		return cluster.Change{}, nil
+	}
+	name := b.Name
+	if name == "" {
+		name = r.Name
+	}
+	pod, ok := before.Pod(r.Namespace, name)
+	if !ok {
+		return cluster.Change{}, fmt.Errorf("pod %s/%s, which the Binding labels, is %w", r.Namespace, name, errNotSeenYet)
+	}
+	merged := maps.Clone(pod.Labels)
+	if merged == nil {
+		merged = labels.Set{}
+	}
+	maps.Copy(merged, b.Labels)
+	return cluster.Change{Before: pod, After: pod.WithLabels(merged)}, nil
+}
+
+// errNotSeenYet is for objects whose watch event is still on its way.
+var errNotSeenYet = errors.New("not in the model yet")

@@ -1,0 +1,215 @@
+package webhook
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strings"
+	"unicode/utf8"
+
+	admissionv1 "k8s.io/api/admission/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
+	kjson "sigs.k8s.io/json"
+
+	"github.com/podcullis/podcullis/guardrail"
+)
+
+// The API server cuts a warning at 256 characters and all of them at 4096
+// (k8s.io/apiserver pkg/endpoints/filters/warning.go).
+const (
+	maxWarning  = 256
+	maxWarnings = 4096
+	// maxAnnotation bounds what one audit annotation holds, in bytes.
+	maxAnnotation = 8 << 10
+)
+
+// respond words a verdict for the API server.
+func (j *Judge) respond(v verdict) admission.Response {
+	response := admission.Response{AdmissionResponse: admissionv1.AdmissionResponse{
+		Allowed:          true,
+		Warnings:         warnings(v, j.Mode),
+		AuditAnnotations: annotations(v, j.Mode),
+	}}
+	if !v.refuses() || j.Mode == DryRun {
+		response.Result = &metav1.Status{Code: http.StatusOK}
+		return response
+	}
+	response.Allowed = false
+	response.Result = &metav1.Status{Status: metav1.StatusFailure, Code: http.StatusForbidden, Reason: metav1.StatusReasonForbidden, Message: v.message()}
+	if v.err != nil {
+		response.Result.Code, response.Result.Reason = int32(v.code), reasons[v.code]
+	}
+	if v.retry {
+		response.Result.Details = &metav1.StatusDetails{RetryAfterSeconds: 1}
+	}
+	return response
+}
+
+var reasons = map[int]metav1.StatusReason{
+	http.StatusBadRequest:          metav1.StatusReasonBadRequest,
+	http.StatusConflict:            metav1.StatusReasonConflict,
+	http.StatusTooManyRequests:     metav1.StatusReasonTooManyRequests,
+	http.StatusInternalServerError: metav1.StatusReasonInternalError,
+	http.StatusGatewayTimeout:      metav1.StatusReasonTimeout,
+}
+
+// message is what the person whose change is refused reads.
+func (v verdict) message() string {
+	var parts []string
+	if v.decision.Denied() {
+		parts = append(parts, v.decision.DenialMessage())
+	}
+	if v.err != nil {
+		parts = append(parts, fmt.Sprintf("this change to %s could not be judged, so it is refused: %v", v.decision.Subject, v.err))
+	}
+	return strings.Join(parts, "\n")
+}
+
+// warnings are what kubectl shows beside an answer that allows: violations of
+// guardrails that warn, and in a dry run what would have been denied.
+func warnings(v verdict, mode Mode) []string {
+	var lines []string
+	if mode == DryRun {
+		if v.err != nil {
+			lines = append(lines, fmt.Sprintf("[dry run] this change could not be judged: %v", v.err))
+		}
+		for _, d := range v.decision.With(guardrail.Deny) {
+			lines = append(lines, fmt.Sprintf("[dry run] [%s] %s", d.Guardrail, d.Summary()))
+		}
+	}
+	for _, w := range v.decision.With(guardrail.Warn) {
+		lines = append(lines, fmt.Sprintf("[%s] %s", w.Guardrail, w.Summary()))
+	}
+	for _, f := range v.decision.Failures {
+		if f.Action == guardrail.Warn {
+			lines = append(lines, fmt.Sprintf("[%s] could not be evaluated: %v", f.Guardrail, f.Err))
+		}
+	}
+	return fit(lines)
+}
+
+// fit keeps warnings within the API server's limits, and says how many it left out.
+func fit(lines []string) []string {
+	total := 0
+	for i, line := range lines {
+		line = strings.Join(strings.Fields(line), " ")
+		if utf8.RuneCountInString(line) > maxWarning {
+			line = string([]rune(line)[:maxWarning-1]) + "…"
+		}
+		rest := fmt.Sprintf("and %d more", len(lines)-i)
+		left := maxWarnings - total - len(line)
+		if left < 0 || (i+1 < len(lines) && left < len(rest)) {
+			return append(lines[:i:i], rest)
+		}
+		lines[i] = line
+		total += len(line)
+	}
+	return lines
+}
+
+// annotations are for the API server's audit log, which prefixes each key with
+// the webhook's name.
+func annotations(v verdict, mode Mode) map[string]string {
+	out := map[string]string{}
+	set := func(key string, lines []string) {
+		if text := strings.Join(lines, "\n"); text != "" {
+			if len(text) > maxAnnotation {
+				text = strings.ToValidUTF8(text[:maxAnnotation], "") + "…"
+			}
+			out[key] = text
+		}
+	}
+	var violations, exempted, failures []string
+	for _, x := range v.decision.Violations {
+		violations = append(violations, fmt.Sprintf("%s [%s] %s", x.Action, x.Guardrail, x.Summary()))
+	}
+	for _, x := range v.decision.Exempted {
+		exempted = append(exempted, fmt.Sprintf("%s [%s] %s", x.Exemption, x.Guardrail, x.Summary()))
+	}
+	for _, f := range v.decision.Failures {
+		failures = append(failures, f.Error())
+	}
+	if v.err != nil {
+		failures = append(failures, v.err.Error())
+	}
+	set("violations", violations)
+	set("exempted", exempted)
+	set("failures", failures)
+	if len(out) > 0 {
+		out["decision"] = v.outcome(mode)
+	}
+	return out
+}
+
+// outcome is the answer in one word, for logs and the audit log.
+func (v verdict) outcome(mode Mode) string {
+	switch {
+	case !v.refuses():
+		return "allowed"
+	case mode == DryRun:
+		return "would-deny"
+	}
+	return "denied"
+}
+
+// record writes one log line for every answer that is not a plain yes. It never
+// holds the object.
+func (j *Judge) record(ctx context.Context, r *admission.Request, v verdict) {
+	j.Metrics.decided(v.decision, v.outcome(j.Mode))
+	if !v.refuses() && len(v.decision.Violations) == 0 && len(v.decision.Exempted) == 0 && len(v.decision.Failures) == 0 {
+		return
+	}
+	attributes := []any{
+		"decision", v.outcome(j.Mode), "uid", r.UID, "user", r.UserInfo.Username, "operation", r.Operation,
+		"kind", r.Kind.Kind, "subResource", r.SubResource, "namespace", r.Namespace, "name", r.Name, "dryRun", dryRun(r),
+	}
+	var guardrails, violations []string
+	for _, x := range v.decision.Violations {
+		guardrails = append(guardrails, x.Guardrail)
+		violations = append(violations, x.Summary())
+	}
+	attributes = append(attributes, "guardrails", guardrails, "violations", violations)
+	for _, x := range v.decision.Exempted {
+		attributes = append(attributes, "exemption", x.Exemption)
+	}
+	for _, f := range v.decision.Failures {
+		attributes = append(attributes, "failure", f.Error())
+	}
+	level := slog.LevelInfo
+	if v.err != nil {
+		level = slog.LevelWarn
+		attributes = append(attributes, "error", v.err.Error())
+	}
+	j.Log.Log(ctx, level, "judged", attributes...)
+}
+
+// requestSubject names the object of a request: "NetworkPolicy shop/allow-all".
+func requestSubject(r *admission.Request) string {
+	name := r.Name
+	if name == "" { // generateName, or one object of a collection
+		name = nameIn(r.Object.Raw, r.OldObject.Raw)
+	}
+	if r.Namespace == "" || r.Kind.Kind == "Namespace" {
+		return r.Kind.Kind + " " + name
+	}
+	return r.Kind.Kind + " " + r.Namespace + "/" + name
+}
+
+// nameIn reads the name out of the first object that has one.
+func nameIn(objects ...[]byte) string {
+	for _, raw := range objects {
+		var o metav1.PartialObjectMetadata
+		if kjson.UnmarshalCaseSensitivePreserveInts(raw, &o) != nil {
+			continue
+		}
+		if o.Name != "" {
+			return o.Name
+		}
+		if o.GenerateName != "" {
+			return o.GenerateName + "*"
+		}
+	}
+	return ""
+}

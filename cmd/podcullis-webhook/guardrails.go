@@ -1,0 +1,141 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/podcullis/podcullis/guardrail"
+	"github.com/podcullis/podcullis/policies"
+)
+
+// guardrailFiles are the configuration and the Rego that the engine runs, and
+// the watch that reloads them.
+type guardrailFiles struct {
+	config     string
+	policyDirs []string
+	period     time.Duration
+	log        *slog.Logger
+
+	engine  *guardrail.Engine
+	digest  [sha256.Size]byte
+	reloads *prometheus.CounterVec
+	good    prometheus.Gauge
+}
+
+func loadGuardrails(o *options, log *slog.Logger, registry prometheus.Registerer) (*guardrailFiles, error) {
+	f := &guardrailFiles{
+		config: o.config, policyDirs: o.policyDirs, period: o.reloadPeriod, log: log,
+		reloads: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "podcullis_reloads_total",
+			Help: "Reloads of the configuration and guardrails, by result: success or failure.",
+		}, []string{"result"}),
+		good: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "podcullis_last_reload_successful",
+			Help: "1 when the newest configuration and guardrails are in force, 0 when they did not load and older ones are.",
+		}),
+	}
+	registry.MustRegister(f.reloads, f.good)
+	f.digest = f.read()
+	library, config, err := f.load()
+	if err != nil {
+		return nil, err
+	}
+	f.engine, err = guardrail.New(library, config)
+	f.good.Set(1)
+	return f, err
+}
+
+func (f *guardrailFiles) load() (*guardrail.Library, *guardrail.Config, error) {
+	sources := []guardrail.Source{{Name: "embedded", FS: policies.FS}}
+	for _, dir := range f.policyDirs {
+		if info, err := os.Stat(dir); err != nil || !info.IsDir() {
+			return nil, nil, fmt.Errorf("--policy-dir %s: is no readable directory", dir)
+		}
+		sources = append(sources, guardrail.Source{Name: dir, FS: os.DirFS(dir)})
+	}
+	library, err := guardrail.LoadLibrary(sources...)
+	if err != nil {
+		return nil, nil, err
+	}
+	name, text := "default configuration", guardrail.DefaultConfig
+	if f.config != "" {
+		name = f.config
+		if text, err = os.ReadFile(f.config); err != nil {
+			return nil, nil, fmt.Errorf("--config: %w", err)
+		}
+	}
+	config, err := guardrail.ParseConfig(name, text)
+	return library, config, err
+}
+
+// watch reloads when a file has changed, until ctx ends. What does not load
+// leaves the guardrails in force that were.
+func (f *guardrailFiles) watch(ctx context.Context) {
+	if f.config == "" && len(f.policyDirs) == 0 {
+		return
+	}
+	tick := time.NewTicker(f.period)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		digest := f.read()
+		if digest == f.digest {
+			continue
+		}
+		f.digest = digest
+		if err := f.reload(); err != nil {
+			f.reloads.WithLabelValues("failure").Inc()
+			f.good.Set(0)
+			f.log.Error("guardrails not reloaded, the previous ones stay in force", "error", err)
+			continue
+		}
+		f.reloads.WithLabelValues("success").Inc()
+		f.good.Set(1)
+		f.log.Info("guardrails reloaded", "guardrails", f.engine.Guardrails())
+	}
+}
+
+func (f *guardrailFiles) reload() error {
+	library, config, err := f.load()
+	if err != nil {
+		return err
+	}
+	return f.engine.Reload(library, config)
+}
+
+// read digests the files. One that cannot be read counts by its error, so that
+// its coming back is noticed.
+func (f *guardrailFiles) read() [sha256.Size]byte {
+	h := sha256.New()
+	add := func(path string) {
+		text, err := os.ReadFile(path)
+		fmt.Fprintf(h, "%s %d %v\n", path, len(text), err)
+		h.Write(text)
+	}
+	if f.config != "" {
+		add(f.config)
+	}
+	for _, dir := range f.policyDirs {
+		err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+			if err == nil && !d.IsDir() && strings.HasSuffix(path, ".rego") {
+				add(path)
+			}
+			return nil
+		})
+		fmt.Fprintln(h, dir, err)
+	}
+	return [sha256.Size]byte(h.Sum(nil))
+}

@@ -1,0 +1,109 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"github.com/podcullis/podcullis/webhook"
+)
+
+// options are the flags. An address of "0" switches a listener off.
+type options struct {
+	config           string
+	policyDirs       []string
+	certDir          string
+	selfSigned       bool
+	selfSignedDir    string
+	selfSignedHosts  []string
+	clientCA         string
+	clientNames      []string
+	kubeconfig       string
+	clusterManifests []string
+	bindAddress      string
+	metricsAddress   string
+	probeAddress     string
+	mode             string
+	reloadPeriod     time.Duration
+	drainTimeout     time.Duration
+	logFormat        string
+	logLevel         string
+}
+
+func defaultOptions() *options {
+	return &options{
+		bindAddress:    "127.0.0.1:9443",
+		metricsAddress: "127.0.0.1:8080",
+		probeAddress:   "127.0.0.1:8081",
+		mode:           string(webhook.Enforce),
+		reloadPeriod:   2 * time.Second,
+		logFormat:      "text",
+		logLevel:       "info",
+	}
+}
+
+// AddFlags declares the flags.
+func (o *options) AddFlags(f *pflag.FlagSet) {
+	f.StringVar(&o.config, "config", o.config, "the `file` that says which guardrails apply to what; read again when it changes (default: every workload is isolated)")
+	f.StringArrayVar(&o.policyDirs, "policy-dir", o.policyDirs, "a `directory` with Rego guardrails beside the embedded ones; repeatable, read again when it changes")
+	f.StringVar(&o.certDir, "cert-dir", o.certDir, "a `directory` with tls.crt and tls.key; read again when they change")
+	f.BoolVar(&o.selfSigned, "self-signed", o.selfSigned, "make a certificate for this process and print the path of its CA bundle (default without --cert-dir)")
+	f.StringVar(&o.selfSignedDir, "self-signed-dir", o.selfSignedDir, "the `directory` for the CA bundle of --self-signed (default: a temporary one)")
+	f.StringArrayVar(&o.selfSignedHosts, "self-signed-host", o.selfSignedHosts, "a DNS `name` or IP address for --self-signed, beside localhost; repeatable")
+	f.StringVar(&o.clientCA, "client-ca-file", o.clientCA, "accept only callers with a client certificate of this CA `file`")
+	f.StringArrayVar(&o.clientNames, "client-name", o.clientNames, "accept only client certificates with this common or DNS `name`; repeatable, needs --client-ca-file")
+	f.StringVar(&o.kubeconfig, "kubeconfig", o.kubeconfig, "the `file` that says how to reach the API server (default: the service account, in a pod)")
+	f.StringArrayVar(&o.clusterManifests, "cluster-manifests", o.clusterManifests, "take the cluster from this `file or directory` instead of an API server; admitted changes are not applied to it; repeatable")
+	f.StringVar(&o.bindAddress, "bind-address", o.bindAddress, "`host:port` of the webhook")
+	f.StringVar(&o.metricsAddress, "metrics-bind-address", o.metricsAddress, "`host:port` of /metrics; 0 for none")
+	f.StringVar(&o.probeAddress, "health-probe-bind-address", o.probeAddress, "`host:port` of /healthz and /readyz; 0 for none")
+	f.StringVar(&o.mode, "mode", o.mode, "enforce, or audit: never deny, but say what would have been denied")
+	f.DurationVar(&o.reloadPeriod, "reload-period", o.reloadPeriod, "how often --config and --policy-dir are looked at")
+	f.DurationVar(&o.drainTimeout, "drain-timeout", o.drainTimeout, "how long to wait at the end for callers to close their connections (default 1m40s)")
+	f.StringVar(&o.logFormat, "log-format", o.logFormat, "text or json")
+	f.StringVar(&o.logLevel, "log-level", o.logLevel, "debug, info, warn or error")
+}
+
+// Validate names every flag that does not hold, and its value.
+func (o *options) Validate(rest []string) error {
+	var errs []error
+	wrong := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
+	if len(rest) > 0 {
+		wrong("unexpected argument %q: every setting is a flag, see --help", rest[0])
+	}
+	if o.certDir != "" && o.selfSigned {
+		wrong("--cert-dir and --self-signed: give one of them, got both")
+	}
+	if o.kubeconfig != "" && len(o.clusterManifests) > 0 {
+		wrong("--kubeconfig and --cluster-manifests: give one of them, got both")
+	}
+	if len(o.clientNames) > 0 && o.clientCA == "" {
+		wrong("--client-name needs --client-ca-file")
+	}
+	for flag, address := range map[string]string{"--bind-address": o.bindAddress, "--metrics-bind-address": o.metricsAddress, "--health-probe-bind-address": o.probeAddress} {
+		if address == "0" && flag != "--bind-address" {
+			continue
+		}
+		if _, _, err := net.SplitHostPort(address); err != nil {
+			wrong("%s must be host:port, got %q", flag, address)
+		}
+	}
+	if m := webhook.Mode(o.mode); m != webhook.Enforce && m != webhook.DryRun {
+		wrong("--mode must be enforce or audit, got %q", o.mode)
+	}
+	if o.reloadPeriod <= 0 {
+		wrong("--reload-period must be positive, got %s", o.reloadPeriod)
+	}
+	if o.logFormat != "text" && o.logFormat != "json" {
+		wrong("--log-format must be text or json, got %q", o.logFormat)
+	}
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(o.logLevel)); err != nil {
+		wrong("--log-level must be debug, info, warn or error, got %q", o.logLevel)
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,257 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/go-logr/logr"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"golang.org/x/sync/errgroup"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+	"k8s.io/klog/v2"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/healthz"
+
+	"github.com/podcullis/podcullis/cluster"
+	"github.com/podcullis/podcullis/cluster/live"
+	"github.com/podcullis/podcullis/cluster/manifest"
+	"github.com/podcullis/podcullis/webhook"
+)
+
+// app is the server with everything wired.
+type app struct {
+	log        *slog.Logger
+	options    *options
+	registry   *prometheus.Registry
+	guardrails *guardrailFiles
+	model      model
+	server     *webhook.Server
+	watches    []func(context.Context)
+}
+
+// model is where the cluster comes from.
+type model struct {
+	webhook.Model
+	// start runs until ctx ends; nil for a model that does not move.
+	start     func(ctx context.Context) error
+	ready     func() error
+	namespace func(ctx context.Context, name string) (*corev1.Namespace, error)
+	live      bool
+}
+
+// setup wires the server: what can be wrong with flags and files is wrong here,
+// before anything listens.
+func setup(o *options, stderr io.Writer) (*app, error) {
+	a := &app{options: o, log: newLogger(o, stderr), registry: prometheus.NewRegistry()}
+	a.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	ctrl.SetLogger(logr.FromSlogHandler(a.log.Handler()))
+	klog.SetLogger(logr.FromSlogHandler(a.log.Handler()))
+
+	var err error
+	if a.guardrails, err = loadGuardrails(o, a.log, a.registry); err != nil {
+		return nil, err
+	}
+	if a.model, err = newModel(o, a.log); err != nil {
+		return nil, err
+	}
+	metrics := webhook.NewMetrics(a.registry)
+	certificates, err := a.newCertificates(metrics)
+	if err != nil {
+		return nil, err
+	}
+	server := webhook.ServerOptions{BindAddress: o.bindAddress, Certificates: certificates, DrainTimeout: o.drainTimeout, Logger: a.log}
+	if o.clientCA != "" {
+		if server.Clients, err = webhook.LoadClients(o.clientCA, o.clientNames, a.log); err != nil {
+			return nil, err
+		}
+		a.watches = append(a.watches, server.Clients.Watch)
+	}
+	if a.server, err = webhook.NewServer(server); err != nil {
+		return nil, err
+	}
+	judge := webhook.NewJudge(webhook.JudgeOptions{
+		Evaluator: a.guardrails.engine,
+		Model:     a.model,
+		Mode:      webhook.Mode(o.mode),
+		Namespace: a.model.namespace,
+		Remember:  a.model.live,
+		Metrics:   webhook.NewJudgeMetrics(a.registry),
+		Log:       a.log,
+	})
+	a.server.Register("/validate", webhook.NewReviewHandler(judge, webhook.ReviewOptions{
+		Ready: a.model.ready, Logger: a.log, Metrics: metrics,
+	}))
+	a.watches = append(a.watches, certificates.Watch, a.guardrails.watch)
+	return a, nil
+}
+
+func (a *app) newCertificates(metrics *webhook.Metrics) (webhook.Certificates, error) {
+	if a.options.certDir != "" {
+		return webhook.LoadCertificates(a.options.certDir, webhook.CertificateDirOptions{Logger: a.log, Metrics: metrics})
+	}
+	c, err := webhook.SelfSigned(a.options.selfSignedDir, a.options.selfSignedHosts)
+	if err != nil {
+		return nil, err
+	}
+	a.log.Info("self-signed certificate made", "caBundle", c.CAFile)
+	return c, nil
+}
+
+// newModel chooses the source of the cluster: files, an API server, or nothing.
+func newModel(o *options, log *slog.Logger) (model, error) {
+	if len(o.clusterManifests) > 0 {
+		set, err := manifest.Load(o.clusterManifests, nil)
+		if err != nil {
+			return model{}, err
+		}
+		s, err := set.Snapshot()
+		return model{Model: still{s}}, err
+	}
+	config, err := restConfig(o)
+	switch {
+	case errors.Is(err, rest.ErrNotInCluster):
+		log.Warn("neither --kubeconfig nor --cluster-manifests given: the cluster is taken to be empty")
+		return model{Model: still{&cluster.Snapshot{}}}, nil
+	case err != nil:
+		return model{}, err
+	}
+	return newLiveModel(config, log)
+}
+
+func restConfig(o *options) (*rest.Config, error) {
+	if o.kubeconfig == "" {
+		return rest.InClusterConfig()
+	}
+	c, err := clientcmd.BuildConfigFromFlags("", o.kubeconfig)
+	if err != nil {
+		return nil, fmt.Errorf("--kubeconfig: %w", err)
+	}
+	return c, nil
+}
+
+func newLiveModel(config *rest.Config, log *slog.Logger) (model, error) {
+	config = rest.AddUserAgent(config, "podcullis-webhook/"+version)
+	direct, err := client.New(config, client.Options{})
+	if err != nil {
+		return model{}, fmt.Errorf("API server: %w", err)
+	}
+	informers, err := cache.New(config, live.CacheOptions())
+	if err != nil {
+		return model{}, fmt.Errorf("API server: %w", err)
+	}
+	m := live.New(informers, live.Options{Log: log, Reader: direct, Mapper: direct.RESTMapper()})
+	return model{
+		Model: m,
+		live:  true,
+		start: func(ctx context.Context) error {
+			g, ctx := errgroup.WithContext(ctx)
+			g.Go(func() error { return informers.Start(ctx) })
+			g.Go(func() error { return m.Start(ctx) })
+			return g.Wait()
+		},
+		ready: func() error {
+			if !m.Synced() {
+				return errors.New("the model is not synced with the API server yet")
+			}
+			return nil
+		},
+		namespace: func(ctx context.Context, name string) (*corev1.Namespace, error) {
+			ns := &corev1.Namespace{}
+			return ns, direct.Get(ctx, client.ObjectKey{Name: name}, ns)
+		},
+	}, nil
+}
+
+// still is a model that does not move.
+type still struct{ snapshot *cluster.Snapshot }
+
+func (s still) Snapshot() *cluster.Snapshot { return s.snapshot }
+
+func (s still) WaitFor(_ context.Context, condition func(*cluster.Snapshot) bool) bool {
+	return condition(s.snapshot)
+}
+
+// run serves until ctx ends. The probes and metrics outlive the webhook's drain,
+// and so does the model: requests are judged to the last.
+func (a *app) run(ctx context.Context) error {
+	background, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	g, background := errgroup.WithContext(background)
+	for _, watch := range a.watches {
+		g.Go(func() error { watch(background); return nil })
+	}
+	if a.model.start != nil {
+		g.Go(func() error { return a.model.start(background) })
+	}
+	ready := map[string]healthz.Checker{"webhook": a.server.StartedChecker()}
+	if a.model.ready != nil {
+		ready["model"] = func(*http.Request) error { return a.model.ready() }
+	}
+	if err := a.listen(background, g, "probes", a.options.probeAddress, webhook.NewHealthHandler(nil, ready)); err != nil {
+		return err
+	}
+	metrics := http.NewServeMux()
+	metrics.Handle("GET /metrics", promhttp.HandlerFor(a.registry, promhttp.HandlerOpts{Registry: a.registry}))
+	if err := a.listen(background, g, "metrics", a.options.metricsAddress, metrics); err != nil {
+		return err
+	}
+	address, err := a.server.Listen(background)
+	if err != nil {
+		return err
+	}
+	a.log.Info("serving", "address", address.String(), "path", "/validate", "mode", a.options.mode, "guardrails", a.guardrails.engine.Guardrails(), "version", version)
+	g.Go(func() error {
+		defer stop()
+		serving, cancel := context.WithCancel(background)
+		defer context.AfterFunc(ctx, cancel)()
+		defer cancel()
+		return a.server.Start(serving)
+	})
+	return g.Wait()
+}
+
+// listen serves plain HTTP beside the webhook, until ctx ends.
+func (a *app) listen(ctx context.Context, g *errgroup.Group, what, address string, h http.Handler) error {
+	if address == "0" {
+		return nil
+	}
+	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
+	if err != nil {
+		return fmt.Errorf("listen for %s: %w", what, err)
+	}
+	a.log.Info("listening", "for", what, "address", l.Addr().String())
+	server := &http.Server{Handler: h, ReadHeaderTimeout: 5 * time.Second, ErrorLog: slog.NewLogLogger(a.log.Handler(), slog.LevelDebug)}
+	g.Go(func() error {
+		if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			return err
+		}
+		return nil
+	})
+	g.Go(func() error {
+		<-ctx.Done()
+		return server.Close()
+	})
+	return nil
+}
+
+func newLogger(o *options, stderr io.Writer) *slog.Logger {
+	var level slog.Level
+	_ = level.UnmarshalText([]byte(o.logLevel)) // Validate has parsed it
+	h := &slog.HandlerOptions{Level: level}
+	if o.logFormat == "json" {
+		return slog.New(slog.NewJSONHandler(stderr, h))
+	}
+	return slog.New(slog.NewTextHandler(stderr, h))
+}

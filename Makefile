@@ -1,0 +1,82 @@
+# One line a target: `make` prints them.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+GO      ?= go
+TOOLS   := .cache/tools
+LDFLAGS := -s -w -X main.version=$(VERSION)
+PACKAGES ?= ./...
+FUZZTIME ?= 20s
+
+.PHONY: help
+help: ## Print this help
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## Build podcullis and podcullis-webhook into bin/
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/podcullis ./cmd/podcullis-webhook
+
+.PHONY: demo
+demo: ## Watch changes being refused by the real server, on loopback, without a cluster
+	@$(GO) run ./test/demo
+
+.PHONY: demo-cluster
+demo-cluster: ## The same with kubectl against a real API server; the first build takes minutes. KEEP=1 leaves it up
+	@$(GO) run ./test/demo --cluster
+
+.PHONY: test
+test: $(TOOLS)/gotestsum control-plane-bin ## Run every test: unit, Rego, conformance, scenarios, end to end. PACKAGES=./webhook for some
+	PODCULLIS_REQUIRE_CONTROL_PLANE=1 $(TOOLS)/gotestsum --format pkgname-and-test-fails --format-hide-empty-pkg -- -count=1 -timeout=20m $(PACKAGES)
+
+.PHONY: verify
+verify: lint ## Check what needs no run of the tests: formatting, lint, go.mod, scripts, the tables of the documentation
+	$(GO) vet ./...
+	$(GO) mod tidy -diff
+	$(GO) mod verify
+	@if command -v shellcheck >/dev/null; then echo shellcheck; git ls-files '*.sh' .ci/run | xargs -r shellcheck; else echo 'shellcheck is not installed: scripts are not checked'; fi
+	$(GO) test -count=1 .
+
+.PHONY: lint
+lint: $(TOOLS)/golangci-lint ## Run golangci-lint; its first build takes about two minutes
+	$(TOOLS)/golangci-lint run ./...
+
+.PHONY: fmt
+fmt: $(TOOLS)/golangci-lint ## Format the Go code
+	$(TOOLS)/golangci-lint fmt ./...
+
+.PHONY: docs
+docs: ## Regenerate the generated parts of docs/
+	$(GO) test -count=1 -run TestGenerated . -update
+
+.PHONY: fuzz
+fuzz: ## Run each fuzz target for FUZZTIME (20s)
+	@git grep -lE '^func Fuzz' -- '*_test.go' | sort | while read -r file; do \
+		sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\).*/\1/p' "$$file" | while read -r target; do \
+			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "./$$(dirname "$$file")" </dev/null || exit 1; \
+		done || exit 1; \
+	done
+
+.PHONY: control-plane-bin
+control-plane-bin: ## Build etcd, kube-apiserver, kubectl, ... for the tests into .cache (minutes, once)
+	@$(GO) run ./test/controlplane/build
+
+.PHONY: control-plane
+control-plane: ## Start a real Kubernetes API on loopback for yourself, until Ctrl-C
+	@$(GO) run ./test/controlplane/run
+
+.PHONY: image
+image: ## Build the container image with docker
+	docker build --build-arg VERSION=$(VERSION) --tag podcullis-webhook:$(VERSION) .
+
+# The tools are pinned in modules of their own, so that they choose no version of ours.
+$(TOOLS)/gotestsum: tools/go.mod tools/go.sum
+	$(GO) build -C tools -o ../$(TOOLS)/ tool
+	@touch $@
+
+$(TOOLS)/golangci-lint: tools/lint/go.mod tools/lint/go.sum
+	@echo 'Building golangci-lint (about two minutes, once) ...'
+	$(GO) build -C tools/lint -o ../../$(TOOLS)/ tool
+	@touch $@

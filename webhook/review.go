@@ -60,6 +60,9 @@ type ReviewOptions struct {
 	MaxQueue int
 	// DefaultTimeout is for requests without ?timeout=; 10 s if 0, the API's default.
 	DefaultTimeout time.Duration
+	// Mode is the judge's: in a dry run a review that cannot be judged is allowed
+	// with a warning that says so, as everything is.
+	Mode Mode
 	// Ready, if set, says why nothing can be judged yet. It is asked for every request.
 	Ready func() error
 	// Logger is slog.Default() if nil.
@@ -348,6 +351,10 @@ func failure(code int, message string) *metav1.Status {
 }
 
 func (h *reviewHandler) answer(w http.ResponseWriter, apiVersion string, response *admissionv1.AdmissionResponse) {
+	if h.options.Mode == DryRun && !response.Allowed {
+		response.Allowed = true
+		response.Warnings = append(response.Warnings, fit([]string{"[dry run] " + response.Result.Message})...)
+	}
 	h.write(w, http.StatusOK, admissionv1.AdmissionReview{
 		TypeMeta: metav1.TypeMeta{Kind: reviewKind, APIVersion: apiVersion},
 		Response: response,

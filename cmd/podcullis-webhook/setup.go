@@ -76,7 +76,6 @@ func setup(o *options, stderr io.Writer) (*app, error) {
 		if server.Clients, err = webhook.LoadClients(o.clientCA, o.clientNames, a.log); err != nil {
 			return nil, err
 		}
-		a.watches = append(a.watches, server.Clients.Watch)
 	}
 	if a.server, err = webhook.NewServer(server); err != nil {
 		return nil, err
@@ -91,9 +90,9 @@ func setup(o *options, stderr io.Writer) (*app, error) {
 		Log:       a.log,
 	})
 	a.server.Register("/validate", webhook.NewReviewHandler(judge, webhook.ReviewOptions{
-		Ready: a.model.ready, Logger: a.log, Metrics: metrics,
+		Mode: webhook.Mode(o.mode), Ready: a.model.ready, Logger: a.log, Metrics: metrics,
 	}))
-	a.watches = append(a.watches, certificates.Watch, a.guardrails.watch)
+	a.watches = append(a.watches, a.guardrails.watch)
 	return a, nil
 }
 

@@ -1,0 +1,23 @@
+// Package live keeps a model of a running cluster: the informers of
+// controller-runtime's cache feed one goroutine, which makes each next snapshot.
+//
+// What it answers: what the cluster looks like now, as a [cluster.Snapshot], as
+// far as its watches have told.
+//
+//	c, err := cache.New(config, live.CacheOptions())
+//	model := live.New(c, live.Options{Log: log})
+//	// start c and model; until model.Synced() nothing may be judged
+//	snapshot := model.Snapshot()
+//
+// Invariants:
+//   - A reader never waits for the writer: a snapshot is one atomic load.
+//   - Before Synced the snapshot is empty; from then on it is complete. A part of
+//     the initial lists is never shown.
+//   - Events that gather while a snapshot is made are applied together, in the
+//     order of their watch for each object, and a batch that changes nothing of
+//     the model makes no snapshot.
+//   - One object that cannot be read harms no other (threats.md A7): it stays as
+//     "unknown" where the model can hold that, and is logged once.
+//   - It imports cluster and controller-runtime, but nothing that judges: no
+//     connectivity, guardrail, webhook or OPA (imports_test.go holds this).
+package live

@@ -1,0 +1,41 @@
+package live_test
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/podcullis/podcullis/cluster"
+	"github.com/podcullis/podcullis/cluster/live"
+)
+
+// A program with a manager adds the model to it instead of starting both by hand.
+func ExampleModel() {
+	follow := func(ctx context.Context, config *rest.Config, log *slog.Logger) error {
+		c, err := cache.New(config, live.CacheOptions())
+		if err != nil {
+			return err
+		}
+		direct, err := client.New(config, client.Options{})
+		if err != nil {
+			return err
+		}
+		model := live.New(c, live.Options{Log: log, Reader: direct, Mapper: direct.RESTMapper()})
+		go func() { _ = c.Start(ctx) }()
+		go func() { _ = model.Start(ctx) }()
+
+		within, cancel := context.WithTimeout(ctx, 2*time.Second)
+		defer cancel()
+		known := model.WaitFor(within, func(now *cluster.Snapshot) bool {
+			_, ok := now.Namespace("shop")
+			return ok
+		})
+		log.Info("waited for a namespace", "known", known)
+		return nil
+	}
+	_ = follow
+}

@@ -1,0 +1,165 @@
+package live
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/runtime"
+	toolscache "k8s.io/client-go/tools/cache"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/podcullis/podcullis/cluster"
+)
+
+// Options are what a Model can do without.
+type Options struct {
+	// Log tells of objects that cannot be read; nil says nothing.
+	Log *slog.Logger
+	// Reader and Mapper, when both are set, are asked for objects of policy APIs
+	// that the model does not understand (cluster.Foreign). The reader must not
+	// be a cache: it would watch every one of those APIs.
+	Reader client.Reader
+	Mapper meta.RESTMapper
+	// ForeignPeriod is how often they are asked; 0 means every minute.
+	ForeignPeriod time.Duration
+}
+
+// Model is the model of a running cluster. Its methods are safe for concurrent use.
+type Model struct {
+	cache   cache.Cache
+	log     *slog.Logger
+	foreign *foreignWatch // nil without a reader
+
+	queue  queue
+	now    atomic.Pointer[generation]
+	synced chan struct{} // closed once the initial objects are in the snapshot
+
+	// The following belong to the applier.
+	fromAPI    func(runtime.Object) (cluster.Object, error)
+	complaints map[cluster.Ref]string // the last error of each object that has one
+}
+
+// generation is a snapshot and the end of its time as the newest one.
+type generation struct {
+	snapshot   *cluster.Snapshot
+	superseded chan struct{}
+}
+
+// New makes a model on a cache, which should have been made with CacheOptions.
+// The caller starts both.
+func New(c cache.Cache, opts Options) *Model {
+	m := &Model{
+		cache:      c,
+		log:        opts.Log,
+		queue:      queue{wake: make(chan struct{}, 1)},
+		synced:     make(chan struct{}),
+		fromAPI:    cluster.FromAPI,
+		complaints: map[cluster.Ref]string{},
+	}
+	if m.log == nil {
+		m.log = slog.New(slog.DiscardHandler)
+	}
+	if opts.Reader != nil && opts.Mapper != nil {
+		m.foreign = newForeignWatch(opts, m.log)
+	}
+	m.now.Store(&generation{snapshot: &cluster.Snapshot{}, superseded: make(chan struct{})})
+	return m
+}
+
+// Snapshot is the newest snapshot; the empty cluster before Synced.
+func (m *Model) Snapshot() *cluster.Snapshot { return m.now.Load().snapshot }
+
+// Synced reports whether every watch has listed its objects and they are in the
+// snapshot. It does not become false again.
+func (m *Model) Synced() bool {
+	select {
+	case <-m.synced:
+		return true
+	default:
+		return false
+	}
+}
+
+// WaitFor waits until the model is synced and a snapshot meets the condition,
+// and reports whether that came before the end of ctx. It sees the newest
+// snapshot, not each one.
+func (m *Model) WaitFor(ctx context.Context, condition func(*cluster.Snapshot) bool) bool {
+	select {
+	case <-m.synced:
+	case <-ctx.Done():
+		return false
+	}
+	for {
+		now := m.now.Load()
+		if condition(now.snapshot) {
+			return true
+		}
+		select {
+		case <-now.superseded:
+		case <-ctx.Done():
+			return false
+		}
+	}
+}
+
+func (m *Model) publish(s *cluster.Snapshot) {
+	old := m.now.Swap(&generation{snapshot: s, superseded: make(chan struct{})})
+	close(old.superseded)
+}
+
+// NeedLeaderElection implements manager.LeaderElectionRunnable: every replica
+// needs a model.
+func (m *Model) NeedLeaderElection() bool { return false }
+
+// Start implements manager.Runnable: it follows the cluster until ctx ends. It
+// may be called once. The error is that of a kind that cannot be watched.
+func (m *Model) Start(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	var background sync.WaitGroup
+	defer background.Wait()
+	defer cancel()
+
+	var initial []toolscache.DoneChecker
+	for _, k := range kinds() {
+		informer, err := m.cache.GetInformer(ctx, k.object, cache.BlockUntilSynced(false))
+		if err != nil {
+			return fmt.Errorf("watch kind %s: %w", k.name, err)
+		}
+		registration, err := informer.AddEventHandler(&handler{kind: k.name, queue: &m.queue})
+		if err != nil {
+			return fmt.Errorf("watch kind %s: %w", k.name, err)
+		}
+		defer func() { _ = informer.RemoveEventHandler(registration) }()
+		initial = append(initial, registration.HasSyncedChecker())
+	}
+	looked := make(chan struct{})
+	if m.foreign == nil {
+		close(looked)
+	} else {
+		background.Go(func() { m.foreign.run(ctx, &m.queue, looked) })
+	}
+	background.Go(func() {
+		// A registration is done when its handler was called for each initial
+		// object, so they are in the queue by then.
+		for _, c := range initial {
+			select {
+			case <-c.Done():
+			case <-ctx.Done():
+				return
+			}
+		}
+		select {
+		case <-looked:
+			m.queue.open()
+		case <-ctx.Done():
+		}
+	})
+	m.follow(ctx)
+	return nil
+}

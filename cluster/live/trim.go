@@ -1,0 +1,135 @@
+package live
+
+import (
+	appsv1 "k8s.io/api/apps/v1"
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// kind is one of the kinds that are watched.
+type kind struct {
+	name   string
+	object client.Object
+	list   func() client.ObjectList
+}
+
+// kinds are those that cluster.FromAPI knows.
+func kinds() []kind {
+	return []kind{
+		{"Namespace", &corev1.Namespace{}, func() client.ObjectList { return &corev1.NamespaceList{} }},
+		{"Pod", &corev1.Pod{}, func() client.ObjectList { return &corev1.PodList{} }},
+		{"NetworkPolicy", &networkingv1.NetworkPolicy{}, func() client.ObjectList { return &networkingv1.NetworkPolicyList{} }},
+		{"Deployment", &appsv1.Deployment{}, func() client.ObjectList { return &appsv1.DeploymentList{} }},
+		{"StatefulSet", &appsv1.StatefulSet{}, func() client.ObjectList { return &appsv1.StatefulSetList{} }},
+		{"DaemonSet", &appsv1.DaemonSet{}, func() client.ObjectList { return &appsv1.DaemonSetList{} }},
+		{"ReplicaSet", &appsv1.ReplicaSet{}, func() client.ObjectList { return &appsv1.ReplicaSetList{} }},
+		{"Job", &batchv1.Job{}, func() client.ObjectList { return &batchv1.JobList{} }},
+		{"CronJob", &batchv1.CronJob{}, func() client.ObjectList { return &batchv1.CronJobList{} }},
+	}
+}
+
+// CacheOptions are the options of a cache that holds of each object only what
+// the model needs (threats.md A8). Such a cache serves nothing else: reading
+// another kind from it is an error rather than one more watch.
+func CacheOptions() cache.Options {
+	byObject := map[client.Object]cache.ByObject{}
+	for _, k := range kinds() {
+		byObject[k.object] = cache.ByObject{Transform: trim}
+	}
+	return cache.Options{
+		ByObject:                    byObject,
+		DefaultTransform:            cache.TransformStripManagedFields(),
+		ReaderFailOnMissingInformer: true,
+	}
+}
+
+// trim is a toolscache.TransformFunc. It makes new objects, so that the decoded
+// ones are freed whole, and it is idempotent, because a cache may apply it twice.
+func trim(in any) (any, error) {
+	switch o := in.(type) {
+	case *corev1.Namespace:
+		return &corev1.Namespace{ObjectMeta: trimMeta(&o.ObjectMeta), Status: corev1.NamespaceStatus{Phase: o.Status.Phase}}, nil
+	case *corev1.Pod:
+		return &corev1.Pod{
+			ObjectMeta: trimMeta(&o.ObjectMeta),
+			Spec:       trimPodSpec(&o.Spec),
+			Status:     corev1.PodStatus{Phase: o.Status.Phase, PodIP: o.Status.PodIP, PodIPs: o.Status.PodIPs},
+		}, nil
+	case *networkingv1.NetworkPolicy:
+		return &networkingv1.NetworkPolicy{ObjectMeta: trimMeta(&o.ObjectMeta), Spec: o.Spec}, nil
+	case *appsv1.Deployment:
+		return &appsv1.Deployment{
+			ObjectMeta: trimMeta(&o.ObjectMeta),
+			Spec:       appsv1.DeploymentSpec{Replicas: o.Spec.Replicas, Template: trimTemplate(&o.Spec.Template)},
+		}, nil
+	case *appsv1.StatefulSet:
+		return &appsv1.StatefulSet{
+			ObjectMeta: trimMeta(&o.ObjectMeta),
+			Spec:       appsv1.StatefulSetSpec{Replicas: o.Spec.Replicas, Template: trimTemplate(&o.Spec.Template)},
+		}, nil
+	case *appsv1.DaemonSet:
+		return &appsv1.DaemonSet{
+			ObjectMeta: trimMeta(&o.ObjectMeta),
+			Spec:       appsv1.DaemonSetSpec{Template: trimTemplate(&o.Spec.Template)},
+		}, nil
+	case *appsv1.ReplicaSet:
+		return &appsv1.ReplicaSet{
+			ObjectMeta: trimMeta(&o.ObjectMeta),
+			Spec:       appsv1.ReplicaSetSpec{Replicas: o.Spec.Replicas, Template: trimTemplate(&o.Spec.Template)},
+		}, nil
+	case *batchv1.Job:
+		job := &batchv1.Job{ObjectMeta: trimMeta(&o.ObjectMeta), Spec: batchv1.JobSpec{Template: trimTemplate(&o.Spec.Template)}}
+		for _, c := range o.Status.Conditions {
+			job.Status.Conditions = append(job.Status.Conditions, batchv1.JobCondition{Type: c.Type, Status: c.Status})
+		}
+		return job, nil
+	case *batchv1.CronJob:
+		cron := &batchv1.CronJob{ObjectMeta: trimMeta(&o.ObjectMeta)}
+		cron.Spec.JobTemplate.Spec.Template = trimTemplate(&o.Spec.JobTemplate.Spec.Template)
+		return cron, nil
+	}
+	return in, nil // a tombstone (DeletedFinalStateUnknown)
+}
+
+func trimMeta(m *metav1.ObjectMeta) metav1.ObjectMeta {
+	kept := metav1.ObjectMeta{
+		Name:              m.Name,
+		Namespace:         m.Namespace,
+		UID:               m.UID,
+		ResourceVersion:   m.ResourceVersion,
+		Labels:            m.Labels,
+		DeletionTimestamp: m.DeletionTimestamp,
+		Finalizers:        m.Finalizers,
+	}
+	if c := metav1.GetControllerOfNoCopy(m); c != nil {
+		kept.OwnerReferences = []metav1.OwnerReference{*c}
+	}
+	return kept
+}
+
+func trimTemplate(t *corev1.PodTemplateSpec) corev1.PodTemplateSpec {
+	return corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: t.Labels}, Spec: trimPodSpec(&t.Spec)}
+}
+
+func trimPodSpec(s *corev1.PodSpec) corev1.PodSpec {
+	return corev1.PodSpec{
+		HostNetwork:    s.HostNetwork,
+		Containers:     trimContainers(s.Containers),
+		InitContainers: trimContainers(s.InitContainers),
+	}
+}
+
+// trimContainers keeps the containers that have ports.
+func trimContainers(containers []corev1.Container) []corev1.Container {
+	var kept []corev1.Container
+	for _, c := range containers {
+		if len(c.Ports) > 0 {
+			kept = append(kept, corev1.Container{Name: c.Name, Ports: c.Ports, RestartPolicy: c.RestartPolicy})
+		}
+	}
+	return kept
+}

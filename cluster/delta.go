@@ -1,9 +1,6 @@
 package cluster
 
-import (
-	"maps"
-	"slices"
-)
+import "maps"
 
 // Delta is what differs between two snapshots, as far as a connection can
 // depend on it.
@@ -24,13 +21,14 @@ type NamespaceDelta struct {
 	// Netpols are the ones that were added, removed or replaced: both their
 	// versions, in no particular order.
 	Netpols []*Netpol
-	// Workloads are those, of the newer snapshot, with a pod or template that
-	// was added, removed or replaced, in order.
+	// Workloads are those, of the newer snapshot, that are new or whose pods or
+	// template differ from before, in order.
 	Workloads []*Workload
 }
 
-// Since tells what differs between s and an earlier snapshot. It compares by
-// identity, so its cost is that of the namespaces that changed.
+// Since tells what differs between s and an earlier snapshot. Namespaces
+// and netpols are compared by identity, so its cost is that of the namespaces
+// that changed.
 func (s *Snapshot) Since(before *Snapshot) Delta {
 	d := Delta{Everything: !maps.EqualFunc(s.foreign, before.foreign, func(a, b *Foreign) bool { return a == b })}
 	for _, name := range s.names() {
@@ -50,42 +48,24 @@ func (s *shard) since(was *shard) NamespaceDelta {
 	d.Relabelled = d.Relabelled || !maps.Equal(s.namespace.Labels, was.namespace.Labels)
 	d.Netpols = append(replaced(s.netpols, was.netpols), replaced(was.netpols, s.netpols)...)
 
-	affected := map[*Workload]bool{}
-	add := func(r Ref) {
-		if w, ok := s.fold().byRef[r]; ok {
-			affected[w] = true
-		}
-	}
-	for _, t := range append(replaced(s.templates, was.templates), replaced(was.templates, s.templates)...) {
-		add(t.Ref())
-		add(s.top(t))
-		s.addPodsOf(t, affected)
-	}
-	for _, p := range append(replaced(s.pods, was.pods), replaced(was.pods, s.pods)...) {
-		if w, ok := s.fold().byPod[p.Name]; ok {
-			affected[w] = true
-		}
-		r, parent := s.workloadOf(p)
-		add(r)
-		add(parent)
-	}
-	d.Workloads = slices.SortedFunc(maps.Keys(affected), func(a, b *Workload) int { return a.Ref.Compare(b.Ref) })
+	d.Workloads = s.changed(was)
 	return d
 }
 
-// addPodsOf adds the workloads of the pods below a template: a new template can
-// turn them into pods that stand alone, and back.
-func (s *shard) addPodsOf(t *Template, affected map[*Workload]bool) {
-	for name, p := range s.pods {
-		if p.Controller == nil {
-			continue
-		}
-		direct := Owner{t.Kind, t.Name}
-		above, ok := s.templates[*p.Controller]
-		if *p.Controller == direct || (ok && above.Controller != nil && *above.Controller == direct) || !ok {
-			affected[s.fold().byPod[name]] = true
+// changed lists the workloads that were not there, or not like this, in an
+// earlier version of the shard.
+func (s *shard) changed(was *shard) []*Workload {
+	if s.folded == was.folded {
+		return nil
+	}
+	before := was.fold().byRef
+	var out []*Workload
+	for _, w := range s.fold().sorted {
+		if old, ok := before[w.Ref]; !ok || !w.equal(old) {
+			out = append(out, w)
 		}
 	}
+	return out
 }
 
 // replaced lists the values of a that b lacks or holds in another version.

@@ -28,8 +28,20 @@ type Workload struct {
 	// Variants are the groups of pods that behave alike, in a stable order.
 	Variants []*Variant
 	// Parent is the workload that a pod which stands alone was made for; zero
-	// for every other workload.
-	Parent Ref
+	// for every other workload. ParentLabels are those of the template that made it.
+	Parent       Ref
+	ParentLabels labels.Set
+}
+
+func (w *Workload) equal(o *Workload) bool {
+	return w.Ref == o.Ref && w.Parent == o.Parent &&
+		maps.Equal(w.Labels, o.Labels) && maps.Equal(w.ParentLabels, o.ParentLabels) &&
+		slices.EqualFunc(w.Variants, o.Variants, (*Variant).equal)
+}
+
+func (v *Variant) equal(o *Variant) bool {
+	return v.HostNetwork == o.HostNetwork && v.Unaddressed == o.Unaddressed && maps.Equal(v.Labels, o.Labels) &&
+		slices.Equal(v.Ports, o.Ports) && slices.Equal(v.IPs, o.IPs) && slices.Equal(v.Pods, o.Pods)
 }
 
 // Variant is a group of pods of one workload that a netpol cannot tell apart,
@@ -110,9 +122,11 @@ func (f *folder) addTemplate(t *Template) {
 }
 
 func (f *folder) addPod(p *Pod) {
-	r, parent := f.workloadOf(p)
+	r, maker := f.workloadOf(p)
 	w := f.workload(r, p.Labels)
-	w.Parent = parent
+	if maker != nil {
+		w.Parent, w.ParentLabels = f.top(maker), maker.Labels
+	}
 	v := f.variant(w, p.Labels, p.Ports, p.HostNetwork)
 	v.Pods = append(v.Pods, p.Name)
 	v.IPs = append(v.IPs, p.IPs...)
@@ -166,10 +180,10 @@ func variantKey(r Ref, l labels.Set, ports []NamedPort, hostNetwork bool) string
 }
 
 // workloadOf finds the workload that a pod is folded into, and for a pod that
-// stands alone the workload that it was made for.
-func (s *shard) workloadOf(p *Pod) (workload, parent Ref) {
+// was relabelled away from its template the template.
+func (s *shard) workloadOf(p *Pod) (workload Ref, maker *Template) {
 	if p.Controller == nil || p.Controller.Kind == "Node" || p.Controller.Kind == "Pod" {
-		return p.Ref(), Ref{} // a static pod belongs to its node (kubelet), which is no workload
+		return p.Ref(), nil // a static pod belongs to its node (kubelet), which is no workload
 	}
 	t, ok := s.templates[*p.Controller]
 	if !ok {
@@ -178,12 +192,12 @@ func (s *shard) workloadOf(p *Pod) (workload, parent Ref) {
 	if !ok {
 		// A controller that the model does not hold: a custom resource, or an
 		// object whose watch event is still on its way.
-		return Ref{p.Namespace, p.Controller.Kind, p.Controller.Name}, Ref{}
+		return Ref{p.Namespace, p.Controller.Kind, p.Controller.Name}, nil
 	}
 	if carries(p.Labels, t.Labels) {
-		return s.top(t), Ref{}
+		return s.top(t), nil
 	}
-	return p.Ref(), s.top(t)
+	return p.Ref(), t
 }
 
 // grandparent finds the Deployment or CronJob above a ReplicaSet or Job that the

@@ -43,6 +43,25 @@ func agrees(t *rapid.T) {
 	for peer, pods := range peers {
 		checkOutside(t, r, got, peer, pods)
 	}
+	for _, i := range connectivity.Isolated(s, connectivity.Everyone()) {
+		checkIsolation(t, r, i, peers[i.Workload.String()])
+	}
+}
+
+// checkIsolation: a workload is isolated as far as the least isolated of its pods.
+func checkIsolation(t *rapid.T, r *reference, got connectivity.Isolation, pods []*refPod) {
+	for d, direction := range []networkingv1.PolicyType{networkingv1.PolicyTypeEgress, networkingv1.PolicyTypeIngress} {
+		want := open.level
+		for _, p := range pods {
+			want = min(want, r.isolated(direction, p).level)
+		}
+		if int(got.Isolated[d]) != want {
+			t.Fatalf("%s is isolated for %s: got %s, want level %d", got.Workload, direction, fmt.Sprint(got.Isolated[d]), want)
+		}
+		if (len(got.By[d]) == 0) != !slices.ContainsFunc(pods, func(p *refPod) bool { return r.isolated(direction, p).level > 0 }) {
+			t.Fatalf("%s is isolated for %s by %v", got.Workload, direction, got.By[d])
+		}
+	}
 }
 
 func checkAnswer(t *rapid.T, e edge, got answer, want map[probe]truth) {

@@ -98,7 +98,7 @@ func (p pair) clone() pair {
 // behave differently.
 func (all regions) connections(d cluster.Direction, w *cluster.Workload, ports PortSet) []Connection {
 	var out []Connection
-	for _, r := range all.merged() {
+	for _, r := range all.merged(ports) {
 		if r.possible.Empty() {
 			continue
 		}
@@ -107,17 +107,18 @@ func (all regions) connections(d cluster.Direction, w *cluster.Workload, ports P
 			if d == cluster.Egress {
 				from, to = to, from
 			}
-			out = append(out, r.pair.connections(from, to, ports)...)
+			out = append(out, r.connections(from, to, ports)...)
 		}
 	}
 	return out
 }
 
-// merged joins the regions with the same ports.
-func (all regions) merged() regions {
+// merged joins the regions that are alike on the ports that are asked for.
+func (all regions) merged(asked PortSet) regions {
 	var out regions
 next:
 	for _, r := range all {
+		r.open, r.possible = r.open.Intersect(asked), r.possible.Intersect(asked)
 		for i := range out {
 			if out[i].open.Equal(r.open) && out[i].possible.Equal(r.possible) {
 				out[i].addresses = union(out[i].addresses, r.addresses)

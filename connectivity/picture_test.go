@@ -132,3 +132,51 @@ func isAddress(peer string) bool {
 	_, err := netip.ParseAddr(peer)
 	return err == nil
 }
+
+// at is the answer for a pair; for a block of addresses that of the smaller
+// blocks in it, or of the one around it.
+func (p picture) at(e edge) answer {
+	if !isCIDR(e.from) && !isCIDR(e.to) {
+		return p[e]
+	}
+	out := answer{open: connectivity.AllPorts(), unknown: connectivity.AllPorts()}
+	possible := connectivity.AllPorts()
+	for _, address := range samplesOf(e) {
+		a := p.atAddress(e, address)
+		out.open = out.open.Intersect(a.open)
+		possible = possible.Intersect(a.open.Union(a.unknown))
+	}
+	out.unknown = possible.Subtract(out.open)
+	return out
+}
+
+func (p picture) atAddress(e edge, address netip.Addr) answer {
+	for other, a := range p {
+		switch {
+		case isCIDR(e.from) && other.to == e.to && isCIDR(other.from) && netip.MustParsePrefix(other.from).Contains(address),
+			isCIDR(e.to) && other.from == e.from && isCIDR(other.to) && netip.MustParsePrefix(other.to).Contains(address):
+			return a
+		}
+	}
+	return answer{}
+}
+
+// samplesOf are the addresses that are probed in the block of a pair.
+func samplesOf(e edge) []netip.Addr {
+	block := e.from
+	if isCIDR(e.to) {
+		block = e.to
+	}
+	prefix := netip.MustParsePrefix(block)
+	samples := []netip.Addr{prefix.Addr()}
+	for _, o := range outsiders {
+		if a := netip.MustParseAddr(o); prefix.Contains(a) {
+			samples = append(samples, a)
+		}
+	}
+	return samples
+}
+
+func prefixHolds(prefix, address string) bool {
+	return netip.MustParsePrefix(prefix).Contains(netip.MustParseAddr(address))
+}

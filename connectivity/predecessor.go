@@ -8,22 +8,24 @@ import (
 )
 
 // predecessors are the workloads that w was before: the one of the same name,
-// and those that its pods belonged to. A pod that is relabelled away from its
-// Deployment, and so stands alone, was that Deployment.
+// and those that its template and its pods belonged to. A pod that is relabelled
+// away from its Deployment, and so stands alone, was that Deployment; so was a
+// ReplicaSet that its Deployment's new labels leave behind.
 func predecessors(before *cluster.Snapshot, w *cluster.Workload) []*cluster.Workload {
 	var out []*cluster.Workload
-	if same, ok := before.Workload(w.Ref); ok {
-		if same == w {
-			return []*cluster.Workload{w}
+	add := func(p *cluster.Workload, ok bool) {
+		if ok && !slices.Contains(out, p) {
+			out = append(out, p)
 		}
-		out = append(out, same)
 	}
+	add(before.Workload(w.Ref))
+	if slices.Contains(out, w) {
+		return out // nothing changed in its namespace
+	}
+	add(before.WorkloadOf(w.Ref))
 	for _, v := range w.Variants {
 		for _, pod := range v.Pods {
-			p, ok := before.WorkloadOf(cluster.Ref{Namespace: w.Namespace, Kind: "Pod", Name: pod})
-			if ok && !slices.Contains(out, p) {
-				out = append(out, p)
-			}
+			add(before.WorkloadOf(cluster.Ref{Namespace: w.Namespace, Kind: "Pod", Name: pod}))
 		}
 	}
 	return out

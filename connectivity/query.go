@@ -57,7 +57,7 @@ func (s Selection) choose(snapshot *cluster.Snapshot) []chosen {
 			continue
 		}
 		for w := range snapshot.Workloads(ns.Name) {
-			if v := s.variantsOf(snapshot, ns, w); len(v) > 0 {
+			if v := s.variantsOf(w); len(v) > 0 {
 				out = append(out, chosen{w, v})
 			}
 		}
@@ -71,14 +71,12 @@ func (s Selection) chooseOne(snapshot *cluster.Snapshot, w *cluster.Workload) []
 	if !ok || s.Namespaces.Matches(ns.Labels) == cluster.No {
 		return nil
 	}
-	return s.variantsOf(snapshot, ns, w)
+	return s.variantsOf(w)
 }
 
-func (s Selection) variantsOf(snapshot *cluster.Snapshot, _ *cluster.Namespace, w *cluster.Workload) []*cluster.Variant {
-	if w.Parent != (cluster.Ref{}) {
-		if t, ok := snapshot.Template(w.Parent); ok && s.Pods.Matches(t.Labels) != cluster.No {
-			return w.Variants
-		}
+func (s Selection) variantsOf(w *cluster.Workload) []*cluster.Variant {
+	if w.Parent != (cluster.Ref{}) && s.Pods.Matches(w.ParentLabels) != cluster.No {
+		return w.Variants
 	}
 	var out []*cluster.Variant
 	for _, v := range w.Variants {

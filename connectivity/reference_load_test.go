@@ -43,7 +43,7 @@ func newReference(objects []runtime.Object, podNetwork string) *reference {
 				for _, ip := range o.Status.PodIPs {
 					p.ips = append(p.ips, ip.IP)
 				}
-				p.peer = peerOfPod(objects, o)
+				p.peer, p.template = peerOfPod(objects, o)
 				r.pods = append(r.pods, p)
 			}
 		case *appsv1.Deployment:
@@ -72,28 +72,28 @@ func newRefPod(namespace string, labels map[string]string, spec *corev1.PodSpec)
 }
 
 // peerOfPod: pods of one top controller that carry its template's labels are one
-// peer; a pod relabelled away stands alone.
-func peerOfPod(objects []runtime.Object, p *corev1.Pod) string {
+// peer; a pod relabelled away stands alone, and template is what it was made from.
+func peerOfPod(objects []runtime.Object, p *corev1.Pod) (peer string, template map[string]string) {
 	alone := p.Namespace + "/Pod/" + p.Name
 	owner := metav1.GetControllerOf(p)
 	if owner == nil {
-		return alone
+		return alone, nil
 	}
 	for _, o := range objects {
 		rs, ok := o.(*appsv1.ReplicaSet)
 		if ok && owner.Kind == "ReplicaSet" && rs.Namespace == p.Namespace && rs.Name == owner.Name {
 			if !holds(p.Labels, rs.Spec.Template.Labels) {
-				return alone
+				return alone, rs.Spec.Template.Labels
 			}
 			peer, _ := peerOfReplicaSet(objects, rs)
-			return peer
+			return peer, nil
 		}
 		d, ok := o.(*appsv1.Deployment)
 		if ok && owner.Kind == "Deployment" && d.Namespace == p.Namespace && d.Name == owner.Name {
 			if !holds(p.Labels, d.Spec.Template.Labels) {
-				return alone
+				return alone, d.Spec.Template.Labels
 			}
-			return p.Namespace + "/Deployment/" + d.Name
+			return p.Namespace + "/Deployment/" + d.Name, nil
 		}
 	}
 	// The ReplicaSet is not known yet: the Deployment's name is its prefix.
@@ -103,10 +103,10 @@ func peerOfPod(objects []runtime.Object, p *corev1.Pod) string {
 			return ok && d.Namespace == p.Namespace && d.Name+"-"+hash == owner.Name && holds(p.Labels, d.Spec.Template.Labels)
 		})
 		if i >= 0 {
-			return p.Namespace + "/Deployment/" + objects[i].(*appsv1.Deployment).Name
+			return p.Namespace + "/Deployment/" + objects[i].(*appsv1.Deployment).Name, nil
 		}
 	}
-	return p.Namespace + "/" + owner.Kind + "/" + owner.Name
+	return p.Namespace + "/" + owner.Kind + "/" + owner.Name, nil
 }
 
 // peerOfReplicaSet is the Deployment when that is there and its labels are
@@ -175,3 +175,13 @@ var probes = func() []probe {
 	}
 	return out
 }()
+
+func templateOf(o runtime.Object) *corev1.PodTemplateSpec {
+	switch o := o.(type) {
+	case *appsv1.Deployment:
+		return &o.Spec.Template
+	case *appsv1.ReplicaSet:
+		return &o.Spec.Template
+	}
+	return nil
+}

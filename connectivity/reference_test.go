@@ -52,6 +52,7 @@ type refPod struct {
 	namespace   string
 	name        string // empty for one that a template may make
 	labels      map[string]string
+	template    map[string]string // of a pod relabelled away: the labels it was made with
 	ports       []corev1.ContainerPort
 	hostNetwork bool
 	ips         []string
@@ -78,17 +79,27 @@ func (r *reference) connection(s, d refEnd, protocol corev1.Protocol, port int) 
 		and(r.side(networkingv1.PolicyTypeIngress, d, s, d, protocol, port))
 }
 
+// isolated is the truth about a pod being isolated for a direction.
+func (r *reference) isolated(direction networkingv1.PolicyType, p *refPod) truth {
+	isolated := blocked
+	for _, np := range r.netpols {
+		if !p.hostNetwork && namespaceOf(np) == p.namespace && slices.Contains(typesOf(np), direction) {
+			isolated = isolated.or(selectorMatches(&np.Spec.PodSelector, p.labels))
+		}
+	}
+	return isolated
+}
+
 func (r *reference) side(direction networkingv1.PolicyType, subject, peer, destination refEnd, protocol corev1.Protocol, port int) truth {
 	if subject.pod == nil || subject.pod.hostNetwork {
 		return open // outside the cluster, or in effect a node
 	}
-	isolated, through := blocked, blocked
+	isolated, through := r.isolated(direction, subject.pod), blocked
 	for _, np := range r.netpols {
 		if namespaceOf(np) != subject.pod.namespace || !slices.Contains(typesOf(np), direction) {
 			continue
 		}
 		selects := selectorMatches(&np.Spec.PodSelector, subject.pod.labels)
-		isolated = isolated.or(selects)
 		for _, rule := range rulesOf(np, direction) {
 			through = through.or(selects.and(r.anyPeer(np, rule.peers, peer)).and(anyPort(rule.ports, destination, protocol, port)))
 		}

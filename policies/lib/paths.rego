@@ -1,0 +1,56 @@
+# METADATA
+# title: Paths in words
+# description: How guardrails name peers, ports and reasons, so that every message reads alike.
+package lib.paths
+
+# peer names one end of a connection: "shop/Deployment/web", or a block of addresses.
+peer(p) := $"{p.namespace}/{p.kind}/{p.name}" if p.name
+
+peer(p) := p.cidr if p.cidr
+
+# ports lists the ports of a connection: "TCP 5432, UDP 53-54", "all ports".
+ports(list) := "all ports" if {
+	every protocol in ["TCP", "UDP", "SCTP"] {
+		{"protocol": protocol, "port": 1, "endPort": 65535} in list
+	}
+} else := concat(", ", [range_text(r) | some r in list])
+
+range_text(r) := $"all {r.protocol} ports" if {
+	r.port == 1
+	r.endPort == 65535
+} else := $"{r.protocol} {r.port}" if {
+	r.port == r.endPort
+} else := $"{r.protocol} {r.port}-{r.endPort}"
+
+# subject is the side of a connection that a reason is about.
+subject(connection, "egress") := peer(connection.from)
+
+subject(connection, "ingress") := peer(connection.to)
+
+# rule names the rule of a reason as people count: from 1.
+rule(reason) := $"{reason.direction} rule {reason.rule + 1} of NetworkPolicy {reason.netpol}"
+
+uncertainty := {
+	"ip-not-assigned": "its address block may hold the address that a pod will get",
+	"host-network": "it selects a pod on the host's network, which some network plugins do and some do not see",
+	"unparsable-selector": "it holds something that does not parse, so what it selects is not known",
+}
+
+# reason_text says what opens one side of a connection.
+reason_text(connection, reason) := text if {
+	reason.notIsolated
+	not reason.netpol
+	text := $"no NetworkPolicy isolates {subject(connection, reason.direction)} for {reason.direction}"
+} else := text if {
+	reason.notIsolated
+	text := $"NetworkPolicy {reason.netpol} has a podSelector that does not parse, so whether it isolates {subject(connection, reason.direction)} for {reason.direction} is not known"
+} else := text if {
+	reason.unknown == "node-exception"
+	text := $"{peer(connection.from)} runs on the host's network, and from its own node a pod is always open"
+} else := text if {
+	reason.unknown == "unmodelled-kind"
+	text := $"another network policy API is in use here, and it may open what NetworkPolicies leave blocked ({reason.direction} of {subject(connection, reason.direction)})"
+} else := text if {
+	reason.unknown
+	text := $"{rule(reason)}: {uncertainty[reason.unknown]}"
+} else := rule(reason)

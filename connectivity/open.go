@@ -16,7 +16,9 @@ type Options struct {
 }
 
 // Open lists the connections that are open or unknown in a snapshot, sorted by
-// peers. A connection of a workload with itself is left out.
+// peers. A connection of a workload with itself is left out, unless the query
+// tells its pods apart: who puts a frontend under the database's controller (an
+// owner reference is a claim that anybody can write) has not hidden it.
 func Open(s *cluster.Snapshot, q Query, o Options) []Connection {
 	e := newEvaluator(s, o)
 	var out []Connection
@@ -35,9 +37,8 @@ func Open(s *cluster.Snapshot, q Query, o Options) []Connection {
 		to := q.To.choose(s)
 		for _, from := range q.From.choose(s) {
 			for _, to := range to {
-				if from.workload != to.workload {
-					out = append(out, e.between(from.variants, to.variants).connections(Peer{Workload: from.workload}, Peer{Workload: to.workload}, q.ports())...)
-				}
+				from, to := apart(from, to)
+				out = append(out, e.between(from.variants, to.variants).connections(Peer{Workload: from.workload}, Peer{Workload: to.workload}, q.ports())...)
 			}
 		}
 	}
@@ -98,6 +99,7 @@ func mergeBecause(list []Because, b Because) []Because {
 	for i := range list {
 		if list[i].Reason == b.Reason {
 			list[i].Ports = list[i].Ports.Union(b.Ports)
+			list[i].New = list[i].New || b.New
 			return list
 		}
 	}

@@ -81,15 +81,21 @@ func (t *transition) openedBetween(affected map[*cluster.Workload]bool) []Connec
 
 func (t *transition) openedPair(from, to chosen) []Connection {
 	if from.workload == to.workload {
-		return nil
+		// Only what the selections tell apart by today's labels: what the pods
+		// were before would put all of them on both sides.
+		from.variants = t.query.From.chooseOne(t.after.snapshot, from.workload)
+		to.variants = t.query.To.chooseOne(t.after.snapshot, to.workload)
 	}
+	from, to = apart(from, to)
 	now := t.after.between(from.variants, to.variants)
 	if now.possible.Intersect(t.query.ports()).Empty() {
 		return nil
 	}
-	fromWas, toWas := t.variantsBefore(t.query.From, from.workload), t.variantsBefore(t.query.To, to.workload)
-	was := t.before.between(fromWas, toWas)
-	return now.beyond(was, t.before.reasonsOf(fromWas, toWas)).connections(
+	fromWas, toWas := apart(
+		chosen{from.workload, t.variantsBefore(t.query.From, from.workload)},
+		chosen{to.workload, t.variantsBefore(t.query.To, to.workload)})
+	was := t.before.between(fromWas.variants, toWas.variants)
+	return now.beyond(was, t.before.reasonsOf(fromWas.variants, toWas.variants)).connections(
 		Peer{Workload: from.workload}, Peer{Workload: to.workload}, t.query.ports())
 }
 

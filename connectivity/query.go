@@ -2,6 +2,7 @@ package connectivity
 
 import (
 	"net/netip"
+	"slices"
 
 	"github.com/podcullis/podcullis/cluster"
 )
@@ -47,6 +48,25 @@ func (q Query) ports() PortSet {
 type chosen struct {
 	workload *cluster.Workload
 	variants []*cluster.Variant
+}
+
+// apart leaves, of two choices of one workload, the variants that only one of
+// them chose. Choices of different workloads stay as they are.
+func apart(from, to chosen) (chosen, chosen) {
+	if from.workload != to.workload {
+		return from, to
+	}
+	return from.without(to), to.without(from)
+}
+
+func (c chosen) without(o chosen) chosen {
+	out := chosen{workload: c.workload}
+	for _, v := range c.variants {
+		if !slices.Contains(o.variants, v) {
+			out.variants = append(out.variants, v)
+		}
+	}
+	return out
 }
 
 // choose lists the workloads that the selection chooses.

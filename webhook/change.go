@@ -50,6 +50,10 @@ func changeFrom(r *admissionv1.AdmissionRequest, before *cluster.Snapshot, now t
 		return cluster.Change{}, nil
 	}
 	if _, ok := modelled[r.Kind]; !ok {
+		v1 := metav1.GroupVersionKind{Group: r.Kind.Group, Version: "v1", Kind: r.Kind.Kind}
+		if _, ok := modelled[v1]; ok {
+			return cluster.Change{}, fmt.Errorf("request.kind: version %q of %s is not understood, want v1: register the webhook with matchPolicy Equivalent", r.Kind.Version, r.Kind.Kind)
+		}
 		return cluster.Change{}, fmt.Errorf("%s %s %w", r.Kind.Group+"/"+r.Kind.Version, r.Kind.Kind, errUnknownKind)
 	}
 	var c cluster.Change

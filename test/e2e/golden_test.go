@@ -1,0 +1,57 @@
+package e2e
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// generated are the names that the API server and the controllers make up.
+var generated = []struct {
+	pattern *regexp.Regexp
+	name    string
+}{
+	{regexp.MustCompile(`\b([a-z]+)-[0-9a-f]{8,10}-[a-z0-9]{5}\b`), "$1-HASH-RANDOM"}, // pods of a Deployment
+	{regexp.MustCompile(`\b(named-by-server-)[a-z0-9]{5}\b`), "${1}RANDOM"},
+	{regexp.MustCompile(`\b([a-z]+)-[0-9a-f]{8,10}\b`), "$1-HASH"}, // ReplicaSets
+}
+
+// golden compares what a program said with testdata/golden/<name>.txt.
+func golden(t *testing.T, name, said string) {
+	t.Helper()
+	for _, g := range generated {
+		said = g.pattern.ReplaceAllString(said, g.name)
+	}
+	path := filepath.Join("testdata", "golden", name+".txt")
+	if *update {
+		write(t, path, []byte(said))
+		return
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatalf("%v; it said:\n%s", err, said)
+	}
+	if diff := cmp.Diff(strings.Split(string(want), "\n"), strings.Split(said, "\n")); diff != "" {
+		t.Errorf("%s (-want +got):\n%s", path, diff)
+	}
+}
+
+// refused runs a kubectl command that the webhook must refuse, and compares what
+// it says with a golden file.
+func (c cluster) refused(t *testing.T, name, stdin string, args ...string) {
+	t.Helper()
+	stdout, stderr, err := c.Kubectl(t.Context(), stdin, args...)
+	if err == nil {
+		t.Errorf("kubectl %s passed, and should be refused: %s%s", strings.Join(args, " "), stdout, stderr)
+		return
+	}
+	if !strings.Contains(stderr, webhookName) {
+		t.Errorf("kubectl %s was not refused by the webhook: %s", strings.Join(args, " "), stderr)
+		return
+	}
+	golden(t, name, stderr)
+}

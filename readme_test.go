@@ -114,7 +114,10 @@ func TestGuardrailsInDocumentation(t *testing.T) {
 			if err := os.WriteFile(filepath.Join(dir, "example.rego"), []byte(text), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := guardrail.LoadLibrary(guardrail.Source{Name: fmt.Sprintf("%s#%d", file, i), FS: os.DirFS(dir)}); err != nil {
+			if _, err := guardrail.LoadLibrary(
+				guardrail.Source{Name: "embedded", FS: policies.FS},
+				guardrail.Source{Name: fmt.Sprintf("%s#%d", file, i), FS: os.DirFS(dir)},
+			); err != nil {
 				t.Error(err)
 			}
 		}

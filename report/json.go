@@ -1,0 +1,159 @@
+package report
+
+import (
+	"io"
+
+	"github.com/podcullis/podcullis/cluster"
+	"github.com/podcullis/podcullis/connectivity"
+)
+
+type list[T any] struct {
+	APIVersion string `json:"apiVersion"`
+	Kind       string `json:"kind"`
+	Items      []T    `json:"items"` // never null
+}
+
+type jsonObject struct {
+	Kind      string `json:"kind"`
+	Namespace string `json:"namespace,omitempty"`
+	Name      string `json:"name"`
+}
+
+type jsonFinding struct {
+	Guardrail string     `json:"guardrail"`
+	Action    string     `json:"action"`
+	Severity  string     `json:"severity"`
+	Object    jsonObject `json:"object"`
+	Location  Location   `json:"location"`
+	Message   string     `json:"message"`
+	Details   any        `json:"details,omitempty"`
+}
+
+// FindingsJSON writes findings as a document of kind Findings.
+func FindingsJSON(w io.Writer, findings []Finding) error {
+	doc := list[jsonFinding]{APIVersion, "Findings", []jsonFinding{}}
+	for _, f := range findings {
+		doc.Items = append(doc.Items, jsonFinding{
+			Guardrail: f.Guardrail,
+			Action:    string(f.Action),
+			Severity:  f.Severity,
+			Object:    jsonObject{f.Object.Kind, f.Object.Namespace, f.Object.Name},
+			Location:  f.Location,
+			Message:   f.Message,
+			Details:   f.Details,
+		})
+	}
+	return writeJSON(w, doc)
+}
+
+type jsonPeer struct {
+	Namespace string `json:"namespace,omitempty"`
+	Kind      string `json:"kind,omitempty"`
+	Name      string `json:"name,omitempty"`
+	CIDR      string `json:"cidr,omitempty"`
+}
+
+type jsonPorts struct {
+	Protocol string `json:"protocol"`
+	Port     uint16 `json:"port"`
+	EndPort  uint16 `json:"endPort"`
+}
+
+type jsonBecause struct {
+	Direction   string `json:"direction"`
+	Netpol      string `json:"netpol,omitempty"`
+	Rule        *int   `json:"rule,omitempty"` // counts from 0
+	NotIsolated bool   `json:"notIsolated,omitempty"`
+	Unknown     string `json:"unknown,omitempty"`
+}
+
+type jsonConnection struct {
+	From    jsonPeer      `json:"from"`
+	To      jsonPeer      `json:"to"`
+	Ports   []jsonPorts   `json:"ports"`
+	Because []jsonBecause `json:"because"`
+}
+
+// ConnectionsJSON writes connections as a document of kind Connections.
+func ConnectionsJSON(w io.Writer, connections []connectivity.Connection) error {
+	return writeJSON(w, list[jsonConnection]{APIVersion, "Connections", connectionsOf(connections)})
+}
+
+func connectionsOf(connections []connectivity.Connection) []jsonConnection {
+	out := []jsonConnection{}
+	for _, c := range connections {
+		out = append(out, jsonConnection{peerOf(c.From), peerOf(c.To), portsOf(c.Ports), becauseOf(c.Because)})
+	}
+	return out
+}
+
+func peerOf(p connectivity.Peer) jsonPeer {
+	if p.Workload != nil {
+		return jsonPeer{Namespace: p.Workload.Namespace, Kind: p.Workload.Kind, Name: p.Workload.Name}
+	}
+	return jsonPeer{CIDR: p.CIDR.String()}
+}
+
+func portsOf(s connectivity.PortSet) []jsonPorts {
+	out := []jsonPorts{}
+	for _, r := range s.Ranges() {
+		out = append(out, jsonPorts{r.Protocol.String(), r.First, r.Last})
+	}
+	return out
+}
+
+// becauseOf leaves out what only the ports of a reason would tell apart.
+func becauseOf(all []connectivity.Because) []jsonBecause {
+	out := []jsonBecause{}
+	seen := map[connectivity.Reason]bool{}
+	for _, b := range all {
+		key := b.Reason
+		key.OverPods = false
+		if seen[key] {
+			continue
+		}
+		seen[key] = true
+		j := jsonBecause{Direction: b.Direction.String(), NotIsolated: b.NotIsolated, Unknown: string(b.Unknown)}
+		if b.Netpol != (cluster.Ref{}) {
+			j.Netpol = netpolName(b.Netpol)
+			if !b.NotIsolated {
+				rule := b.Rule
+				j.Rule = &rule
+			}
+		}
+		out = append(out, j)
+	}
+	return out
+}
+
+type jsonSide struct {
+	Direction  string           `json:"direction"`
+	Peer       jsonPeer         `json:"peer"`
+	Verdict    Verdict          `json:"verdict"`
+	IsolatedBy []string         `json:"isolatedBy"`
+	Items      []jsonConnection `json:"connections"`
+}
+
+// ExplanationJSON writes an explanation as a document of kind Explanation.
+func ExplanationJSON(w io.Writer, e Explanation) error {
+	sides := []jsonSide{}
+	for _, s := range e.Sides {
+		j := jsonSide{s.Direction.String(), peerOf(connectivity.Peer{Workload: s.Workload}), s.Verdict, []string{}, connectionsOf(s.Connections)}
+		for _, n := range s.Isolation {
+			j.IsolatedBy = append(j.IsolatedBy, netpolName(n))
+		}
+		sides = append(sides, j)
+	}
+	return writeJSON(w, struct {
+		APIVersion  string           `json:"apiVersion"`
+		Kind        string           `json:"kind"`
+		From        jsonPeer         `json:"from"`
+		To          jsonPeer         `json:"to"`
+		Ports       []jsonPorts      `json:"ports"`
+		Verdict     Verdict          `json:"verdict"`
+		Connections []jsonConnection `json:"connections"`
+		Sides       []jsonSide       `json:"sides"`
+	}{APIVersion, "Explanation", peerOf(e.From), peerOf(e.To), portsOf(e.Asked), e.Verdict, connectionsOf(e.Connections), sides})
+}
+
+func netpolName(r cluster.Ref) string { return r.Namespace + "/" + r.Name }

@@ -49,7 +49,7 @@ var isolationTakers = []change{
 	{"default-deny-delete-collection", "", "delete --raw /apis/networking.k8s.io/v1/namespaces/shop/networkpolicies?fieldSelector=metadata.name%3Ddefault-deny"},
 	{"default-deny-delete-by-label", "", "delete networkpolicies -l tier=base"},
 	{"default-deny-narrow", "", `patch networkpolicy default-deny --type=merge -p {"spec":{"podSelector":{"matchLabels":{"app":"frontend"}}}}`},
-	{"default-deny-only-ingress", "", `patch networkpolicy default-deny --type=merge -p {"spec":{"policyTypes":["Ingress"]}}`},
+	{"default-deny-only-egress", "", `patch networkpolicy default-deny --type=merge -p {"spec":{"policyTypes":["Egress"]}}`},
 	{"pod-not-isolated", pod("bare", `{app: bare}`, "default"), "create -n default -f -"},
 	{"pod-not-isolated-generate-name", strings.Replace(pod("bare", `{app: bare}`, "default"), "name: bare", "generateName: named-by-server-", 1), "create -n default -f -"},
 	{"pod-host-network", strings.Replace(pod("host", `{app: host}`, "shop"), "spec: {", "spec: {hostNetwork: true, ", 1), "create -f -"},

@@ -1,0 +1,168 @@
+package main
+
+import (
+	"errors"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/podcullis/podcullis/audit"
+	"github.com/podcullis/podcullis/cluster/manifest"
+	"github.com/podcullis/podcullis/guardrail"
+	"github.com/podcullis/podcullis/policies"
+	"github.com/podcullis/podcullis/report"
+)
+
+func (p *program) check() *cobra.Command {
+	var sources, policyDirs []string
+	var config, output string
+	c := &cobra.Command{
+		Use:   "check -f FILE|DIR|- [--config FILE] [--policy-dir DIR]",
+		Short: "Judge manifests by guardrails",
+		Long: `Judges everything in the manifests as if it were created in an empty cluster.
+
+Exit code 1 when a guardrail with action deny or warn is violated. Findings of
+guardrails with action audit are listed, and do not count for the exit code.`,
+		Example: `  podcullis check -f deploy/ --config guardrails.yaml
+  helm template ./chart | podcullis check -f -`,
+		Args: noArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			if err := oneOf("output", output, "text", "json"); err != nil {
+				return err
+			}
+			engine, err := p.engine(config, policyDirs)
+			if err != nil {
+				return err
+			}
+			set, snapshot, err := p.load(sources)
+			if err != nil {
+				return err
+			}
+			now := time.Now()
+			for _, x := range engine.Exemptions() {
+				if x.Expired(now) {
+					p.say("note: exemption %s expired after %s and exempts nothing any more: %s", x.Name, x.Expires, x.Reason)
+				}
+			}
+			found, evalErr := audit.Run(c.Context(), engine, items(set), snapshot, guardrail.CLI, now)
+			if errors.Is(evalErr, audit.ErrNothing) {
+				return hint(evalErr, "look at exclude and match in the configuration, and at the namespaces of the manifests")
+			}
+			findings := located(found, set)
+			write := func() error { return report.FindingsText(p.stdout, findings, p.style()) }
+			if output == "json" {
+				write = func() error { return report.FindingsJSON(p.stdout, findings) }
+			}
+			if err := write(); err != nil {
+				return err
+			}
+			if evalErr != nil {
+				return hint(evalErr, "what is listed above is incomplete: correct the guardrail, or its parameters")
+			}
+			return p.conclude(c, findings, len(set.Objects), len(engine.Guardrails()))
+		},
+	}
+	addManifestFlag(c, &sources)
+	addOutputFlag(c, &output)
+	c.Flags().StringVar(&config, "config", "", "the `file` that says which guardrails apply to what; without it, the embedded default")
+	c.Flags().StringArrayVar(&policyDirs, "policy-dir", nil, "a `directory` with Rego guardrails beside the embedded ones; repeatable")
+	return c
+}
+
+// conclude sums up, and makes violations the exit code.
+func (p *program) conclude(c *cobra.Command, findings []report.Finding, objects, guardrails int) error {
+	count := map[guardrail.Action]int{}
+	for _, f := range findings {
+		count[f.Action]++
+	}
+	judged := number(objects, "object") + ", " + number(guardrails, "guardrail")
+	switch {
+	case len(findings) == 0:
+		p.say("%s: no violations", judged)
+		return nil
+	case count[guardrail.Deny]+count[guardrail.Warn] == 0:
+		p.say("%s: %s, for information only (action audit)", judged, number(len(findings), "finding"))
+		return nil
+	}
+	p.say("%s: %s (%d deny, %d warn, %d audit)", judged, number(len(findings), "finding"),
+		count[guardrail.Deny], count[guardrail.Warn], count[guardrail.AuditOnly])
+	p.say("next: `%s explain -f ... FROM TO` says what opens a path, and `%s explain GUARDRAIL` what a guardrail wants", c.Root().DisplayName(), c.Root().DisplayName())
+	return errViolations
+}
+
+// engine reads the configuration and the guardrails.
+func (p *program) engine(file string, dirs []string) (*guardrail.Engine, error) {
+	text, name := guardrail.DefaultConfig, "default.yaml (embedded)"
+	if file != "" {
+		var err error
+		if text, err = os.ReadFile(file); err != nil {
+			return nil, hint(err, "--config names a file of kind Guardrails; without it the embedded default is used")
+		}
+		name = file
+	}
+	library, err := library(dirs)
+	if err != nil {
+		return nil, err
+	}
+	config, err := guardrail.ParseConfig(name, text)
+	if err != nil {
+		return nil, hint(err, "correct the configuration")
+	}
+	engine, err := guardrail.New(library, config)
+	if err != nil {
+		return nil, hint(err, "correct the configuration; `%s explain GUARDRAIL` shows which parameters a guardrail takes", p.name)
+	}
+	if len(engine.Guardrails()) == 0 {
+		return nil, hint(errors.New(name+": no guardrails are configured: nothing to evaluate"), "list at least one under guardrails")
+	}
+	if file == "" {
+		p.say("note: no --config was given: the embedded default holds (default-deny for every workload outside the kube- namespaces)")
+	}
+	return engine, nil
+}
+
+// library compiles the embedded guardrails and those of the directories.
+func library(dirs []string) (*guardrail.Library, error) {
+	sources := []guardrail.Source{{Name: "embedded", FS: policies.FS}}
+	for _, d := range dirs {
+		if info, err := os.Stat(d); err != nil {
+			return nil, hint(err, "--policy-dir names a directory with *.rego files")
+		} else if !info.IsDir() {
+			return nil, hint(errors.New(d+": is no directory"), "--policy-dir names a directory with *.rego files")
+		}
+		sources = append(sources, guardrail.Source{Name: d, FS: os.DirFS(d)})
+	}
+	l, err := guardrail.LoadLibrary(sources...)
+	if err != nil {
+		return nil, hint(err, "correct the Rego")
+	}
+	return l, nil
+}
+
+func items(set *manifest.Set) []audit.Item {
+	out := make([]audit.Item, 0, len(set.Objects))
+	for _, o := range set.Objects {
+		out = append(out, audit.Item{GroupVersionKind: o.GroupVersionKind, Namespace: o.Namespace, Name: o.Name, JSON: o.JSON, Object: o.Model})
+	}
+	return out
+}
+
+func located(found []audit.Finding, set *manifest.Set) []report.Finding {
+	out := make([]report.Finding, 0, len(found))
+	for _, f := range found {
+		r := report.Finding{Violation: f.Violation, Object: f.Object}
+		if o, ok := set.Lookup(f.Object); ok {
+			r.Location = report.Location{File: o.Location.File, Line: o.Location.Line}
+		}
+		out = append(out, r)
+	}
+	return out
+}
+
+func noArgs(c *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	return hint(errors.New("unexpected argument "+args[0]), "manifests are named by -f: `%s -f %s`", c.CommandPath(), args[0])
+}

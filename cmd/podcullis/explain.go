@@ -1,0 +1,152 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+	"k8s.io/apimachinery/pkg/util/validation"
+
+	"github.com/podcullis/podcullis/guardrail"
+	"github.com/podcullis/podcullis/report"
+)
+
+type explainOptions struct {
+	sources, policyDirs       []string
+	output, expect, namespace string
+}
+
+func (p *program) explain() *cobra.Command {
+	var o explainOptions
+	c := &cobra.Command{
+		Use:   "explain -f FILE|DIR|- FROM TO [PORT/PROTO] | GUARDRAIL [-n NAMESPACE]",
+		Short: "Say why a path is open or blocked, or what a guardrail wants",
+		Long: `With FROM and TO: the verdict about that path, and the netpols and rules that
+decided it, on each side. FROM and TO are namespace/name, namespace/Kind/name, or
+a CIDR outside the cluster. The port is 5432, 5432/TCP or 8000-8080/UDP; TCP when
+no protocol is given, every port of every protocol when nothing is. The verdict
+is open when any of the ports asked about is.
+
+With the name of a guardrail: what it is for and which parameters it takes; for
+default-deny also the NetworkPolicy that satisfies it (-o yaml prints only that).`,
+		Example: `  podcullis explain -f deploy/ shop/frontend shop/db 5432/TCP --expect blocked
+  podcullis explain -f deploy/ shop/Deployment/frontend 10.0.0.0/8
+  podcullis explain default-deny -n shop -o yaml | kubectl apply -f -`,
+		RunE: func(_ *cobra.Command, args []string) error {
+			if err := oneOf("expect", o.expect, "", "open", "blocked"); err != nil {
+				return err
+			}
+			switch {
+			case len(args) == 1:
+				return p.explainGuardrail(args[0], o)
+			case len(args) == 2 || len(args) == 3:
+				return p.explainPath(args, o)
+			}
+			return hint(fmt.Errorf("want FROM TO [PORT/PROTO], or a GUARDRAIL; got %s", number(len(args), "argument")), "`%s explain --help` shows examples", p.name)
+		},
+	}
+	addManifestFlag(c, &o.sources)
+	c.Flags().StringVarP(&o.output, "output", "o", "text", "the `format`: text or json; of default-deny: text or yaml")
+	c.Flags().StringArrayVar(&o.policyDirs, "policy-dir", nil, "a `directory` with Rego guardrails beside the embedded ones; repeatable")
+	c.Flags().StringVarP(&o.namespace, "namespace", "n", "default", "the `namespace` of the NetworkPolicy that explains default-deny")
+	addExpectFlag(c, &o.expect, "`open` or blocked: exit 1 when the path is the other one (unknown counts as open)")
+	return c
+}
+
+func (p *program) explainPath(args []string, o explainOptions) error {
+	if err := oneOf("output", o.output, "text", "json"); err != nil {
+		return err
+	}
+	_, snapshot, err := p.load(o.sources)
+	if err != nil {
+		return err
+	}
+	explanation, err := explainPath(snapshot, args)
+	if err != nil {
+		return err
+	}
+	if o.output == "json" {
+		err = report.ExplanationJSON(p.stdout, explanation)
+	} else {
+		err = report.ExplanationText(p.stdout, explanation, p.style())
+	}
+	if err != nil {
+		return err
+	}
+	return p.expected(o.expect, explanation.Verdict)
+}
+
+func (p *program) explainGuardrail(id string, o explainOptions) error {
+	if err := oneOf("output", o.output, "text", "yaml"); err != nil {
+		return err
+	}
+	if o.expect != "" {
+		return hint(errors.New("--expect is about a path, and a guardrail is none"), "give FROM and TO")
+	}
+	if wrong := validation.IsDNS1123Label(o.namespace); len(wrong) > 0 {
+		return hint(fmt.Errorf("--namespace %q: %s", o.namespace, wrong[0]), "name a namespace, such as -n shop")
+	}
+	l, err := library(o.policyDirs)
+	if err != nil {
+		return err
+	}
+	g, ok := l.Guardrail(id)
+	if !ok {
+		var there []string
+		for _, g := range l.Guardrails() {
+			there = append(there, g.ID)
+		}
+		return hint(fmt.Errorf("no guardrail %q; there are: %s", id, strings.Join(there, ", ")), "to explain a path give FROM and TO; guardrails of your own need --policy-dir")
+	}
+	manifest := ""
+	if id == "default-deny" {
+		manifest = fmt.Sprintf(defaultDeny, o.namespace)
+	}
+	if o.output == "yaml" {
+		if manifest == "" {
+			return hint(fmt.Errorf("no single manifest satisfies %s", id), "leave out -o yaml")
+		}
+		_, err := fmt.Fprint(p.stdout, manifest)
+		return err
+	}
+	return p.describe(g, manifest)
+}
+
+const defaultDeny = `apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata:
+  name: default-deny
+  namespace: %s
+spec:
+  podSelector: {}
+  policyTypes: [Ingress, Egress]
+`
+
+func (p *program) describe(g *guardrail.Guardrail, manifest string) error {
+	kinds := strings.Join(g.Kinds, ", ")
+	if kinds == "" {
+		kinds = "every kind"
+	}
+	fmt.Fprintf(p.stdout, "%s (%s)\n\n%s\n\nSeverity: %s\nJudges: %s\n", g.Title, g.ID, g.Description, g.Severity, kinds)
+	if parameters := g.Parameters(); len(parameters) > 0 {
+		fmt.Fprintln(p.stdout)
+		t := tabwriter.NewWriter(p.stdout, 0, 0, 3, ' ', 0)
+		fmt.Fprintln(t, "PARAMETER\tTYPE\tDEFAULT\tDESCRIPTION")
+		for _, x := range parameters {
+			value := x.Default
+			if x.Required {
+				value = "required"
+			}
+			fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", x.Name, x.Type, value, x.Description)
+		}
+		if err := t.Flush(); err != nil {
+			return err
+		}
+	}
+	if manifest != "" {
+		fmt.Fprintf(p.stdout, "\nThis NetworkPolicy satisfies it; then allow what is needed, DNS first:\n\n%s", manifest)
+	}
+	return nil
+}

@@ -1,0 +1,72 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"runtime"
+	"runtime/debug"
+
+	"github.com/spf13/cobra"
+)
+
+// version is set by -ldflags "-X main.version=...".
+var version string
+
+func (p *program) version() *cobra.Command {
+	var output string
+	c := &cobra.Command{
+		Use:   "version",
+		Short: "Print the version, and those of what it is built with",
+		Args:  noArgs,
+		RunE: func(*cobra.Command, []string) error {
+			if err := oneOf("output", output, "text", "json"); err != nil {
+				return err
+			}
+			v := build()
+			if output == "json" {
+				e := json.NewEncoder(p.stdout)
+				e.SetIndent("", "  ")
+				return e.Encode(v)
+			}
+			fmt.Fprintf(p.stdout, "podcullis %s\ncommit %s\ngo %s\nopa %s\nkubernetes %s\n", v.Version, v.Commit, v.Go, v.OPA, v.Kubernetes)
+			return nil
+		},
+	}
+	addOutputFlag(c, &output)
+	return c
+}
+
+type buildInfo struct {
+	Version    string `json:"version"`
+	Commit     string `json:"commit"`
+	Go         string `json:"go"`
+	OPA        string `json:"opa"`
+	Kubernetes string `json:"kubernetes"` // k8s.io/api
+}
+
+func build() buildInfo {
+	b := buildInfo{Version: version, Commit: "unknown", Go: runtime.Version(), OPA: "unknown", Kubernetes: "unknown"}
+	info, ok := debug.ReadBuildInfo()
+	if ok {
+		for _, m := range info.Deps {
+			switch m.Path {
+			case "github.com/open-policy-agent/opa":
+				b.OPA = m.Version
+			case "k8s.io/api":
+				b.Kubernetes = m.Version
+			}
+		}
+		for _, s := range info.Settings {
+			if s.Key == "vcs.revision" {
+				b.Commit = s.Value
+			}
+		}
+		if b.Version == "" {
+			b.Version = info.Main.Version
+		}
+	}
+	if b.Version == "" {
+		b.Version = "(devel)"
+	}
+	return b
+}

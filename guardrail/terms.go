@@ -1,6 +1,8 @@
 package guardrail
 
 import (
+	"slices"
+
 	"github.com/open-policy-agent/opa/v1/ast"
 	"k8s.io/apimachinery/pkg/labels"
 
@@ -38,7 +40,11 @@ func workloadTerm(w *cluster.Workload) *ast.Term {
 
 func peerTerm(p connectivity.Peer) *ast.Term {
 	if p.Workload != nil {
-		return workloadTerm(p.Workload)
+		t := workloadTerm(p.Workload)
+		if slices.ContainsFunc(p.Workload.Variants, func(v *cluster.Variant) bool { return v.HostNetwork }) {
+			t.Value.(ast.Object).Insert(str("hostNetwork"), ast.BooleanTerm(true))
+		}
+		return t
 	}
 	return objectTerm("cidr", str(p.CIDR.String()))
 }

@@ -29,13 +29,13 @@ import data.lib.paths
 violation contains {"msg": msg, "details": details} if {
 	some name, exposed in exposures
 	list := [x | some x in exposed]
-	directions := {x.direction | some x in list}
+	directions := [d | some d in ["ingress", "egress"]; some x in list; x.direction == d]
 	details := {
 		"workload": list[0].workload,
-		"directions": sort(directions),
+		"directions": directions,
 		"by": {n | some x in list; some n in x.by},
 	}
-	msg := concat("\n  ", [summary(name, list, directions), fix(list[0], directions)])
+	msg := concat("\n  ", [summary(name, list, directions), $"to fix: {advice(list, directions)}"])
 }
 
 # exposures are the directions in which a workload lacks isolation, by its name.
@@ -44,28 +44,36 @@ exposures[name] contains x if {
 	name := paths.peer(x.workload)
 }
 
-both(directions) := concat(" and ", sort(directions))
-
 summary(name, list, directions) := text if {
 	some x in list
 	x.hostNetwork
-	text := $"{name} runs on the host's network, where no NetworkPolicy isolates it for {both(directions)}"
+	text := $"{name} runs on the host's network, where no NetworkPolicy isolates it for {concat(" and ", directions)}"
 } else := text if {
 	some x in list
 	x.new
-	text := $"{name} would not be isolated for {both(directions)}: no NetworkPolicy selects it"
-} else := $"{name} would no longer be isolated for {both(directions)}: {lost(list)}"
+	text := $"{name} would not be isolated for {concat(" and ", directions)}: no NetworkPolicy selects it for {concat(" or ", directions)}"
+} else := text if {
+	count(by(list)) == 1
+	text := $"{name} would no longer be isolated for {concat(" and ", directions)}: so far NetworkPolicy {by(list)[0]} did that"
+} else := $"{name} would no longer be isolated for {concat(" and ", directions)}: so far NetworkPolicies {concat(", ", by(list))} did that"
 
-lost(list) := text if {
-	netpols := {n | some x in list; some n in x.by}
-	count(netpols) == 1
-	some netpol in netpols
-	text := $"so far NetworkPolicy {netpol} did that"
-} else := $"so far NetworkPolicies {concat(", ", sort({n | some x in list; some n in x.by}))} did that"
+# by are the NetworkPolicies that isolated it before.
+by(list) := sort({n | some x in list; some n in x.by})
 
-fix(x, directions) := text if {
+advice(list, directions) := "leave out hostNetwork: true, or ask for an exemption" if {
+	some x in list
 	x.hostNetwork
-	text := "to fix: leave out hostNetwork: true, or ask for an exemption"
-} else := $"to fix: have a NetworkPolicy with podSelector: \{} and policyTypes: [{concat(", ", types(directions))}] in namespace {x.workload.namespace}: `podcullis explain default-deny -n {x.workload.namespace}` prints one"
+} else := text if {
+	input.request.kind.kind == "NetworkPolicy"
+	input.request.operation == "DELETE"
+	text := $"keep NetworkPolicy {input.request.namespace}/{input.request.name}, or first apply another {isolating(list, directions)}"
+} else := text if {
+	input.request.kind.kind == "NetworkPolicy"
+	input.request.operation == "UPDATE"
+	text := $"leave its podSelector and policyTypes as they are, or first apply another {isolating(list, directions)}"
+} else := text if {
+	every x in list { not x.new }
+	text := $"keep the labels by which it was selected, or first apply a NetworkPolicy {isolating(list, directions)}"
+} else := $"first apply a NetworkPolicy {isolating(list, directions)}"
 
-types(directions) := [t | some d, t in {"ingress": "Ingress", "egress": "Egress"}; d in directions]
+isolating(list, directions) := $"with podSelector: \{} and policyTypes: [{paths.types(directions)}] in namespace {list[0].workload.namespace}"

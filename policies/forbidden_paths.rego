@@ -76,48 +76,94 @@ summary(connection) := text if {
 
 # cause names what this change brought about; where nothing is new, everything
 # that keeps the path open.
-cause(connection) := $"opened by: {concat("; ", texts)}" if {
+cause(connection) := $"{opened_by(connection)} {concat("; ", texts)}" if {
 	texts := [paths.reason_text(connection, r) | some r in telling(connection)]
 }
+
+opened_by(connection) := "perhaps opened by:" if {
+	connection.unknown
+} else := "opened by:"
 
 telling(connection) := new if {
 	new := [r | some r in connection.because; r.new]
 	count(new) > 0
 } else := connection.because
 
-fix(connection) := $"to fix: {advice(connection, telling(connection)[0])}"
+fix(connection) := $"to fix: {advice(connection, decisive(connection))}"
 
-# advice is about the first of the reasons that the change brought about.
+# decisive is the reason to do something about: to shut one side is enough. What
+# makes a path uncertain comes first, then the object that changes, then ingress,
+# which says who needs the pods and not what they need.
+decisive(connection) := reason if {
+	ranked := sort([[rank(r), n] | some n, r in telling(connection)])
+	reason := telling(connection)[ranked[0][1]]
+}
+
+rank(reason) := [doubt(reason), distance(reason), side(reason)]
+
+doubt(reason) := 0 if reason.unknown == "node-exception"
+
+else := 1 if reason.unknown
+
+else := 2
+
+distance(reason) := 0 if {
+	input.request.kind.kind == "NetworkPolicy"
+	reason.netpol == changed
+}
+
+else := 1
+
+side(reason) := 0 if reason.direction == "ingress"
+
+else := 1
+
 advice(connection, reason) := text if {
+	reason.unknown == "node-exception"
+	text := $"leave out hostNetwork: true in {paths.peer(connection.from)}"
+} else := text if {
+	reason.unknown == "unmodelled-kind"
+	text := "prove the path shut there, or set the guardrail's parameter unknown to blocked if it may stay unproved"
+} else := text if {
+	reason.unknown == "unparsable-selector"
+	text := $"mend NetworkPolicy {reason.netpol}, or delete it"
+} else := text if {
+	reason.unknown == "ip-not-assigned"
+	text := $"keep the pods' addresses out of {rule(connection)}'s ipBlock; if they lie elsewhere, say where as podNetwork in the configuration"
+} else := text if {
+	reason.notIsolated
+	paths.subject_peer(connection, reason.direction).hostNetwork
+	text := $"leave out hostNetwork: true in {paths.subject(connection, reason.direction)}"
+} else := text if {
 	reason.notIsolated
 	input.request.operation == "DELETE"
 	input.request.kind.kind == "NetworkPolicy"
-	text := $"keep {object_name}, or first apply another NetworkPolicy that isolates {paths.subject(connection, reason.direction)} for {reason.direction}"
+	text := $"keep NetworkPolicy {changed}, or first apply another {isolating(connection, reason)}"
 } else := text if {
 	reason.notIsolated
-	text := $"isolate {paths.subject(connection, reason.direction)} for {reason.direction}: `podcullis explain default-deny -n {subject_namespace(connection, reason.direction)}` prints a NetworkPolicy that does"
+	text := $"first apply a NetworkPolicy {isolating(connection, reason)}"
 } else := text if {
-	reason.netpol == $"{input.request.namespace}/{input.request.name}"
-	input.request.kind.kind == "NetworkPolicy"
-	text := narrow(connection, reason)
-} else := text if {
-	reason.netpol
 	input.request.kind.kind != "NetworkPolicy"
-	text := $"leave out the labels by which that rule lets {paths.peer(connection.from)} and {paths.peer(connection.to)} talk, or {narrow(connection, reason)}"
-} else := text if {
-	reason.netpol
-	text := narrow(connection, reason)
-} else := text if {
-	reason.unknown == "node-exception"
-	text := $"run {paths.peer(connection.from)} without hostNetwork"
-} else := "prove the path shut, or set the guardrail's parameter unknown to blocked if it may stay unproved"
+	text := $"change the labels by which {rule(connection)} matches, or {narrow(connection, reason)}"
+} else := narrow(connection, reason)
 
-narrow(connection, reason) := $"narrow that rule's from to the pods that need {paths.peer(connection.to)}" if {
+changed := $"{input.request.namespace}/{input.request.name}"
+
+isolating(connection, reason) := $"that isolates {paths.subject(connection, reason.direction)} for {reason.direction}: podSelector: \{} and policyTypes: [{paths.types([reason.direction])}] in namespace {paths.subject_peer(connection, reason.direction).namespace}"
+
+narrow(connection, reason) := $"narrow {rule(connection)}'s from to the pods that need {paths.peer(connection.to)}" if {
 	reason.direction == "ingress"
-} else := $"narrow that rule's to to the pods that {paths.peer(connection.from)} needs"
+	connection.from.name
+} else := $"narrow {rule(connection)}'s from to the addresses that need {paths.peer(connection.to)}" if {
+	reason.direction == "ingress"
+} else := $"let {rule(connection)}'s to name only the pods that {paths.peer(connection.from)} needs" if {
+	connection.to.name
+} else := $"let {rule(connection)}'s to name only the addresses that {paths.peer(connection.from)} needs"
 
-subject_namespace(connection, "egress") := connection.from.namespace
-
-subject_namespace(connection, "ingress") := connection.to.namespace
-
-object_name := $"{input.request.kind.kind} {input.request.namespace}/{input.request.name}"
+# rule names the rule of the decisive reason, as shortly as it is clear which one is meant.
+rule(connection) := "that rule" if {
+	count(telling(connection)) == 1
+} else := $"the {direction} rule" if {
+	direction := decisive(connection).direction
+	count([r | some r in telling(connection); r.direction == direction]) == 1
+} else := paths.rule(decisive(connection))

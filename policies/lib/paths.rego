@@ -22,35 +22,44 @@ range_text(r) := $"all {r.protocol} ports" if {
 	r.port == r.endPort
 } else := $"{r.protocol} {r.port}-{r.endPort}"
 
-# subject is the side of a connection that a reason is about.
-subject(connection, "egress") := peer(connection.from)
+# subject_peer is the side of a connection that a reason is about, subject its name.
+subject_peer(connection, "egress") := connection.from
 
-subject(connection, "ingress") := peer(connection.to)
+subject_peer(connection, "ingress") := connection.to
+
+subject(connection, direction) := peer(subject_peer(connection, direction))
+
+# types are the policyTypes that isolate for the directions: "Ingress, Egress".
+types(directions) := concat(", ", [t | some d in directions; t := {"ingress": "Ingress", "egress": "Egress"}[d]])
 
 # rule names the rule of a reason as people count: from 1.
 rule(reason) := $"{reason.direction} rule {reason.rule + 1} of NetworkPolicy {reason.netpol}"
 
 uncertainty := {
-	"ip-not-assigned": "its address block may hold the address that a pod will get",
-	"host-network": "it selects a pod on the host's network, which some network plugins do and some do not see",
-	"unparsable-selector": "it holds something that does not parse, so what it selects is not known",
+	"ip-not-assigned": "whose address block may hold the address that a pod will get",
+	"host-network": "which matches a pod on the host's network, and only some network plugins see it there",
+	"unparsable-selector": "which holds something that does not parse, so that what it matches is not known",
 }
 
 # reason_text says what opens one side of a connection.
 reason_text(connection, reason) := text if {
 	reason.notIsolated
+	subject_peer(connection, reason.direction).hostNetwork
+	text := $"{subject(connection, reason.direction)} runs on the host's network, where no NetworkPolicy isolates it for {reason.direction}"
+} else := text if {
+	reason.notIsolated
 	not reason.netpol
 	text := $"no NetworkPolicy isolates {subject(connection, reason.direction)} for {reason.direction}"
 } else := text if {
 	reason.notIsolated
-	text := $"NetworkPolicy {reason.netpol} has a podSelector that does not parse, so whether it isolates {subject(connection, reason.direction)} for {reason.direction} is not known"
+	text := $"NetworkPolicy {reason.netpol} does not parse, so that whether it isolates {subject(connection, reason.direction)} for {reason.direction} is not known"
 } else := text if {
 	reason.unknown == "node-exception"
-	text := $"{peer(connection.from)} runs on the host's network, and from its own node a pod is always open"
+	text := $"{peer(connection.from)} runs on the host's network, and to the pods of its own node it is always open"
 } else := text if {
 	reason.unknown == "unmodelled-kind"
 	text := $"another network policy API is in use here, and it may open what NetworkPolicies leave blocked ({reason.direction} of {subject(connection, reason.direction)})"
 } else := text if {
 	reason.unknown
-	text := $"{rule(reason)}: {uncertainty[reason.unknown]}"
+	text := $"{rule(reason)}, {uncertainty[reason.unknown]}"
 } else := rule(reason)

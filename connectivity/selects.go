@@ -76,10 +76,10 @@ func Selects(s *cluster.Snapshot, n *cluster.Netpol) NetpolSelection {
 			switch {
 			case m.match == cluster.No:
 				continue
-			case m.match == cluster.Maybe:
-				m.unknown = UnparsableSelector
 			case v.HostNetwork:
 				m = matched{match: cluster.Maybe, unknown: HostNetwork}
+			case m.match == cluster.Maybe:
+				m.unknown = UnparsableSelector
 			}
 			selected[w] = append(selected[w], v)
 			best = best.better(m)

@@ -127,33 +127,43 @@ func becauseOf(all []connectivity.Because) []jsonBecause {
 }
 
 type jsonSide struct {
-	Direction  string           `json:"direction"`
-	Peer       jsonPeer         `json:"peer"`
-	Verdict    Verdict          `json:"verdict"`
-	IsolatedBy []string         `json:"isolatedBy"`
-	Items      []jsonConnection `json:"connections"`
+	Direction  string        `json:"direction"`
+	Peer       jsonPeer      `json:"peer"`
+	Verdict    string        `json:"verdict"`
+	Ports      []jsonPorts   `json:"ports"` // that this side lets through, surely or perhaps
+	IsolatedBy []string      `json:"isolatedBy"`
+	Because    []jsonBecause `json:"because"`
+}
+
+type jsonExplanation struct {
+	APIVersion  string           `json:"apiVersion"`
+	Kind        string           `json:"kind"`
+	From        jsonPeer         `json:"from"`
+	To          jsonPeer         `json:"to"`
+	Ports       []jsonPorts      `json:"ports"`
+	Verdict     string           `json:"verdict"`
+	Unknown     string           `json:"unknown,omitempty"`
+	Connections []jsonConnection `json:"connections"`
+	Sides       []jsonSide       `json:"sides"`
 }
 
 // ExplanationJSON writes an explanation as a document of kind Explanation.
-func ExplanationJSON(w io.Writer, e Explanation) error {
-	sides := []jsonSide{}
-	for _, s := range e.Sides {
-		j := jsonSide{s.Direction.String(), peerOf(connectivity.Peer{Workload: s.Workload}), s.Verdict, []string{}, connectionsOf(s.Connections)}
-		for _, n := range s.Isolation {
-			j.IsolatedBy = append(j.IsolatedBy, netpolName(n))
-		}
-		sides = append(sides, j)
+func ExplanationJSON(w io.Writer, e connectivity.Explanation) error {
+	doc := jsonExplanation{
+		APIVersion, "Explanation", peerOf(e.From), peerOf(e.To), portsOf(e.Asked), e.Verdict.String(), string(e.Unknown),
+		connectionsOf(e.Connections), []jsonSide{},
 	}
-	return writeJSON(w, struct {
-		APIVersion  string           `json:"apiVersion"`
-		Kind        string           `json:"kind"`
-		From        jsonPeer         `json:"from"`
-		To          jsonPeer         `json:"to"`
-		Ports       []jsonPorts      `json:"ports"`
-		Verdict     Verdict          `json:"verdict"`
-		Connections []jsonConnection `json:"connections"`
-		Sides       []jsonSide       `json:"sides"`
-	}{APIVersion, "Explanation", peerOf(e.From), peerOf(e.To), portsOf(e.Asked), e.Verdict, connectionsOf(e.Connections), sides})
+	for _, s := range e.Sides {
+		if s.Outside {
+			continue
+		}
+		j := jsonSide{s.Direction.String(), peerOf(s.Subject), sideVerdict(s).String(), portsOf(s.Open.Union(s.Unsure)), []string{}, becauseOf(s.Because)}
+		for _, n := range s.Netpols {
+			j.IsolatedBy = append(j.IsolatedBy, netpolName(n.Netpol.Ref()))
+		}
+		doc.Sides = append(doc.Sides, j)
+	}
+	return writeJSON(w, doc)
 }
 
 func netpolName(r cluster.Ref) string { return r.Namespace + "/" + r.Name }

@@ -28,49 +28,14 @@ type Finding struct {
 	Location Location
 }
 
-// Verdict is what an explanation comes to.
-type Verdict string
-
-// The verdicts. The zero Verdict is none of them.
-const (
-	Blocked Verdict = "blocked"
-	Open    Verdict = "open"
-	// Unknown: neither proved open nor proved blocked.
-	Unknown Verdict = "unknown"
-)
-
-// Explanation is why one peer can reach another, or cannot.
-type Explanation struct {
-	From, To connectivity.Peer
-	// Asked are the ports in question.
-	Asked connectivity.PortSet
-	// Verdict is Open when some of the ports are: Connections says which.
-	Verdict     Verdict
-	Connections []connectivity.Connection
-	// Sides are the ends inside the cluster, egress first. A connection needs
-	// both to agree on a port.
-	Sides []Side
-}
-
-// Side is what the netpols of one end say, without regard to the other end.
-type Side struct {
-	Direction cluster.Direction
-	Workload  *cluster.Workload
-	Verdict   Verdict
-	// Isolation are the netpols that isolate this end.
-	Isolation []cluster.Ref
-	// Connections are what this side alone lets through, of what was asked.
-	Connections []connectivity.Connection
-}
-
 // VerdictOf sums up connections.
-func VerdictOf(list []connectivity.Connection) Verdict {
-	verdict := Blocked
+func VerdictOf(list []connectivity.Connection) connectivity.Verdict {
+	verdict := connectivity.VerdictBlocked
 	for _, c := range list {
 		if c.Unknown == "" {
-			return Open
+			return connectivity.VerdictOpen
 		}
-		verdict = Unknown
+		verdict = connectivity.VerdictUnknown
 	}
 	return verdict
 }

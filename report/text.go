@@ -28,8 +28,8 @@ func (s Style) paint(code, text string) string {
 	return "\x1b[" + code + "m" + text + "\x1b[0m"
 }
 
-func (s Style) verdict(v Verdict) string {
-	return s.paint(map[Verdict]string{Open: red, Unknown: yellow, Blocked: green}[v], string(v))
+func (s Style) verdict(v connectivity.Verdict) string {
+	return s.paint([...]string{connectivity.VerdictBlocked: green, connectivity.VerdictUnknown: yellow, connectivity.VerdictOpen: red}[v], v.String())
 }
 
 // FindingsText writes findings grouped by object.
@@ -116,66 +116,100 @@ func reasonText(r connectivity.Reason) string {
 	return text
 }
 
-// ExplanationText writes an explanation: the verdict, then each side.
-func ExplanationText(w io.Writer, e Explanation, s Style) error {
+// ExplanationText writes an explanation: the verdict, then for each side what
+// every netpol that isolates it says. Rules count from 1.
+func ExplanationText(w io.Writer, e connectivity.Explanation, s Style) error {
 	var b bytes.Buffer
-	fmt.Fprintf(&b, "%s to %s on %s: %s\n", e.From, e.To, e.Asked, s.verdict(e.Verdict))
-	for _, c := range e.Connections {
-		if !c.Ports.Equal(e.Asked) || c.From != e.From || c.To != e.To || len(e.Connections) > 1 {
-			state := Open
-			if c.Unknown != "" {
-				state = Unknown
-			}
-			fmt.Fprintf(&b, "  %s to %s on %s: %s\n", c.From, c.To, c.Ports, s.verdict(state))
-		}
+	fmt.Fprintf(&b, "%s to %s on %s: %s", e.From, e.To, e.Asked, s.verdict(e.Verdict))
+	if e.Unknown != "" {
+		fmt.Fprintf(&b, " (%s)", e.Unknown)
 	}
-	if e.Verdict == Blocked && disagree(e.Sides) {
+	b.WriteByte('\n')
+	if e.Self {
+		b.WriteString("  a pod always reaches itself\n")
+	}
+	for _, c := range e.Connections {
+		if len(e.Connections) == 1 && c.Ports.Equal(e.Asked) && c.From == e.From && c.To == e.To {
+			continue // the first line says it
+		}
+		state := connectivity.VerdictOpen
+		if c.Unknown != "" {
+			state = connectivity.VerdictUnknown
+		}
+		fmt.Fprintf(&b, "  %s to %s on %s: %s\n", c.From, c.To, c.Ports, s.verdict(state))
+	}
+	if e.Disagree() {
 		b.WriteString("  both sides let something through, but they agree on no port\n")
 	}
 	for _, side := range e.Sides {
-		fmt.Fprintf(&b, "\n%s of %s: %s\n", side.Direction, side.Workload.Ref, s.verdict(side.Verdict))
-		if side.Verdict == Blocked {
-			fmt.Fprintf(&b, "  isolated by %s; no rule of theirs lets this through\n", names(side.Isolation))
-			continue
-		}
-		for _, c := range side.Connections {
-			for _, r := range c.Because {
-				if r.Direction != side.Direction {
-					continue
-				}
-				fmt.Fprintf(&b, "  %s on %s%s\n", reasonText(r.Reason), r.Ports, beyond(c, e))
-			}
+		if !side.Outside {
+			sideText(&b, side, s)
 		}
 	}
 	_, err := w.Write(b.Bytes())
 	return err
 }
 
-// beyond names the block of addresses that a connection is about, when the
-// question was about a wider one.
-func beyond(c connectivity.Connection, e Explanation) string {
-	switch {
-	case e.From.Workload == nil && c.From != e.From:
-		return ", from " + c.From.String()
-	case e.To.Workload == nil && c.To != e.To:
-		return ", to " + c.To.String()
+func sideText(b *bytes.Buffer, side connectivity.SideExplanation, s Style) {
+	fmt.Fprintf(b, "\n%s of %s: %s\n", side.Direction, side.Subject, s.verdict(sideVerdict(side)))
+	if len(side.Netpols) == 0 {
+		why := "no NetworkPolicy isolates it"
+		if side.HostNetwork {
+			why = "on the host's network, where no NetworkPolicy isolates it"
+		}
+		fmt.Fprintf(b, "  %s\n", why)
+	}
+	for _, n := range side.Netpols {
+		fmt.Fprintf(b, "  NetworkPolicy %s isolates it%s\n", netpolName(n.Netpol.Ref()), perhaps(n.Selects))
+		if len(n.Rules) == 0 {
+			fmt.Fprintf(b, "    no %s rule: lets nothing through\n", side.Direction)
+		}
+		for _, r := range n.Rules {
+			fmt.Fprintf(b, "    rule %d: %s\n", r.Rule+1, ruleText(r, side.Peer))
+		}
+	}
+	for _, r := range side.Because {
+		if r.Netpol == (cluster.Ref{}) && !r.NotIsolated || r.NotIsolated && len(side.Netpols) > 0 {
+			fmt.Fprintf(b, "  %s\n", reasonText(r.Reason))
+		}
+	}
+}
+
+func perhaps(m cluster.Match) string {
+	if m == cluster.Maybe {
+		return ", perhaps: its podSelector does not parse"
 	}
 	return ""
 }
 
-func disagree(sides []Side) bool {
-	for _, s := range sides {
-		if s.Verdict == Blocked {
-			return false
-		}
+func ruleText(r connectivity.RuleExplanation, peer connectivity.Peer) string {
+	switch {
+	case r.Peer == cluster.No:
+		return fmt.Sprintf("does not match %s", peer)
+	case r.Through.Empty():
+		return fmt.Sprintf("matches %s, but not on these ports", peer)
 	}
-	return true
+	text := "lets through " + r.Through.String()
+	switch {
+	case r.Unknown != "":
+		text = fmt.Sprintf("may let through %s (unknown: %s)", r.Through, r.Unknown)
+	case r.BrokenPorts:
+		text = fmt.Sprintf("may let through %s (a port that does not parse)", r.Through)
+	case r.OverPods:
+		text += " (by an ipBlock that holds the pod's address)"
+	}
+	if r.Partly {
+		text += ", for some of the addresses"
+	}
+	return text
 }
 
-func names(refs []cluster.Ref) string {
-	var out []string
-	for _, r := range refs {
-		out = append(out, "NetworkPolicy "+netpolName(r))
+func sideVerdict(s connectivity.SideExplanation) connectivity.Verdict {
+	switch {
+	case !s.Open.Empty():
+		return connectivity.VerdictOpen
+	case !s.Unsure.Empty():
+		return connectivity.VerdictUnknown
 	}
-	return strings.Join(out, ", ")
+	return connectivity.VerdictBlocked
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/podcullis/podcullis/cluster"
 	"github.com/podcullis/podcullis/cluster/manifest"
+	"github.com/podcullis/podcullis/connectivity"
 	"github.com/podcullis/podcullis/report"
 )
 
@@ -65,8 +66,8 @@ func addExpectFlag(c *cobra.Command, expect *string, what string) {
 }
 
 // expected compares a verdict with --expect. Unknown counts as open.
-func (p *program) expected(expect string, verdict report.Verdict) error {
-	if expect == "" || (expect == "blocked") == (verdict == report.Blocked) {
+func (p *program) expected(expect string, verdict connectivity.Verdict) error {
+	if expect == "" || (expect == "blocked") == (verdict == connectivity.VerdictBlocked) {
 		return nil
 	}
 	p.say("not as expected: want %s, got %s", expect, verdict)

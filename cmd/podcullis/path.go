@@ -3,106 +3,34 @@ package main
 import (
 	"fmt"
 	"net/netip"
-	"slices"
 	"strconv"
 	"strings"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
 	"github.com/podcullis/podcullis/cluster"
 	"github.com/podcullis/podcullis/connectivity"
-	"github.com/podcullis/podcullis/report"
 )
 
 // explainPath answers FROM TO [PORT/PROTO].
-func explainPath(s *cluster.Snapshot, args []string) (report.Explanation, error) {
-	e := report.Explanation{Asked: connectivity.AllPorts()}
-	var err error
-	if e.From, err = findPeer(s, args[0]); err != nil {
-		return e, err
+func explainPath(s *cluster.Snapshot, args []string) (connectivity.Explanation, error) {
+	var none connectivity.Explanation
+	from, err := findPeer(s, args[0])
+	if err != nil {
+		return none, err
 	}
-	if e.To, err = findPeer(s, args[1]); err != nil {
-		return e, err
+	to, err := findPeer(s, args[1])
+	if err != nil {
+		return none, err
 	}
-	switch {
-	case e.From.Workload == nil && e.To.Workload == nil:
-		return e, hint(fmt.Errorf("%s and %s are both outside the cluster, where no NetworkPolicy has a say", args[0], args[1]), "name a workload for one of them")
-	case e.From.Workload != nil && e.From.Workload == e.To.Workload:
-		return e, hint(fmt.Errorf("FROM and TO are the same workload, %s: a pod always reaches itself, and connections between its replicas are not explained", e.From), "name two different workloads")
+	if from.Workload == nil && to.Workload == nil {
+		return none, hint(fmt.Errorf("%s and %s are both outside the cluster, where no NetworkPolicy has a say", args[0], args[1]), "name a workload for one of them")
 	}
+	asked := connectivity.AllPorts()
 	if len(args) == 3 {
-		if e.Asked, err = parsePorts(args[2]); err != nil {
-			return e, err
+		if asked, err = parsePorts(args[2]); err != nil {
+			return none, err
 		}
 	}
-	if e.Connections, err = between(s, e); err != nil {
-		return e, err
-	}
-	e.Verdict = report.VerdictOf(e.Connections)
-	for _, d := range []cluster.Direction{cluster.Egress, cluster.Ingress} {
-		subject := e.From
-		if d == cluster.Ingress {
-			subject = e.To
-		}
-		if subject.Workload == nil {
-			continue
-		}
-		side := report.Side{Direction: d, Workload: subject.Workload, Isolation: connectivity.IsolationOf(s, subject.Workload).By[d]}
-		alone, err := withoutOther(s, d)
-		if err != nil {
-			return e, err
-		}
-		if side.Connections, err = between(alone, e); err != nil {
-			return e, err
-		}
-		side.Verdict = report.VerdictOf(side.Connections)
-		e.Sides = append(e.Sides, side)
-	}
-	return e, nil
-}
-
-// withoutOther is the cluster in which netpols govern one direction only, so
-// that what is open there is what that side says.
-func withoutOther(s *cluster.Snapshot, d cluster.Direction) (*cluster.Snapshot, error) {
-	other := cluster.Egress + cluster.Ingress - d
-	var changes []cluster.Change
-	for ns := range s.Namespaces() {
-		for _, n := range s.Netpols(ns.Name) {
-			one := *n
-			one.Isolates[other], one.Rules[other] = false, nil
-			changes = append(changes, cluster.Change{Before: n, After: &one})
-		}
-	}
-	return s.Apply(changes...)
-}
-
-// between lists the connections of one pair.
-func between(s *cluster.Snapshot, e report.Explanation) ([]connectivity.Connection, error) {
-	from, err := selectionOf(e.From)
-	if err != nil {
-		return nil, err
-	}
-	to, err := selectionOf(e.To)
-	if err != nil {
-		return nil, err
-	}
-	all := connectivity.Open(s, connectivity.Query{From: from, To: to, Ports: e.Asked}, connectivity.Options{})
-	return slices.DeleteFunc(all, func(c connectivity.Connection) bool {
-		return !isPeer(c.From, e.From) || !isPeer(c.To, e.To)
-	}), nil
-}
-
-func isPeer(p, asked connectivity.Peer) bool {
-	return asked.Workload == nil || p.Workload.Ref == asked.Workload.Ref
-}
-
-// selectionOf chooses a peer, and perhaps others of its namespace.
-func selectionOf(p connectivity.Peer) (connectivity.Selection, error) {
-	if p.Workload == nil {
-		return connectivity.Selection{Block: p.CIDR}, nil
-	}
-	namespace, err := cluster.NewSelector(metav1.LabelSelector{MatchLabels: map[string]string{"kubernetes.io/metadata.name": p.Workload.Namespace}})
-	return connectivity.Selection{Namespaces: namespace, Pods: cluster.Everything()}, err
+	return connectivity.Explain(s, from, to, asked, connectivity.Options{}), nil
 }
 
 // findPeer reads namespace/name, namespace/Kind/name or a CIDR.

@@ -20,12 +20,12 @@ build: ## Build podcullis and podcullis-webhook into bin/
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/podcullis ./cmd/podcullis-webhook
 
 .PHONY: demo
-demo: ## Watch changes being refused by the real server, on loopback, without a cluster
-	@$(GO) run ./test/demo
+demo: build ## Watch changes being refused by the real server, on loopback, without a cluster
+	@CGO_ENABLED=0 $(GO) run -trimpath ./test/demo
 
 .PHONY: demo-cluster
-demo-cluster: ## The same with kubectl against a real API server; the first build takes minutes. KEEP=1 leaves it up
-	@$(GO) run ./test/demo --cluster
+demo-cluster: build ## The same with kubectl against a real API server; the first build takes minutes. KEEP=1 leaves it up
+	@CGO_ENABLED=0 $(GO) run -trimpath ./test/demo --cluster
 
 .PHONY: test
 test: $(TOOLS)/gotestsum control-plane-bin ## Run every test: unit, Rego, conformance, scenarios, end to end. PACKAGES=./webhook for some

@@ -1,0 +1,118 @@
+package binaries
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// allInOne is the file name of the binary that the names of the control plane's programs link to.
+const allInOne = "kubernetes"
+
+// Build returns Dir(root) once the programs are in it. It builds them if they are missing, which
+// takes minutes the first time, and tells progress what is going on. It returns at once when they
+// are there. Two builds at the same time are wasteful but harmless.
+func Build(ctx context.Context, root string, progress io.Writer) (string, error) {
+	dir, err := Dir(root)
+	if err != nil {
+		return "", err
+	}
+	present, err := Present(dir)
+	if err != nil || present {
+		return dir, err
+	}
+	if os.Getenv(OverrideEnv) != "" {
+		return "", fmt.Errorf("%s: no folder %s", OverrideEnv, dir)
+	}
+	started := time.Now()
+	fmt.Fprintln(progress, "Building etcd, Kubernetes, kubectl and Helm for tests.")
+	fmt.Fprintln(progress, "The first time this takes 10 to 15 minutes on two cores; later builds use Go's build cache.")
+	if err := build(ctx, root, dir, progress); err != nil {
+		return "", fmt.Errorf("build the control plane: %w", err)
+	}
+	fmt.Fprintf(progress, "Built in %s.\n", time.Since(started).Round(time.Second))
+	return dir, nil
+}
+
+// build compiles into a folder beside the final one and renames it at the very end.
+func build(ctx context.Context, root, dir string, progress io.Writer) error {
+	if err := os.MkdirAll(cache(root), 0o755); err != nil {
+		return err
+	}
+	workDir, err := os.MkdirTemp(cache(root), "building-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(workDir)
+	bin := filepath.Join(workDir, filepath.Base(dir))
+
+	kubernetes := module{dir: filepath.Join(root, filepath.FromSlash(programsModule)), progress: progress}
+	version, err := kubernetes.version(ctx, "k8s.io/kubernetes")
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(progress, "Kubernetes %s:\n", version)
+	if err := kubernetes.compile(ctx, ".", filepath.Join(bin, allInOne), kubernetesStamps(version)); err != nil {
+		return err
+	}
+	if err := link(ctx, bin); err != nil {
+		return err
+	}
+
+	helm := module{dir: filepath.Join(root, filepath.FromSlash(helmModule)), progress: progress}
+	version, err = helm.version(ctx, "helm.sh/helm/v4")
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(progress, "Helm %s:\n", version)
+	stamps := []string{"helm.sh/helm/v4/internal/version.version=" + version}
+	if err := helm.compile(ctx, "helm.sh/helm/v4/cmd/helm", filepath.Join(bin, "helm"), stamps); err != nil {
+		return err
+	}
+
+	if err := os.Chmod(workDir, 0o755); err != nil { // MkdirTemp made it for us alone
+		return err
+	}
+	if err := os.Rename(workDir, filepath.Dir(dir)); err != nil {
+		if present, _ := Present(dir); !present {
+			return err
+		}
+		// Another build was faster. What it made is the same.
+	}
+	return nil
+}
+
+// kubernetesStamps are the variables that Kubernetes' own build sets. Without them the server
+// calls itself v0.0.0 and the kubeVersion constraint of a chart fails.
+func kubernetesStamps(version string) []string {
+	numbers := strings.SplitN(strings.TrimPrefix(version, "v"), ".", 3)
+	var stamps []string
+	for _, pkg := range []string{"k8s.io/component-base/version", "k8s.io/client-go/pkg/version"} {
+		stamps = append(stamps,
+			pkg+".gitVersion="+version,
+			pkg+".gitMajor="+numbers[0],
+			pkg+".gitMinor="+numbers[1],
+			pkg+".gitTreeState=clean",
+		)
+	}
+	return stamps
+}
+
+// link gives the all-in-one binary in bin every name it answers to.
+func link(ctx context.Context, bin string) error {
+	names, err := exec.CommandContext(ctx, filepath.Join(bin, allInOne), "-names").Output()
+	if err != nil {
+		return fmt.Errorf("%s -names: %w", allInOne, err)
+	}
+	for _, name := range strings.Fields(string(names)) {
+		if err := os.Symlink(allInOne, filepath.Join(bin, name)); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,6 +1,7 @@
 package guardrail
 
 import (
+	"encoding/json"
 	"slices"
 	"strings"
 
@@ -46,4 +47,14 @@ func allowed(name string) bool {
 	}
 	return slices.Contains(allowedBuiltins, name) ||
 		slices.ContainsFunc(allowedFamilies, func(f string) bool { return strings.HasPrefix(name, f) })
+}
+
+// CapabilitiesJSON is Capabilities as a file for opa check, opa test and editors.
+// OPA itself would leave an empty allow_net out, and then read that as "every host".
+func CapabilitiesJSON() ([]byte, error) {
+	type capabilities ast.Capabilities
+	return json.MarshalIndent(struct {
+		*capabilities
+		AllowNet []string `json:"allow_net"`
+	}{(*capabilities)(Capabilities()), []string{}}, "", "  ")
 }

@@ -1,0 +1,77 @@
+package guardrails.default_deny_test
+
+import data.guardrails.default_deny
+
+netpol_request(operation) := {
+	"parameters": {"directions": ["Ingress", "Egress"]},
+	"request": {"operation": operation, "kind": {"kind": "NetworkPolicy"}, "namespace": "shop", "name": "default-deny"},
+}
+
+deployment_request(operation) := {
+	"parameters": {"directions": ["Ingress", "Egress"]},
+	"request": {"operation": operation, "kind": {"kind": "Deployment"}, "namespace": "shop", "name": "web"},
+}
+
+web := {"namespace": "shop", "kind": "Deployment", "name": "web", "labels": {"app": "web"}}
+
+exposure(direction, by) := {"workload": web, "direction": direction, "new": false, "hostNetwork": false, "by": by}
+
+fresh(direction) := {"workload": web, "direction": direction, "new": true, "hostNetwork": false, "by": []}
+
+messages := {v.msg | some v in default_deny.violation}
+
+test_nothing_exposed_is_no_violation if {
+	count(messages) == 0 with input as netpol_request("CREATE") with netpol.exposed as []
+}
+
+test_the_parameter_is_what_is_asked if {
+	count(messages) == 0 with input as {"parameters": {"directions": ["Egress"]}, "request": netpol_request("CREATE").request}
+		with netpol.exposed as asked_for_egress
+}
+
+asked_for_egress(q) := [] if q.directions == ["Egress"]
+
+test_delete_names_what_did_it_and_both_directions_once if {
+	messages == {concat("\n", [
+		"shop/Deployment/web would no longer be isolated for ingress and egress: so far NetworkPolicy shop/default-deny did that",
+		"  to fix: keep NetworkPolicy shop/default-deny, or first apply another with podSelector: {} and policyTypes: [Ingress, Egress] in namespace shop",
+	])} with input as netpol_request("DELETE")
+		with netpol.exposed as [exposure("ingress", ["shop/default-deny"]), exposure("egress", ["shop/default-deny"])]
+}
+
+test_update_of_a_netpol if {
+	messages == {concat("\n", [
+		"shop/Deployment/web would no longer be isolated for egress: so far NetworkPolicy shop/default-deny did that",
+		"  to fix: leave its podSelector and policyTypes as they are, or first apply another with podSelector: {} and policyTypes: [Egress] in namespace shop",
+	])} with input as netpol_request("UPDATE")
+		with netpol.exposed as [exposure("egress", ["shop/default-deny"])]
+}
+
+test_relabelled_workload_with_two_netpols if {
+	messages == {concat("\n", [
+		"shop/Deployment/web would no longer be isolated for ingress: so far NetworkPolicies shop/a, shop/b did that",
+		"  to fix: keep the labels by which it was selected, or first apply a NetworkPolicy with podSelector: {} and policyTypes: [Ingress] in namespace shop",
+	])} with input as deployment_request("UPDATE")
+		with netpol.exposed as [exposure("ingress", ["shop/b", "shop/a"])]
+}
+
+test_new_workload if {
+	messages == {concat("\n", [
+		"shop/Deployment/web would not be isolated for ingress and egress: no NetworkPolicy selects it for ingress or egress",
+		"  to fix: first apply a NetworkPolicy with podSelector: {} and policyTypes: [Ingress, Egress] in namespace shop",
+	])} with input as deployment_request("CREATE")
+		with netpol.exposed as [fresh("egress"), fresh("ingress")]
+}
+
+test_host_network if {
+	messages == {concat("\n", [
+		"shop/Deployment/web runs on the host's network, where no NetworkPolicy isolates it for ingress",
+		"  to fix: leave out hostNetwork: true, or ask for an exemption",
+	])} with input as deployment_request("CREATE")
+		with netpol.exposed as [object.union(fresh("ingress"), {"hostNetwork": true})]
+}
+
+test_details_are_for_machines if {
+	{v.details | some v in default_deny.violation} == {{"workload": web, "directions": ["ingress"], "by": {"shop/a"}}} with input as deployment_request("UPDATE")
+		with netpol.exposed as [exposure("ingress", ["shop/a"])]
+}

@@ -1,0 +1,142 @@
+package guardrails.forbidden_paths_test
+
+import data.guardrails.forbidden_paths
+
+web := {"namespace": "shop", "kind": "Deployment", "name": "web", "labels": {"tier": "frontend"}}
+
+db := {"namespace": "shop", "kind": "StatefulSet", "name": "db", "labels": {"tier": "db"}}
+
+world := {"cidr": "0.0.0.0/0"}
+
+postgres := [{"protocol": "TCP", "port": 5432, "endPort": 5432}]
+
+connection(from, to, because) := {"from": from, "to": to, "ports": postgres, "because": because}
+
+doubtful(from, to, unknown, because) := object.union(connection(from, to, because), {"unknown": unknown})
+
+ingress_rule(netpol) := {"direction": "ingress", "netpol": netpol, "rule": 0, "new": true}
+
+egress_rule(netpol) := {"direction": "egress", "netpol": netpol, "rule": 0, "new": true}
+
+request(operation, kind, name) := {
+	"parameters": {"from": {}, "to": {}, "unknown": "open"},
+	"request": {"operation": operation, "kind": {"kind": kind}, "namespace": "shop", "name": name},
+}
+
+allow_all := request("CREATE", "NetworkPolicy", "allow-all")
+
+new_pod := request("CREATE", "Pod", "curl")
+
+messages := {v.msg | some v in forbidden_paths.violation}
+
+fixes := {regex.find_n(`to fix: (.*)$`, m, 1)[0] | some m in messages}
+
+test_nothing_opened_is_no_violation if {
+	count(messages) == 0 with input as allow_all with netpol.opened as []
+}
+
+test_only_the_question_is_passed_on if {
+	count(messages) == 0 with input as allow_all with netpol.opened as no_unknown
+}
+
+no_unknown(q) := [] if object.keys(q) == {"from", "to"}
+
+test_the_message_word_for_word if {
+	messages == {concat("\n", [
+		"shop/Deployment/web could reach shop/StatefulSet/db on TCP 5432",
+		"  opened by: ingress rule 1 of NetworkPolicy shop/allow-all",
+		"  to fix: narrow that rule's from to the pods that need shop/StatefulSet/db",
+	])} with input as allow_all with netpol.opened as [connection(web, db, [ingress_rule("shop/allow-all")])]
+}
+
+test_what_was_there_before_is_not_told if {
+	old := {"direction": "egress", "notIsolated": true}
+	messages == {concat("\n", [
+		"shop/Deployment/web could reach shop/StatefulSet/db on TCP 5432",
+		"  opened by: ingress rule 1 of NetworkPolicy shop/allow-all",
+		"  to fix: narrow that rule's from to the pods that need shop/StatefulSet/db",
+	])} with input as allow_all with netpol.opened as [connection(web, db, [old, ingress_rule("shop/allow-all")])]
+}
+
+test_where_nothing_is_new_everything_is_told if {
+	old := {"direction": "egress", "notIsolated": true}
+	messages == {concat("\n", [
+		"shop/Deployment/web could reach shop/StatefulSet/db on TCP 5432",
+		"  opened by: no NetworkPolicy isolates shop/Deployment/web for egress; ingress rule 3 of NetworkPolicy shop/a",
+		"  to fix: narrow the ingress rule's from to the pods that need shop/StatefulSet/db",
+	])} with input as allow_all
+		with netpol.opened as [connection(web, db, [old, {"direction": "ingress", "netpol": "shop/a", "rule": 2}])]
+}
+
+test_the_changed_netpol_is_what_to_mend if {
+	fixes == {"to fix: let the egress rule's to name only the pods that shop/Deployment/web needs"} with input as allow_all
+		with netpol.opened as [connection(web, db, [egress_rule("shop/allow-all"), ingress_rule("shop/db")])]
+}
+
+test_one_of_two_ingress_rules_is_named if {
+	fixes == {"to fix: narrow ingress rule 1 of NetworkPolicy shop/allow-all's from to the pods that need shop/StatefulSet/db"} with input as allow_all
+		with netpol.opened as [connection(web, db, [ingress_rule("shop/a"), ingress_rule("shop/allow-all")])]
+}
+
+test_to_the_world if {
+	fixes == {"to fix: let that rule's to name only the addresses that shop/StatefulSet/db needs"} with input as allow_all
+		with netpol.opened as [connection(db, world, [egress_rule("shop/allow-all")])]
+}
+
+test_from_the_world if {
+	fixes == {"to fix: narrow that rule's from to the addresses that need shop/StatefulSet/db"} with input as allow_all
+		with netpol.opened as [connection(world, db, [ingress_rule("shop/allow-all")])]
+}
+
+test_labels_are_what_a_pod_can_change if {
+	fixes == {"to fix: change the labels by which that rule matches, or narrow that rule's from to the pods that need shop/StatefulSet/db"} with input as new_pod
+		with netpol.opened as [connection(web, db, [ingress_rule("shop/db")])]
+}
+
+test_deleted_isolation if {
+	fixes == {"to fix: keep NetworkPolicy shop/default-deny, or first apply another that isolates shop/StatefulSet/db for ingress: podSelector: {} and policyTypes: [Ingress] in namespace shop"} with input as request("DELETE", "NetworkPolicy", "default-deny")
+		with netpol.opened as [connection(web, db, [{"direction": "ingress", "notIsolated": true, "new": true}])]
+}
+
+test_missing_isolation if {
+	fixes == {"to fix: first apply a NetworkPolicy that isolates shop/Deployment/web for egress: podSelector: {} and policyTypes: [Egress] in namespace shop"} with input as new_pod
+		with netpol.opened as [connection(web, db, [{"direction": "egress", "notIsolated": true, "new": true}])]
+}
+
+test_a_target_on_the_hosts_network if {
+	messages == {concat("\n", [
+		"shop/Deployment/web could reach shop/StatefulSet/db on TCP 5432",
+		"  opened by: shop/StatefulSet/db runs on the host's network, where no NetworkPolicy isolates it for ingress",
+		"  to fix: leave out hostNetwork: true in shop/StatefulSet/db",
+	])} with input as new_pod
+		with netpol.opened as [connection(web, object.union(db, {"hostNetwork": true}), [{"direction": "ingress", "notIsolated": true, "new": true}])]
+}
+
+unproved(reason) := [doubtful(web, db, reason.unknown, [reason])]
+
+test_every_doubt_has_words_and_advice if {
+	every unknown, want in {
+		"node-exception": "leave out hostNetwork: true in shop/Deployment/web",
+		"unmodelled-kind": "prove the path shut there, or set the guardrail's parameter unknown to blocked if it may stay unproved",
+		"unparsable-selector": "mend NetworkPolicy shop/a, or delete it",
+		"host-network": "narrow that rule's from to the pods that need shop/StatefulSet/db",
+	} {
+		fixes == {concat("", ["to fix: ", want])} with input as allow_all
+			with netpol.opened as unproved(object.union(ingress_rule("shop/a"), {"unknown": unknown}))
+	}
+}
+
+test_doubts_about_addresses if {
+	messages == {concat("\n", [
+		"shop/Deployment/web may be able to reach shop/StatefulSet/db on TCP 5432: not proved shut (ip-not-assigned)",
+		"  perhaps opened by: ingress rule 1 of NetworkPolicy shop/a, whose address block may hold the address that a pod will get",
+		"  to fix: keep the pods' addresses out of that rule's ipBlock; if they lie elsewhere, say where as podNetwork in the configuration",
+	])} with input as allow_all
+		with netpol.opened as unproved(object.union(ingress_rule("shop/a"), {"unknown": "ip-not-assigned"}))
+}
+
+test_doubts_may_be_tolerated if {
+	tolerant := object.union(allow_all, {"parameters": {"from": {}, "to": {}, "unknown": "blocked"}})
+	count(messages) == 1 with input as tolerant
+		with netpol.opened as [connection(web, db, [ingress_rule("shop/a")]), doubtful(web, db, "node-exception", [{"direction": "ingress", "unknown": "node-exception"}])]
+}

@@ -1,0 +1,39 @@
+package lib.paths_test
+
+import data.lib.paths
+
+web := {"namespace": "shop", "kind": "Deployment", "name": "web"}
+
+db := {"namespace": "shop", "kind": "StatefulSet", "name": "db"}
+
+span(protocol, port, last) := {"protocol": protocol, "port": port, "endPort": last}
+
+test_peers if {
+	paths.peer(web) == "shop/Deployment/web"
+	paths.peer({"cidr": "10.0.0.0/8"}) == "10.0.0.0/8"
+}
+
+test_ports if {
+	paths.ports([span("TCP", 1, 65535), span("UDP", 1, 65535), span("SCTP", 1, 65535)]) == "all ports"
+	paths.ports([span("TCP", 80, 80), span("UDP", 53, 54), span("SCTP", 1, 65535)]) == "TCP 80, UDP 53-54, all SCTP ports"
+}
+
+test_rules_count_from_one if {
+	paths.rule({"direction": "egress", "netpol": "shop/a", "rule": 0}) == "egress rule 1 of NetworkPolicy shop/a"
+}
+
+test_types_in_order if paths.types(["ingress", "egress"]) == "Ingress, Egress"
+
+said(reason) := paths.reason_text({"from": web, "to": db}, reason)
+
+test_reasons if {
+	said({"direction": "ingress", "netpol": "shop/a", "rule": 1}) == "ingress rule 2 of NetworkPolicy shop/a"
+	said({"direction": "ingress", "notIsolated": true}) == "no NetworkPolicy isolates shop/StatefulSet/db for ingress"
+	said({"direction": "egress", "notIsolated": true}) == "no NetworkPolicy isolates shop/Deployment/web for egress"
+	said({"direction": "ingress", "netpol": "shop/a", "notIsolated": true, "unknown": "unparsable-selector"}) == "NetworkPolicy shop/a does not parse, so that whether it isolates shop/StatefulSet/db for ingress is not known"
+	said({"direction": "ingress", "unknown": "node-exception"}) == "shop/Deployment/web runs on the host's network, and to the pods of its own node it is always open"
+	said({"direction": "ingress", "unknown": "unmodelled-kind"}) == "another network policy API is in use here, and it may open what NetworkPolicies leave blocked (ingress of shop/StatefulSet/db)"
+	said({"direction": "ingress", "netpol": "shop/a", "rule": 0, "unknown": "host-network"}) == "ingress rule 1 of NetworkPolicy shop/a, which matches a pod on the host's network, and only some network plugins see it there"
+	said({"direction": "ingress", "netpol": "shop/a", "rule": 0, "unknown": "unparsable-selector"}) == "ingress rule 1 of NetworkPolicy shop/a, which holds something that does not parse, so that what it matches is not known"
+	said({"direction": "ingress", "netpol": "shop/a", "rule": 0, "unknown": "ip-not-assigned"}) == "ingress rule 1 of NetworkPolicy shop/a, whose address block may hold the address that a pod will get"
+}

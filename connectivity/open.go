@@ -13,6 +13,17 @@ type Options struct {
 	// known, an ipBlock elsewhere is certain not to hold a pod that has no
 	// address yet; when it is empty, any ipBlock may.
 	PodNetwork []netip.Prefix
+	// Interrupted, when set, is asked while Open, Opened and Connections are at
+	// work. Once it says yes they stop, and what they return is not the answer.
+	Interrupted func() bool
+	// Limit, when positive, bounds how many connections are listed: an answer
+	// longer than that is not complete.
+	Limit int
+}
+
+// enough tells whether to stop, with some connections found.
+func (o Options) enough(found int) bool {
+	return (o.Limit > 0 && found > o.Limit) || (o.Interrupted != nil && o.Interrupted())
 }
 
 // Open lists the connections that are open or unknown in a snapshot, sorted by
@@ -27,15 +38,24 @@ func Open(s *cluster.Snapshot, q Query, o Options) []Connection {
 		return nil // nothing in the cluster has a say
 	case q.From.external():
 		for _, to := range q.To.choose(s) {
+			if o.enough(len(out)) {
+				break
+			}
 			out = append(out, e.outside(cluster.Ingress, to.variants, q.From.Block).connections(cluster.Ingress, to.workload, q.ports())...)
 		}
 	case q.To.external():
 		for _, from := range q.From.choose(s) {
+			if o.enough(len(out)) {
+				break
+			}
 			out = append(out, e.outside(cluster.Egress, from.variants, q.To.Block).connections(cluster.Egress, from.workload, q.ports())...)
 		}
 	default:
 		to := q.To.choose(s)
 		for _, from := range q.From.choose(s) {
+			if o.enough(len(out)) {
+				break
+			}
 			for _, to := range to {
 				from, to := apart(from, to)
 				out = append(out, e.between(from.variants, to.variants).connections(Peer{Workload: from.workload}, Peer{Workload: to.workload}, q.ports())...)

@@ -15,10 +15,11 @@ import (
 // before: relabelling a frontend does not make it somebody else.
 func Opened(before, after *cluster.Snapshot, q Query, o Options) []Connection {
 	t := &transition{
-		before: newEvaluator(before, o),
-		after:  newEvaluator(after, o),
-		query:  q,
-		delta:  after.Since(before),
+		before:  newEvaluator(before, o),
+		after:   newEvaluator(after, o),
+		query:   q,
+		options: o,
+		delta:   after.Since(before),
 	}
 	out := t.opened()
 	slices.SortStableFunc(out, compareConnections)
@@ -29,6 +30,7 @@ func Opened(before, after *cluster.Snapshot, q Query, o Options) []Connection {
 type transition struct {
 	before, after *evaluator
 	query         Query
+	options       Options
 	delta         cluster.Delta
 }
 
@@ -42,10 +44,16 @@ func (t *transition) opened() []Connection {
 	switch {
 	case q.From.external():
 		for w := range affected {
+			if t.options.enough(len(out)) {
+				break
+			}
 			out = append(out, t.openedOutside(cluster.Ingress, w, q.To, q.From)...)
 		}
 	case q.To.external():
 		for w := range affected {
+			if t.options.enough(len(out)) {
+				break
+			}
 			out = append(out, t.openedOutside(cluster.Egress, w, q.From, q.To)...)
 		}
 	default:
@@ -61,6 +69,9 @@ func (t *transition) openedBetween(affected map[*cluster.Workload]bool) []Connec
 	var out []Connection
 	if len(isTo) > 0 {
 		for _, from := range t.choose(t.query.From) {
+			if t.options.enough(len(out)) {
+				return out
+			}
 			for _, to := range isTo {
 				out = append(out, t.openedPair(from, to)...)
 			}
@@ -70,6 +81,9 @@ func (t *transition) openedBetween(affected map[*cluster.Workload]bool) []Connec
 		for _, to := range t.choose(t.query.To) {
 			if affected[to.workload] {
 				continue // seen above
+			}
+			if t.options.enough(len(out)) {
+				return out
 			}
 			for _, from := range isFrom {
 				out = append(out, t.openedPair(from, to)...)

@@ -345,3 +345,13 @@ func get(ctx context.Context, url string) (string, error) {
 }
 
 func ptr[T any](v T) *T { return &v }
+
+// log is what the process has logged so far.
+func (g *gate) log(t *testing.T) string {
+	t.Helper()
+	text, err := os.ReadFile(g.logFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}

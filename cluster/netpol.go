@@ -116,7 +116,7 @@ func NewNetpol(np *networkingv1.NetworkPolicy) (*Netpol, error) {
 	var typeErrs field.ErrorList
 	if n.Isolates, typeErrs = directionsOf(np.Spec, spec.Child("policyTypes")); len(typeErrs) > 0 {
 		// Whether it isolates is not known: it may, for either direction.
-		n.Isolates, n.Selector = [2]bool{true, true}, Selector{broken: true, source: n.Selector.source}
+		n.Isolates, n.Selector = [2]bool{true, true}, n.Selector.doubted()
 		errs = append(errs, typeErrs...)
 	}
 

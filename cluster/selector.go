@@ -24,7 +24,7 @@ func (m Match) Or(o Match) Match { return max(m, o) }
 
 // Selector is a compiled metav1.LabelSelector. The zero Selector matches nothing.
 type Selector struct {
-	compiled labels.Selector
+	compiled labels.Selector // nil when it does not parse
 	broken   bool
 	source   *metav1.LabelSelector
 }
@@ -48,14 +48,21 @@ func NewSelector(s metav1.LabelSelector) (Selector, error) {
 // Matches tells whether the selector selects an object with labels l.
 func (s Selector) Matches(l labels.Set) Match {
 	switch {
+	case s.compiled == nil && s.broken:
+		return Maybe
+	case s.compiled == nil || !s.compiled.Matches(l):
+		return No
 	case s.broken:
 		return Maybe
-	case s.compiled == nil:
-		return No
-	case s.compiled.Matches(l):
-		return Yes
 	}
-	return No
+	return Yes
+}
+
+// doubted answers Maybe where s answers Yes: the object around it says something
+// that cannot be read.
+func (s Selector) doubted() Selector {
+	s.broken = true
+	return s
 }
 
 // SelectsAll reports whether the selector is the empty one.
@@ -65,7 +72,7 @@ func (s Selector) SelectsAll() bool { return s.compiled != nil && s.compiled.Emp
 // "everything" for the empty one.
 func (s Selector) String() string {
 	switch {
-	case s.broken:
+	case s.compiled == nil && s.broken:
 		return "a selector that does not parse"
 	case s.compiled == nil:
 		return "nothing"

@@ -162,6 +162,13 @@ func TestLabelsThatAMutationAddsAreSeen(t *testing.T) {
 	c.kubectl(t, doorsOfTheExtraRules, "apply", "-f", "-")
 	intruder := pod("mutant", "{app: logging, mutate: me}", "shop")
 	c.kubectl(t, intruder, "create", "--dry-run=server", "-f", "-") // harmless as written
+	c.mutate(t)
+	c.refused(t, "mutated-pod", intruder, "create", "-f", "-")
+}
+
+// mutate has every pod with a label mutate labelled role=backend, until the test is over.
+func (c cluster) mutate(t *testing.T) {
+	t.Helper()
 	c.kubectl(t, mutation, "apply", "-f", "-")
 	t.Cleanup(func() {
 		c.kubectlAnyway("delete", "mutatingadmissionpolicybinding", "mutate")
@@ -175,7 +182,6 @@ func TestLabelsThatAMutationAddsAreSeen(t *testing.T) {
 		}
 		return err
 	})
-	c.refused(t, "mutated-pod", intruder, "create", "-f", "-")
 }
 
 const mutation = `

@@ -33,9 +33,7 @@ import (
 
 // gateOptions are what a webhook under test can differ in.
 type gateOptions struct {
-	args   []string // flags added to ours
-	config string   // of guardrails; empty means that of the example
-	rules  []string // the registered resources, as group/resource; empty means all
+	args []string // flags added to ours
 }
 
 // gate is a podcullis-webhook process that is registered with the API server.
@@ -69,9 +67,6 @@ const webhookName = "validate.podcullis.io"
 func (c cluster) gate(t *testing.T, options gateOptions) *gate {
 	t.Helper()
 	dir := t.TempDir()
-	if options.config == "" {
-		options.config = repository(t, "examples", "shop-guardrails.yaml")
-	}
 	certs := filepath.Join(dir, "certs")
 	g := &gate{
 		c: c, logFile: filepath.Join(dir, "webhook.log"),
@@ -80,7 +75,7 @@ func (c cluster) gate(t *testing.T, options gateOptions) *gate {
 	g.ca = writeCertificate(t, certs)
 	g.args = append([]string{
 		"--kubeconfig", c.readOnlyUser(t),
-		"--config", options.config,
+		"--config", repository(t, "examples", "shop-guardrails.yaml"),
 		"--cert-dir", certs,
 		"--bind-address", g.address,
 		"--metrics-bind-address", g.metrics,
@@ -98,7 +93,7 @@ func (c cluster) gate(t *testing.T, options gateOptions) *gate {
 		}
 	})
 	t.Cleanup(func() { g.stop(t) })
-	g.register(t, options.rules)
+	g.register(t)
 	return g
 }
 
@@ -169,13 +164,10 @@ func (g *gate) stop(t *testing.T) {
 
 // register makes the ValidatingWebhookConfiguration and waits until the API
 // server asks the webhook.
-func (g *gate) register(t *testing.T, resources []string) {
+func (g *gate) register(t *testing.T) {
 	t.Helper()
-	if len(resources) == 0 {
-		resources = doors
-	}
 	var rules []admissionregistrationv1.RuleWithOperations
-	for _, r := range resources {
+	for _, r := range doors {
 		group, resource, _ := strings.Cut(r, "/")
 		rules = append(rules, admissionregistrationv1.RuleWithOperations{
 			Operations: []admissionregistrationv1.OperationType{"CREATE", "UPDATE", "DELETE"},

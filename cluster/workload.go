@@ -56,7 +56,7 @@ type Variant struct {
 	// Unaddressed is set when a pod has no address yet, or the template may make
 	// one: which address it will get is not known.
 	Unaddressed bool
-	// Pods are the names of the existing pods.
+	// Pods are the names of the existing pods, sorted.
 	Pods []string
 }
 

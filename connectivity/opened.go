@@ -1,6 +1,7 @@
 package connectivity
 
 import (
+	"maps"
 	"slices"
 
 	"github.com/podcullis/podcullis/cluster"
@@ -244,25 +245,34 @@ func (t *transition) chooseOne(s Selection, w *cluster.Workload) []*cluster.Vari
 	if len(now) == len(w.Variants) {
 		return now
 	}
-	var was []*cluster.Variant // all variants before, chosen or not
-	for _, p := range predecessors(t.before.snapshot, w) {
-		was = append(was, p.Variants...)
-	}
-	chosenBefore := t.variantsBefore(s, w)
-	if len(chosenBefore) == 0 {
+	was := t.variantsBefore(s, w)
+	if len(was) == 0 {
 		return now
 	}
-	out := slices.Clone(now)
+	var out []*cluster.Variant
 	for _, v := range w.Variants {
-		if slices.Contains(now, v) {
-			continue
-		}
-		same := func(o *cluster.Variant) bool { return equalLabels(v, o) }
-		if !slices.ContainsFunc(was, same) || slices.ContainsFunc(chosenBefore, same) {
+		if slices.Contains(now, v) || slices.ContainsFunc(was, func(o *cluster.Variant) bool { return t.same(v, o) }) {
 			out = append(out, v)
 		}
 	}
 	return out
+}
+
+// same reports whether v, of the newer snapshot, is what o was before: its labels
+// are the same, or one of its pods is, or both are what the template makes.
+func (t *transition) same(v, o *cluster.Variant) bool {
+	if maps.Equal(v.Labels, o.Labels) || (ofTemplate(t.after.snapshot, v) && ofTemplate(t.before.snapshot, o)) {
+		return true
+	}
+	return slices.ContainsFunc(v.Pods, func(pod string) bool {
+		_, found := slices.BinarySearch(o.Pods, pod)
+		return found
+	})
+}
+
+func ofTemplate(s *cluster.Snapshot, v *cluster.Variant) bool {
+	template, ok := s.Template(v.Workload.Ref)
+	return ok && maps.Equal(template.Labels, v.Labels)
 }
 
 // variantsBefore are the variants that a selection chose, in the earlier

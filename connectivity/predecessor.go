@@ -1,7 +1,6 @@
 package connectivity
 
 import (
-	"maps"
 	"slices"
 
 	"github.com/podcullis/podcullis/cluster"
@@ -30,5 +29,3 @@ func predecessors(before *cluster.Snapshot, w *cluster.Workload) []*cluster.Work
 	}
 	return out
 }
-
-func equalLabels(a, b *cluster.Variant) bool { return maps.Equal(a.Labels, b.Labels) }

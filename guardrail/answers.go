@@ -8,10 +8,13 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 	networkingv1 "k8s.io/api/networking/v1"
 	"k8s.io/apimachinery/pkg/labels"
+	kjson "sigs.k8s.io/json"
 
 	"github.com/podcullis/podcullis/cluster"
 	"github.com/podcullis/podcullis/connectivity"
 )
+
+var errTooMany = fmt.Errorf("more than %d connections: ask about fewer peers", maxConnections)
 
 func (e *evaluation) opened(args []*ast.Term) (ast.Value, error) {
 	q, err := parsePathQuestion(args[0])
@@ -19,6 +22,9 @@ func (e *evaluation) opened(args []*ast.Term) (ast.Value, error) {
 		return nil, err
 	}
 	all := e.world.opened(args[0].String(), q)
+	if len(all) > maxConnections {
+		return nil, errTooMany
+	}
 	var out []*ast.Term
 	for _, c := range all {
 		if e.Origin != Admission && e.homeOf(c) != e.Change.Ref() {
@@ -34,8 +40,12 @@ func (e *evaluation) open(args []*ast.Term) (ast.Value, error) {
 	if err != nil {
 		return nil, err
 	}
+	all := e.world.open(args[0].String(), q)
+	if len(all) > maxConnections {
+		return nil, errTooMany
+	}
 	var out []*ast.Term
-	for _, c := range e.world.open(args[0].String(), q) {
+	for _, c := range all {
 		out = append(out, connectionTerm(c))
 	}
 	return ast.NewArray(out...), nil
@@ -97,16 +107,31 @@ func (e *evaluation) isolation(args []*ast.Term) (ast.Value, error) {
 }
 
 func (e *evaluation) selects(args []*ast.Term) (ast.Value, error) {
+	if _, ok := args[0].Value.(ast.Object); !ok {
+		return nil, fmt.Errorf("want a NetworkPolicy, got %s; of a DELETE it is in oldObject", args[0])
+	}
+	v, err := ast.JSON(args[0].Value)
+	if err != nil {
+		return nil, err
+	}
+	raw, err := json.Marshal(v)
+	if err != nil {
+		return nil, err
+	}
+	// Read as the API server does: its fields are more than ours in a later version.
 	var np networkingv1.NetworkPolicy
-	if err := decodeTerm(args[0], &np); err != nil {
+	if err := kjson.UnmarshalCaseSensitivePreserveInts(raw, &np); err != nil {
 		return nil, err
 	}
 	compiled, err := cluster.FromAPI(&np)
 	if err != nil {
 		return nil, err
 	}
-	_ = compiled
-	return nil, errors.New("pending")
+	netpol, ok := compiled.(*cluster.Netpol)
+	if !ok {
+		return nil, fmt.Errorf("want a NetworkPolicy, got a %s", compiled.Ref().Kind)
+	}
+	return netpolSelectionTerm(connectivity.Selects(e.After, netpol)).Value, nil
 }
 
 func (e *evaluation) namespaces([]*ast.Term) (ast.Value, error) {

@@ -119,6 +119,9 @@ func (e *evaluation) call(ctx context.Context, b builtin, args []*ast.Term) (*as
 	if err != nil {
 		return nil, halt(b.name, err)
 	}
+	if err := context.Cause(ctx); err != nil {
+		return nil, halt(b.name, err) // an interrupted answer is not the whole one
+	}
 	t := ast.NewTerm(v)
 	e.asked[key] = t
 	return t, nil

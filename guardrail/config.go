@@ -5,6 +5,7 @@ import (
 	_ "embed" // the default configuration
 	"errors"
 	"fmt"
+	"io"
 	"net/netip"
 	"regexp"
 	"strings"
@@ -88,6 +89,9 @@ func ParseConfig(file string, text []byte) (*Config, error) {
 	if err := yaml.Unmarshal(text, &root); err != nil {
 		return nil, yamlError(file, err)
 	}
+	if root.IsZero() {
+		return nil, fmt.Errorf("%s:1: is empty: want apiVersion: %s and kind: %s", file, ConfigAPIVersion, ConfigKind)
+	}
 	d := yaml.NewDecoder(bytes.NewReader(text))
 	d.KnownFields(true)
 	c := &Config{}
@@ -95,8 +99,11 @@ func ParseConfig(file string, text []byte) (*Config, error) {
 		return nil, yamlError(file, err)
 	}
 	var extra yaml.Node
-	if err := d.Decode(&extra); err == nil {
+	switch err := d.Decode(&extra); {
+	case err == nil:
 		return nil, fmt.Errorf("%s:%d: a second document: one file holds one configuration", file, extra.Line)
+	case !errors.Is(err, io.EOF):
+		return nil, yamlError(file, err)
 	}
 	v := &configValidator{file: file, root: &root}
 	v.check(c)

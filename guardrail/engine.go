@@ -38,7 +38,10 @@ type instance struct {
 // New prepares an engine. An error names the file, line and field that is wrong.
 func New(l *Library, c *Config) (*Engine, error) {
 	e := &Engine{}
-	return e, e.Reload(l, c)
+	if err := e.Reload(l, c); err != nil {
+		return nil, err
+	}
+	return e, nil
 }
 
 // Reload replaces the guardrails. On an error those that were there stay.
@@ -59,6 +62,11 @@ func prepare(l *Library, c *Config) (*ruleset, error) {
 		if !ok {
 			v.at([]any{"guardrails", i, "guardrail"}, "no guardrail %q; there are: %s", in.Guardrail, strings.Join(slices.Sorted(maps.Keys(l.guardrails)), ", "))
 			continue
+		}
+		for k, kind := range in.Match.Kinds {
+			if len(g.Kinds) > 0 && !slices.Contains(g.Kinds, kind) {
+				v.at([]any{"guardrails", i, "match", "kinds", k}, "%s does not judge %q, but: %s", g.ID, kind, strings.Join(g.Kinds, ", "))
+			}
 		}
 		parameters, wrong := g.schema.complete(in.Parameters)
 		for _, w := range wrong {
@@ -99,14 +107,14 @@ func (e *Engine) Exemptions() []Exemption {
 // then holds what the others said. ctx bounds the time.
 func (e *Engine) Evaluate(ctx context.Context, r Review) (Decision, error) {
 	set := e.current.Load()
-	return set.evaluate(ctx, &r, newWorld(r.Before, r.After, set.options))
+	return set.evaluate(ctx, &r, newWorld(ctx, r.Before, r.After, set.options))
 }
 
 // EvaluateAll judges many reviews about the same two snapshots, as audit and CLI
 // do: what was computed for one serves the next.
 func (e *Engine) EvaluateAll(ctx context.Context, before, after *cluster.Snapshot, reviews []Review) ([]Decision, error) {
 	set := e.current.Load()
-	w := newWorld(before, after, set.options)
+	w := newWorld(ctx, before, after, set.options)
 	out := make([]Decision, 0, len(reviews))
 	var errs []error
 	for i := range reviews {

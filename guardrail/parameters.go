@@ -8,6 +8,7 @@ import (
 	"maps"
 	"strings"
 
+	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"github.com/santhosh-tekuri/jsonschema/v6/kind"
 	"golang.org/x/text/language"
@@ -15,11 +16,15 @@ import (
 )
 
 // parameterSchema is the JSON schema (draft 2020-12) of a guardrail's parameters.
-// Two formats are known beside the standard ones: label-selector, for an object
-// that must be a metav1.LabelSelector, and cidr.
+// Three formats are known beside the standard ones: label-selector, for an object
+// that must be a metav1.LabelSelector, cidr, and path-question, for parameters
+// that are passed on to netpol.opened or netpol.open.
 type parameterSchema struct {
 	document map[string]any
 	compiled *jsonschema.Schema
+	// asksPaths is set by the format path-question of the whole: it is checked
+	// last, because the schema names the field that is wrong.
+	asksPaths bool
 }
 
 func newParameterSchema(document any) (*parameterSchema, error) {
@@ -41,6 +46,10 @@ func newParameterSchema(document any) (*parameterSchema, error) {
 	if _, said := root["additionalProperties"]; !said {
 		root["additionalProperties"] = false // a misspelt parameter is an error
 	}
+	asksPaths := root["format"] == "path-question"
+	if asksPaths {
+		delete(root, "format")
+	}
 	c := jsonschema.NewCompiler()
 	c.AssertFormat()
 	c.RegisterFormat(&jsonschema.Format{Name: "label-selector", Validate: validateSelector})
@@ -52,7 +61,7 @@ func newParameterSchema(document any) (*parameterSchema, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &parameterSchema{document: root, compiled: compiled}, nil
+	return &parameterSchema{document: root, compiled: compiled, asksPaths: asksPaths}, nil
 }
 
 func validateSelector(v any) error {
@@ -72,7 +81,26 @@ func validateCIDR(v any) error {
 	if !ok {
 		return nil
 	}
-	_, err := endpoint{CIDR: s}.selection()
+	if _, err := (endpoint{CIDR: s}).selection(); err != nil {
+		return errors.New(strings.TrimPrefix(err.Error(), "cidr: "))
+	}
+	return nil
+}
+
+// validatePathQuestion asks of parameters what netpol.opened would ask when it
+// is too late. What single fields must be is the schema's business.
+func validatePathQuestion(given map[string]any) error {
+	question := map[string]any{}
+	for _, key := range []string{"from", "to", "ports", "scope"} {
+		if value, ok := given[key]; ok {
+			question[key] = value
+		}
+	}
+	term, err := ast.InterfaceToValue(question)
+	if err != nil {
+		return err
+	}
+	_, err = parsePathQuestion(ast.NewTerm(term))
 	return err
 }
 
@@ -106,7 +134,13 @@ func (s *parameterSchema) complete(given map[string]any) (map[string]any, []fiel
 	if err := s.compiled.Validate(plain); errors.As(err, &invalid) {
 		return nil, leaves(invalid)
 	}
-	return plain.(map[string]any), nil
+	complete := plain.(map[string]any)
+	if s.asksPaths {
+		if err := validatePathQuestion(complete); err != nil {
+			return nil, []fieldError{{message: err.Error()}}
+		}
+	}
+	return complete, nil
 }
 
 // leaves are the innermost causes, which name the field that is wrong.

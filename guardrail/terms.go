@@ -119,3 +119,59 @@ func isolationTerm(i connectivity.Isolation) *ast.Term {
 	}
 	return objectTerm("workload", workloadTerm(i.Workload), "ingress", side(cluster.Ingress), "egress", side(cluster.Egress))
 }
+
+// netpolSelectionTerm is {workloads, ingress: [rule], egress: [rule]}.
+func netpolSelectionTerm(s connectivity.NetpolSelection) *ast.Term {
+	rules := func(d cluster.Direction) *ast.Term {
+		out := make([]*ast.Term, 0, len(s.Rules[d]))
+		for _, r := range s.Rules[d] {
+			out = append(out, ruleSelectionTerm(r))
+		}
+		return ast.ArrayTerm(out...)
+	}
+	return objectTerm("workloads", matchedTerms(s.Workloads), "ingress", rules(cluster.Ingress), "egress", rules(cluster.Egress))
+}
+
+func ruleSelectionTerm(r connectivity.RuleSelection) *ast.Term {
+	blocks := make([]*ast.Term, 0, len(r.Blocks))
+	for _, b := range r.Blocks {
+		except := make([]*ast.Term, 0, len(b.Except))
+		for _, x := range b.Except {
+			except = append(except, str(x.String()))
+		}
+		blocks = append(blocks, objectTerm("cidr", str(b.Prefix.String()), "except", ast.ArrayTerm(except...)))
+	}
+	named := make([]*ast.Term, 0, len(r.Named))
+	for _, n := range r.Named {
+		resolved := make([]*ast.Term, 0, len(n.Resolved))
+		for _, x := range n.Resolved {
+			resolved = append(resolved, objectTerm("workload", workloadTerm(x.Workload), "ports", portsTerm(x.Ports)))
+		}
+		named = append(named, objectTerm("name", str(n.Name), "protocol", str(n.Protocol.String()), "resolved", ast.ArrayTerm(resolved...)))
+	}
+	ports := r.Ports
+	if r.AnyPort {
+		ports = connectivity.AllPorts()
+	}
+	return objectTerm(
+		"anyPeer", ast.BooleanTerm(r.AnyPeer), "workloads", matchedTerms(r.Workloads), "blocks", ast.ArrayTerm(blocks...),
+		"anyPort", ast.BooleanTerm(r.AnyPort), "ports", portsTerm(ports), "namedPorts", ast.ArrayTerm(named...),
+	)
+}
+
+// matchedTerms are workloads, with what is not certain about them.
+func matchedTerms(list []connectivity.Matched) *ast.Term {
+	out := make([]*ast.Term, 0, len(list))
+	for _, m := range list {
+		t := workloadTerm(m.Workload)
+		o := t.Value.(ast.Object)
+		if m.Unknown != "" {
+			o.Insert(str("unknown"), str(string(m.Unknown)))
+		}
+		if m.OverPods {
+			o.Insert(str("overPods"), ast.BooleanTerm(true))
+		}
+		out = append(out, t)
+	}
+	return ast.ArrayTerm(out...)
+}

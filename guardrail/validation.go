@@ -5,12 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"go.yaml.in/yaml/v3"
+	"k8s.io/apimachinery/pkg/util/validation"
 )
 
 // configValidator collects what is wrong in a configuration, each with the line
@@ -35,6 +37,10 @@ func (v *configValidator) at(path []any, format string, args ...any) {
 		case int:
 			at += "[" + strconv.Itoa(step) + "]"
 		default:
+			if node != nil && node.Kind == yaml.SequenceNode {
+				at += "[" + fmt.Sprint(step) + "]" // a JSON path spells an index as text
+				break
+			}
 			at += "." + fmt.Sprint(step)
 		}
 		if node = child(node, step); node != nil {
@@ -78,6 +84,12 @@ func (v *configValidator) check(c *Config) {
 	if c.Kind != ConfigKind {
 		v.at([]any{"kind"}, "got %q, want %s", c.Kind, ConfigKind)
 	}
+	if len(c.Guardrails) == 0 {
+		v.at([]any{"guardrails"}, "missing; without a guardrail everything would pass")
+	}
+	for i, n := range c.Exclude.Namespaces {
+		v.checkNamespace(n, []any{"exclude", "namespaces", i})
+	}
 	names := map[string]bool{}
 	for i := range c.Guardrails {
 		v.checkInstance(&c.Guardrails[i], []any{"guardrails", i}, names)
@@ -101,6 +113,9 @@ func (v *configValidator) checkInstance(in *Instance, path []any, names map[stri
 		v.at(under(path, "name"), "missing; it is shown in messages")
 	} else if names[in.Name] {
 		v.at(under(path, "name"), "%q is used twice; names are unique", in.Name)
+	}
+	if in.Name != "" && !instanceName.MatchString(in.Name) {
+		v.at(under(path, "name"), "%q: want up to 63 letters, digits, '-', '_' or '.', beginning with a letter or digit", in.Name)
 	}
 	names[in.Name] = true
 	if in.Guardrail == "" {
@@ -140,7 +155,23 @@ func (v *configValidator) checkExemption(e *Exemption, path []any, guardrails, n
 	v.checkMatch(&e.Match, under(path, "match"))
 }
 
+// instanceName keeps names to what fits on one line, in a metric and in an
+// audit annotation.
+var instanceName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$`)
+
+func (v *configValidator) checkNamespace(name string, path []any) {
+	if wrong := validation.IsDNS1123Label(name); len(wrong) > 0 {
+		v.at(path, "%q is not a namespace's name: there are no patterns here", name)
+	}
+}
+
 func (v *configValidator) checkMatch(m *Match, path []any) {
+	for i, n := range m.Namespaces {
+		v.checkNamespace(n, under(path, "namespaces", i))
+	}
+	for i, n := range m.ExcludedNamespaces {
+		v.checkNamespace(n, under(path, "excludedNamespaces", i))
+	}
 	raw, err := json.Marshal(m.NamespaceSelector)
 	if err == nil {
 		m.selector, err = parseSelector("", raw)

@@ -1,6 +1,8 @@
 package guardrail
 
 import (
+	"context"
+
 	"github.com/podcullis/podcullis/cluster"
 	"github.com/podcullis/podcullis/connectivity"
 )
@@ -16,7 +18,14 @@ type world struct {
 	exposedBy     map[string][]connectivity.Exposure
 }
 
-func newWorld(before, after *cluster.Snapshot, o connectivity.Options) *world {
+// maxConnections bounds one answer of netpol.open and netpol.opened; a longer
+// one is an error, so that memory stays bounded.
+const maxConnections = 100_000
+
+// newWorld makes the world of one evaluation, whose time ctx bounds.
+func newWorld(ctx context.Context, before, after *cluster.Snapshot, o connectivity.Options) *world {
+	o.Interrupted = func() bool { return ctx.Err() != nil }
+	o.Limit = maxConnections
 	return &world{
 		before: before, after: after, options: o,
 		openedBy:  map[string][]connectivity.Connection{},

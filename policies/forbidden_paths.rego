@@ -13,6 +13,7 @@
 #   kinds: [NetworkPolicy, Namespace, Pod, Deployment, StatefulSet, DaemonSet, ReplicaSet, Job, CronJob]
 #   parameters:
 #     type: object
+#     format: path-question
 #     additionalProperties: false
 #     required: [from, to]
 #     $defs:

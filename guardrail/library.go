@@ -122,12 +122,45 @@ func parseSource(s Source, modules map[string]*ast.Module) []error {
 			errs = append(errs, parseErrors(err))
 			return nil
 		}
+		errs = append(errs, unboundedFormats(m)...)
 		modules[name] = m
 		return nil
 	})
 	if err != nil {
 		errs = append(errs, fmt.Errorf("read guardrails: %w", err))
 	}
+	return errs
+}
+
+// longWidth is a width or precision that pads to 1000 characters or more, or one
+// that an argument gives.
+var longWidth = regexp.MustCompile(`[0-9]{4,}|\*`)
+
+// unboundedFormats refuses what would let sprintf fill the memory in one step,
+// which no deadline stops: formats that pad without bound.
+func unboundedFormats(m *ast.Module) []error {
+	var errs []error
+	check := func(at *ast.Location, operator, format *ast.Term) {
+		if !operator.Equal(ast.NewTerm(ast.Sprintf.Ref())) {
+			return
+		}
+		text, ok := format.Value.(ast.String)
+		if !ok || longWidth.MatchString(string(text)) {
+			errs = append(errs, fmt.Errorf("%s:%d: sprintf: the format must be a string in quotes, with widths below 1000 and no *", at.File, at.Row))
+		}
+	}
+	ast.WalkTerms(m, func(t *ast.Term) bool {
+		if call, ok := t.Value.(ast.Call); ok && len(call) > 1 {
+			check(t.Location, call[0], call[1])
+		}
+		return false
+	})
+	ast.WalkExprs(m, func(e *ast.Expr) bool {
+		if terms, ok := e.Terms.([]*ast.Term); ok && len(terms) > 1 {
+			check(e.Location, terms[0], terms[1])
+		}
+		return false
+	})
 	return errs
 }
 
@@ -208,7 +241,7 @@ func (g *Guardrail) readRules(m *ast.Module) error {
 			}
 			continue
 		}
-		if r.Head.RuleKind() != ast.MultiValue {
+		if r.Head.RuleKind() != ast.MultiValue || len(r.Head.Ref()) != 1 {
 			return fmt.Errorf("%s: rule %s must be a set of violations: write `%s contains ... if { ... }`", r.Location, name, name)
 		}
 		if !slices.Contains(g.rules, name) {
@@ -257,7 +290,7 @@ func readsOtherThanObject(ref ast.Ref) bool {
 	case "parameters", "origin", "time":
 		return true
 	case "request", "review":
-		return !slices.Contains([]string{"", "object", "oldObject"}, field(2))
+		return !slices.Contains([]string{"", "object", "oldObject", "options"}, field(2))
 	}
 	return false
 }

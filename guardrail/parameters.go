@@ -54,10 +54,10 @@ func newParameterSchema(document any) (*parameterSchema, error) {
 	c.AssertFormat()
 	c.RegisterFormat(&jsonschema.Format{Name: "label-selector", Validate: validateSelector})
 	c.RegisterFormat(&jsonschema.Format{Name: "cidr", Validate: validateCIDR})
-	if err := c.AddResource("parameters.json", root); err != nil {
+	if err := c.AddResource("podcullis:///parameters", root); err != nil {
 		return nil, err
 	}
-	compiled, err := c.Compile("parameters.json")
+	compiled, err := c.Compile("podcullis:///parameters")
 	if err != nil {
 		return nil, err
 	}

@@ -33,7 +33,7 @@ func startProcess(path string, args, env []string, logFile string) (*process, er
 	p := &process{
 		name:    filepath.Base(path),
 		logFile: logFile,
-		cmd:     exec.Command(path, args...),
+		cmd:     exec.Command(path, args...), //nolint:noctx // it outlives the context of its start, until stop
 		exited:  make(chan struct{}),
 	}
 	p.cmd.Stdout, p.cmd.Stderr, p.cmd.Env = log, log, env

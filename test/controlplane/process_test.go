@@ -62,15 +62,20 @@ func TestProcessDiesWithItsParent(t *testing.T) {
 		t.Fatal(err)
 	}
 	err = Await(ctx, "the child's end", func(context.Context) error {
-		state, err := os.ReadFile(filepath.Join("/proc", strings.TrimSpace(string(pid)), "stat"))
-		if err != nil || strings.Contains(string(state), ") Z ") {
-			return nil
+		if alive(strings.TrimSpace(string(pid))) {
+			return errors.New("it lives")
 		}
-		return errors.New("it lives")
+		return nil
 	})
 	if err != nil {
 		t.Error(err)
 	}
+}
+
+// alive reports whether a process exists and is no zombie.
+func alive(pid string) bool {
+	stat, err := os.ReadFile(filepath.Join("/proc", pid, "stat"))
+	return err == nil && !strings.Contains(string(stat), ") Z ")
 }
 
 func TestAwaitTellsWhatItSawLast(t *testing.T) {

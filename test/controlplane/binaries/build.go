@@ -2,6 +2,7 @@ package binaries
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -40,7 +41,7 @@ func Build(ctx context.Context, root string, progress io.Writer) (string, error)
 }
 
 // build compiles into a folder beside the final one and renames it at the very end.
-func build(ctx context.Context, root, dir string, progress io.Writer) error {
+func build(ctx context.Context, root, dir string, progress io.Writer) (err error) {
 	if err := os.MkdirAll(cache(root), 0o755); err != nil {
 		return err
 	}
@@ -48,7 +49,7 @@ func build(ctx context.Context, root, dir string, progress io.Writer) error {
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(workDir)
+	defer func() { err = errors.Join(err, os.RemoveAll(workDir)) }()
 	bin := filepath.Join(workDir, filepath.Base(dir))
 
 	kubernetes := module{dir: filepath.Join(root, filepath.FromSlash(programsModule)), progress: progress}

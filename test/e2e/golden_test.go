@@ -20,12 +20,18 @@ var generated = []struct {
 	{regexp.MustCompile(`\b([a-z]+)-[0-9a-f]{8,10}\b`), "$1-HASH"}, // ReplicaSets
 }
 
-// golden compares what a program said with testdata/golden/<name>.txt.
-func golden(t *testing.T, name, said string) {
-	t.Helper()
+// fixed has names instead of those that are made up.
+func fixed(said string) string {
 	for _, g := range generated {
 		said = g.pattern.ReplaceAllString(said, g.name)
 	}
+	return said
+}
+
+// golden compares what a program said with testdata/golden/<name>.txt.
+func golden(t *testing.T, name, said string) {
+	t.Helper()
+	said = fixed(said)
 	path := filepath.Join("testdata", "golden", name+".txt")
 	if *update {
 		write(t, path, []byte(said))

@@ -60,10 +60,10 @@ func TestUserWhoIsNoAdminIsRefusedAlike(t *testing.T) {
 		_, _, err := c.Kubectl(ctx, "", "--kubeconfig", kubeconfig, "-n", "shop", "auth", "can-i", "create", "networkpolicies")
 		return err
 	})
-	for _, change := range pathOpeners[:1] { // against the golden file of the admin's, word for word
+	for _, change := range pathOpeners[:5] {
 		_, asAdmin, adminErr := c.Kubectl(t.Context(), change.stdin, append([]string{"-n", "shop"}, strings.Fields(change.args)...)...)
 		_, asUser, userErr := c.Kubectl(t.Context(), change.stdin, append([]string{"--kubeconfig", kubeconfig, "-n", "shop"}, strings.Fields(change.args)...)...)
-		if adminErr == nil || userErr == nil || asUser != asAdmin || !strings.Contains(asUser, webhookName) {
+		if adminErr == nil || userErr == nil || fixed(asUser) != fixed(asAdmin) || !strings.Contains(asUser, webhookName) {
 			t.Errorf("%s: the user reads\n%s\nthe admin\n%s", change.name, asUser, asAdmin)
 		}
 	}

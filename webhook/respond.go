@@ -61,7 +61,10 @@ func (v verdict) message() string {
 	if v.decision.Denied() {
 		parts = append(parts, v.decision.DenialMessage())
 	}
-	if v.err != nil {
+	switch {
+	case v.err != nil && v.code == http.StatusConflict:
+		parts = append(parts, fmt.Sprintf("%s has to wait: %v", v.decision.Subject, v.err))
+	case v.err != nil:
 		parts = append(parts, fmt.Sprintf("this change to %s could not be judged, so it is refused: %v", v.decision.Subject, v.err))
 	}
 	return strings.Join(parts, "\n")

@@ -40,7 +40,7 @@ func (j *Judge) namespaceEnds(r *admission.Request, s *cluster.Snapshot, c clust
 		return pass, true
 	}
 	if pods := s.Pods(r.Namespace); pods > 0 && j.Now().Sub(ns.DeletedAt) < terminationPatience {
-		pass.err = fmt.Errorf("namespace %s is being deleted and still has %d pods, which this NetworkPolicy protects; it may go after them", r.Namespace, pods)
+		pass.err = fmt.Errorf("namespace %s is being deleted, and this NetworkPolicy goes after the last of its pods; pods left: %d", r.Namespace, pods)
 		pass.code = http.StatusConflict
 	}
 	return pass, true

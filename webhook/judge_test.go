@@ -285,7 +285,7 @@ func TestTheEndOfANamespace(t *testing.T) {
 
 	expect(t, controller(t, j, set, namespaceController), 403, "[default-deny]")
 	model.show(t, cluster.Change{After: &cluster.Namespace{Name: "shop", DeletedAt: deleted}})
-	expect(t, controller(t, j, set, namespaceController), 409, "still has 1 pods")
+	expect(t, controller(t, j, set, namespaceController), 409, "pods left: 1")
 	expect(t, controller(t, j, set, "dev"), 403, "[default-deny]")
 	now = deleted.Add(terminationPatience)
 	expect(t, controller(t, j, set, namespaceController), 0, "")

@@ -18,7 +18,7 @@ import (
 // has just come back knows the cluster before it answers.
 func TestRestartUnderAStreamOfAppliesLetsNothingForbiddenIn(t *testing.T) {
 	c := start(t)
-	g := c.gate(t, gateOptions{})
+	g := c.gate(t, gateOptions{args: []string{"--drain-timeout", "2s"}})
 	c.shop(t)
 	forbidden := decodeNetpol(t, netpol("forbidden", `podSelector: {matchLabels: {app: db}}`, `ingress: [{}]`))
 	harmless := decodeNetpol(t, netpol("harmless", `podSelector: {matchLabels: {app: db}}`, `ingress: [{from: [{podSelector: {matchLabels: {app: backend}}}], ports: [{port: 5432}]}]`))

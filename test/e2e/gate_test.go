@@ -81,7 +81,7 @@ func (c cluster) gate(t *testing.T, options gateOptions) *gate {
 		"--metrics-bind-address", g.metrics,
 		"--health-probe-bind-address", g.probes,
 		"--log-format", "json",
-		"--drain-timeout", "1s", // the API server keeps its connections for 90 s
+		"--drain-timeout", "200ms", // the API server keeps its connections for 90 s
 	}, options.args...)
 	g.start(t)
 	t.Cleanup(func() {

@@ -22,6 +22,8 @@ func TestSince(t *testing.T) {
 		clustertest.Pod("shop/web-1-a", clustertest.ControlledBy("ReplicaSet/web-1"), clustertest.Labels("app=web"), clustertest.IP("10.0.0.1")),
 		clustertest.Pod("shop/db", clustertest.Labels("app=db")),
 		clustertest.Netpol("shop/n", `{}`),
+		clustertest.StatefulSet("shop/stray", clustertest.Labels("app=stray")),
+		clustertest.Pod("shop/stray-0", clustertest.ControlledBy("StatefulSet/stray")),
 	}
 	tests := map[string]struct {
 		reason           string
@@ -43,6 +45,16 @@ func TestSince(t *testing.T) {
 			reason:  "an ipBlock may hold it",
 			created: []runtime.Object{clustertest.Pod("shop/db", clustertest.Labels("app=db"), clustertest.IP("10.0.0.9"))},
 			want:    []string{"shop workloads shop/Pod/db"},
+		},
+		"APodGetsAnotherAddress": {
+			reason:  "an ipBlock may hold the one and not the other",
+			created: []runtime.Object{clustertest.Pod("shop/web-1-a", clustertest.ControlledBy("ReplicaSet/web-1"), clustertest.Labels("app=web"), clustertest.IP("10.0.0.2"))},
+			want:    []string{"shop workloads shop/Deployment/web"},
+		},
+		"TheTemplateOfAPodThatStandsAlone": {
+			reason:  "the pod is chosen by that template's labels too",
+			created: []runtime.Object{clustertest.StatefulSet("shop/stray", clustertest.Labels("app=other"))},
+			want:    []string{"shop workloads shop/Pod/stray-0 shop/StatefulSet/stray"},
 		},
 		"APodRelabelledAway": {
 			reason:  "the one that it was and the one that it is",

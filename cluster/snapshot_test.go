@@ -263,8 +263,8 @@ func drawObject(t *rapid.T) runtime.Object {
 	if owner := rapid.SampledFrom([]string{"", "", "Deployment/x", "ReplicaSet/x-1", "CronJob/x", "Job/x-1", "Thing/x", "ReplicaSet/y"}).Draw(t, "owner"); owner != "" {
 		options = append(options, clustertest.ControlledBy(owner))
 	}
-	if rapid.Bool().Draw(t, "addressed") {
-		options = append(options, clustertest.IP("10.0.0.1"))
+	if address := rapid.SampledFrom([]string{"", "10.0.0.1", "10.0.0.2"}).Draw(t, "address"); address != "" {
+		options = append(options, clustertest.IP(address))
 	}
 	switch rapid.IntRange(0, 8).Draw(t, "kind") {
 	case 0:

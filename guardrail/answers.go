@@ -27,7 +27,7 @@ func (e *evaluation) opened(args []*ast.Term) (ast.Value, error) {
 	}
 	var out []*ast.Term
 	for _, c := range all {
-		if e.Origin != Admission && e.homeOf(c) != e.Change.Ref() {
+		if e.Origin != Admission && e.homeOf(c, e.concerns) != e.Change.Ref() {
 			continue // reported with another object
 		}
 		out = append(out, connectionTerm(c))

@@ -8,6 +8,8 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/rego"
 	"github.com/open-policy-agent/opa/v1/types"
+
+	"github.com/podcullis/podcullis/cluster"
 )
 
 // builtin is a function that guardrails can call. They are registered with each
@@ -101,7 +103,18 @@ type evaluationKey struct{}
 type evaluation struct {
 	*Review
 	*world
-	asked map[string]*ast.Term
+	// concerns tells whether the guardrail that is asking judges an object.
+	concerns func(cluster.Ref) bool
+	asked    map[string]*ast.Term
+}
+
+// begin readies the evaluation for the next guardrail. At admission the answers
+// do not depend on who asks, and are kept.
+func (e *evaluation) begin(concerns func(cluster.Ref) bool) {
+	e.concerns = concerns
+	if e.asked == nil || e.Origin != Admission {
+		e.asked = map[string]*ast.Term{}
+	}
 }
 
 func (e *evaluation) call(ctx context.Context, b builtin, args []*ast.Term) (*ast.Term, error) {

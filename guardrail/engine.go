@@ -9,8 +9,6 @@ import (
 	"strings"
 	"sync/atomic"
 
-	"github.com/open-policy-agent/opa/v1/ast"
-
 	"github.com/podcullis/podcullis/cluster"
 	"github.com/podcullis/podcullis/connectivity"
 )
@@ -134,13 +132,14 @@ func (s *ruleset) evaluate(ctx context.Context, r *Review, w *world) (Decision, 
 		return d, nil
 	}
 	in := &input{review: r}
-	eval := &evaluation{Review: r, world: w, asked: map[string]*ast.Term{}}
+	eval := &evaluation{Review: r, world: w}
 	var errs []error
 	for _, i := range s.instances {
 		applies, err := i.applies(r, in)
 		var found []Violation
 		if err == nil && applies {
 			d.Evaluated = append(d.Evaluated, i.Name)
+			eval.begin(s.concerning(i, r))
 			found, err = i.run(ctx, eval, in)
 		}
 		if err != nil {
@@ -176,10 +175,24 @@ func (i *instance) applies(r *Review, in *input) (bool, error) {
 	return !in.unchanged(i.readsObject), nil
 }
 
-func (m *Match) matches(r *Review) (bool, error) {
-	namespace := r.namespace()
+// concerning tells which objects of the snapshot a guardrail judges. Audit and
+// CLI report a path with one of the objects that open it, and that must be one
+// that the guardrail gets to see.
+func (s *ruleset) concerning(i *instance, r *Review) func(cluster.Ref) bool {
+	return func(o cluster.Ref) bool {
+		if slices.Contains(s.config.Exclude.Namespaces, o.Namespace) || (len(i.Kinds) > 0 && !slices.Contains(i.Kinds, o.Kind)) {
+			return false
+		}
+		matches, err := i.Match.matchesObject(r, o.Kind, o.Namespace)
+		return err == nil && matches
+	}
+}
+
+func (m *Match) matches(r *Review) (bool, error) { return m.matchesObject(r, r.kind(), r.namespace()) }
+
+func (m *Match) matchesObject(r *Review, kind, namespace string) (bool, error) {
 	switch {
-	case len(m.Kinds) > 0 && !slices.Contains(m.Kinds, r.kind()):
+	case len(m.Kinds) > 0 && !slices.Contains(m.Kinds, kind):
 		return false, nil
 	case len(m.Namespaces) > 0 && !slices.Contains(m.Namespaces, namespace):
 		return false, nil

@@ -1,6 +1,8 @@
 package guardrail
 
 import (
+	"slices"
+
 	"context"
 
 	"github.com/podcullis/podcullis/cluster"
@@ -59,21 +61,27 @@ func (w *world) exposed(key string, s connectivity.Selection, d []cluster.Direct
 
 // homeOf is the object with which audit and CLI report a connection, so that
 // what several objects show is reported once: the netpol that lets it in, else
-// the one that lets it out, else the workload that is not isolated.
-func (w *world) homeOf(c connectivity.Connection) cluster.Ref {
-	var home cluster.Ref
-	for _, b := range c.Because {
+// the one that lets it out, else the workload that is reached, else the one that
+// reaches. Only an object that the guardrail judges will do; the zero Ref means
+// that there is none.
+func (w *world) homeOf(c connectivity.Connection, concerns func(cluster.Ref) bool) cluster.Ref {
+	var homes []cluster.Ref
+	for _, b := range slices.Backward(c.Because) { // egress comes first, ingress last
 		if b.Netpol != (cluster.Ref{}) {
-			home = b.Netpol // egress comes first, ingress last
+			homes = append(homes, b.Netpol)
 		}
 	}
-	switch {
-	case home != (cluster.Ref{}):
-		return home
-	case c.To.Workload != nil:
-		return w.objectOf(c.To.Workload)
+	for _, p := range []connectivity.Peer{c.To, c.From} {
+		if p.Workload != nil {
+			homes = append(homes, w.objectOf(p.Workload))
+		}
 	}
-	return w.objectOf(c.From.Workload)
+	for _, home := range homes {
+		if concerns(home) {
+			return home
+		}
+	}
+	return cluster.Ref{}
 }
 
 // objectOf is the API object that stands for a workload: the one with its

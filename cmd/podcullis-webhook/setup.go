@@ -19,10 +19,10 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/klog/v2"
-	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
+	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/podcullis/podcullis/cluster"
 	"github.com/podcullis/podcullis/cluster/live"
@@ -56,7 +56,7 @@ type model struct {
 func setup(o *options, stderr io.Writer) (*app, error) {
 	a := &app{options: o, log: newLogger(o, stderr), registry: prometheus.NewRegistry()}
 	a.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	ctrl.SetLogger(logr.FromSlogHandler(a.log.Handler()))
+	ctrllog.SetLogger(logr.FromSlogHandler(a.log.Handler()))
 	klog.SetLogger(logr.FromSlogHandler(a.log.Handler()))
 
 	var err error

@@ -11,7 +11,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 	"pgregory.net/rapid"
 
@@ -245,7 +244,7 @@ func objectsOf(s *cluster.Snapshot) []string {
 		}
 	}
 	for w := range s.AllWorkloads() {
-		out = append(out, w.Namespace+" "+workloadLine(w)+" "+labels.Set(w.Labels).String())
+		out = append(out, w.Namespace+" "+workloadLine(w)+" "+w.Labels.String())
 	}
 	return out
 }

@@ -94,15 +94,19 @@ func TestFolding(t *testing.T) {
 		},
 		"StatefulSet": {
 			reason: "each pod has a label of its own",
-			objects: []runtime.Object{clustertest.StatefulSet("shop/db", clustertest.Labels("app=db")),
-				of("db-0", "StatefulSet/db", clustertest.Labels("app=db", "statefulset.kubernetes.io/pod-name=db-0"), clustertest.IP("10.0.0.1"))},
+			objects: []runtime.Object{
+				clustertest.StatefulSet("shop/db", clustertest.Labels("app=db")),
+				of("db-0", "StatefulSet/db", clustertest.Labels("app=db", "statefulset.kubernetes.io/pod-name=db-0"), clustertest.IP("10.0.0.1")),
+			},
 			want: []string{"StatefulSet/db: app=db []+ | app=db,statefulset.kubernetes.io/pod-name=db-0 [db-0]"},
 		},
 		"CronJobJobPod": {
 			reason: "one peer three levels deep",
-			objects: []runtime.Object{clustertest.CronJob("shop/nightly", clustertest.Labels("app=job")),
+			objects: []runtime.Object{
+				clustertest.CronJob("shop/nightly", clustertest.Labels("app=job")),
 				clustertest.Job("shop/nightly-1", clustertest.ControlledBy("CronJob/nightly"), clustertest.Labels("app=job", "job-name=nightly-1")),
-				of("nightly-1-a", "Job/nightly-1", clustertest.Labels("app=job", "job-name=nightly-1"))},
+				of("nightly-1-a", "Job/nightly-1", clustertest.Labels("app=job", "job-name=nightly-1")),
+			},
 			want: []string{"CronJob/nightly: app=job []+ | app=job,job-name=nightly-1 [nightly-1-a]+"},
 		},
 		"JobNotSeenYet": {
@@ -146,11 +150,13 @@ func TestFolding(t *testing.T) {
 		},
 		"ForgedOwners": {
 			reason: "no controller makes a Deployment of a Deployment, nor a ReplicaSet with other labels",
-			objects: []runtime.Object{web,
+			objects: []runtime.Object{
+				web,
 				clustertest.Deployment("shop/evil", clustertest.ControlledBy("Deployment/web"), clustertest.Labels("app=evil")),
 				clustertest.ReplicaSet("shop/worse", clustertest.ControlledBy("Deployment/web"), clustertest.Labels("app=worse")),
 				clustertest.ReplicaSet("shop/worst", clustertest.ControlledBy("DaemonSet/none"), clustertest.Labels("app=worst")),
-				of("static", "Node/n1"), of("of-a-pod", "Pod/static")},
+				of("static", "Node/n1"), of("of-a-pod", "Pod/static"),
+			},
 			want: []string{"Deployment/evil: app=evil []+", "Deployment/web: app=web []+", "Pod/of-a-pod:  [of-a-pod]+", "Pod/static:  [static]+", "ReplicaSet/worse: app=worse []+", "ReplicaSet/worst: app=worst []+"},
 		},
 		"OwnersInARing": {
@@ -158,7 +164,8 @@ func TestFolding(t *testing.T) {
 			objects: []runtime.Object{
 				clustertest.ReplicaSet("shop/a", clustertest.ControlledBy("ReplicaSet/b")), clustertest.ReplicaSet("shop/b", clustertest.ControlledBy("ReplicaSet/c")),
 				clustertest.ReplicaSet("shop/c", clustertest.ControlledBy("ReplicaSet/a")), clustertest.ReplicaSet("shop/d", clustertest.ControlledBy("ReplicaSet/d")),
-				of("p", "ReplicaSet/a")},
+				of("p", "ReplicaSet/a"),
+			},
 			want: []string{"ReplicaSet/a:  [p]+", "ReplicaSet/b:  []+", "ReplicaSet/c:  []+", "ReplicaSet/d:  []+"},
 		},
 		"NamesThatAreYetToBeMade": {

@@ -8,9 +8,7 @@ import (
 	"testing"
 
 	networkingv1 "k8s.io/api/networking/v1"
-	"k8s.io/apimachinery/pkg/runtime"
 	"pgregory.net/rapid"
-	"sigs.k8s.io/yaml"
 
 	"github.com/podcullis/podcullis/connectivity"
 )
@@ -191,17 +189,6 @@ func options(network string) connectivity.Options {
 func strictPart(except, cidr string) bool {
 	e, c := netip.MustParsePrefix(except).Masked(), netip.MustParsePrefix(cidr).Masked()
 	return e.Bits() > c.Bits() && c.Contains(e.Addr())
-}
-
-func yamlOf(o runtime.Object) string {
-	text, err := yaml.Marshal(o)
-	if err != nil {
-		return err.Error()
-	}
-	if _, ok := o.(*networkingv1.NetworkPolicy); ok {
-		return "kind: NetworkPolicy\n" + string(text)
-	}
-	return fmt.Sprintf("# %T\n%s", o, text)
 }
 
 func keys[V any](m map[string]V) func(func(string) bool) {

@@ -138,8 +138,10 @@ func drawRevision(t *rapid.T, namespace, deployment, hash string, labels map[str
 	if rapid.IntRange(0, 5).Draw(t, name+" not seen") > 0 {
 		rs := &appsv1.ReplicaSet{
 			ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name},
-			Spec: appsv1.ReplicaSetSpec{Replicas: &replicas,
-				Template: corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: withHash}, Spec: spec}},
+			Spec: appsv1.ReplicaSetSpec{
+				Replicas: &replicas,
+				Template: corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: withHash}, Spec: spec},
+			},
 		}
 		own(rs, "Deployment", deployment)
 		out = append(out, rs)

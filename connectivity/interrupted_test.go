@@ -20,8 +20,10 @@ func TestAnInterruptedQuestionStops(t *testing.T) {
 	world := all
 	world.To = connectivity.Selection{Block: connectivity.Anywhere()[0]}
 	for name, ask := range map[string]func(connectivity.Query, connectivity.Options) int{
-		"Open":   func(q connectivity.Query, o connectivity.Options) int { return len(connectivity.Open(s, q, o)) },
-		"Opened": func(q connectivity.Query, o connectivity.Options) int { return len(connectivity.Opened(&cluster.Snapshot{}, s, q, o)) },
+		"Open": func(q connectivity.Query, o connectivity.Options) int { return len(connectivity.Open(s, q, o)) },
+		"Opened": func(q connectivity.Query, o connectivity.Options) int {
+			return len(connectivity.Opened(&cluster.Snapshot{}, s, q, o))
+		},
 	} {
 		for _, q := range []connectivity.Query{all, world} {
 			whole := ask(q, connectivity.Options{})

@@ -3,7 +3,6 @@ package connectivity_test
 import (
 	"net/netip"
 	"slices"
-	"strings"
 
 	"k8s.io/apimachinery/pkg/runtime"
 
@@ -117,15 +116,6 @@ func foreignIn(namespace string) *cluster.Foreign {
 func isCIDR(peer string) bool {
 	_, err := netip.ParsePrefix(peer)
 	return err == nil
-}
-
-func dump(objects []runtime.Object) string {
-	var b strings.Builder
-	for _, o := range objects {
-		b.WriteString("\n---\n")
-		b.WriteString(yamlOf(o))
-	}
-	return b.String()
 }
 
 func isAddress(peer string) bool {

@@ -1,9 +1,8 @@
 package guardrail
 
 import (
-	"slices"
-
 	"context"
+	"slices"
 
 	"github.com/podcullis/podcullis/cluster"
 	"github.com/podcullis/podcullis/connectivity"

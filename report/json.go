@@ -151,7 +151,8 @@ type jsonExplanation struct {
 func ExplanationJSON(w io.Writer, e connectivity.Explanation) error {
 	doc := jsonExplanation{
 		APIVersion, "Explanation", peerOf(e.From), peerOf(e.To), portsOf(e.Asked), e.Verdict.String(), string(e.Unknown),
-		connectionsOf(e.Connections), []jsonSide{},
+		connectionsOf(e.Connections),
+		[]jsonSide{},
 	}
 	for _, s := range e.Sides {
 		if s.Outside {

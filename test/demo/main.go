@@ -73,7 +73,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 		if err != nil {
 			return err
 		}
-		defer stop()
+		defer func() { err = errors.Join(err, stop()) }()
 		out.say("The webhook is up at %s, with the shop as its cluster. One change through each door:", g.url)
 		return out.tell(ctx, g)
 	}

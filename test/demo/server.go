@@ -30,7 +30,7 @@ func startServer(ctx context.Context, bin, dir string, args ...string) (*server,
 		"--bind-address=127.0.0.1:0", "--metrics-bind-address=0", "--health-probe-bind-address=0",
 		"--drain-timeout=1s", "--log-format=json",
 	}, args...)
-	s := &server{cmd: exec.Command(filepath.Join(bin, "podcullis-webhook"), args...), done: make(chan error, 1)}
+	s := &server{cmd: exec.CommandContext(context.WithoutCancel(ctx), filepath.Join(bin, "podcullis-webhook"), args...), done: make(chan error, 1)}
 	stderr, err := s.cmd.StderrPipe()
 	if err != nil {
 		return nil, err
@@ -68,13 +68,13 @@ func startServer(ctx context.Context, bin, dir string, args ...string) (*server,
 
 // stop ends the process as Kubernetes would, and for good if that takes long.
 func (s *server) stop() error {
-	if err := s.cmd.Process.Signal(syscall.SIGTERM); err != nil {
-		return nil // it has ended by itself
+	if err := s.cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		return err
 	}
 	select {
-	case <-s.done:
+	case err := <-s.done:
+		return err
 	case <-time.After(20 * time.Second):
 		return errors.Join(errors.New("podcullis-webhook did not end in 20 s"), s.cmd.Process.Kill())
 	}
-	return nil
 }

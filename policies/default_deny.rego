@@ -76,4 +76,4 @@ advice(list, directions) := "leave out hostNetwork: true, or ask for an exemptio
 	text := $"keep the labels by which it was selected, or first apply a NetworkPolicy {isolating(list, directions)}"
 } else := $"first apply a NetworkPolicy {isolating(list, directions)}"
 
-isolating(list, directions) := $"with podSelector: \{} and policyTypes: [{paths.types(directions)}] in namespace {list[0].workload.namespace}"
+isolating(list, directions) := $"with podSelector: \{} and policyTypes: [{paths.types(directions)}] in namespace {list[0].workload.namespace} (`podcullis explain default-deny -n {list[0].workload.namespace}` prints one)"

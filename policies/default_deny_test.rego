@@ -34,7 +34,7 @@ asked_for_egress(q) := [] if q.directions == ["Egress"]
 test_delete_names_what_did_it_and_both_directions_once if {
 	messages == {concat("\n", [
 		"shop/Deployment/web would no longer be isolated for ingress and egress: so far NetworkPolicy shop/default-deny did that",
-		"  to fix: keep NetworkPolicy shop/default-deny, or first apply another with podSelector: {} and policyTypes: [Ingress, Egress] in namespace shop",
+		"  to fix: keep NetworkPolicy shop/default-deny, or first apply another with podSelector: {} and policyTypes: [Ingress, Egress] in namespace shop (`podcullis explain default-deny -n shop` prints one)",
 	])} with input as netpol_request("DELETE")
 		with netpol.exposed as [exposure("ingress", ["shop/default-deny"]), exposure("egress", ["shop/default-deny"])]
 }
@@ -42,7 +42,7 @@ test_delete_names_what_did_it_and_both_directions_once if {
 test_update_of_a_netpol if {
 	messages == {concat("\n", [
 		"shop/Deployment/web would no longer be isolated for egress: so far NetworkPolicy shop/default-deny did that",
-		"  to fix: leave its podSelector and policyTypes as they are, or first apply another with podSelector: {} and policyTypes: [Egress] in namespace shop",
+		"  to fix: leave its podSelector and policyTypes as they are, or first apply another with podSelector: {} and policyTypes: [Egress] in namespace shop (`podcullis explain default-deny -n shop` prints one)",
 	])} with input as netpol_request("UPDATE")
 		with netpol.exposed as [exposure("egress", ["shop/default-deny"])]
 }
@@ -50,7 +50,7 @@ test_update_of_a_netpol if {
 test_relabelled_workload_with_two_netpols if {
 	messages == {concat("\n", [
 		"shop/Deployment/web would no longer be isolated for ingress: so far NetworkPolicies shop/a, shop/b did that",
-		"  to fix: keep the labels by which it was selected, or first apply a NetworkPolicy with podSelector: {} and policyTypes: [Ingress] in namespace shop",
+		"  to fix: keep the labels by which it was selected, or first apply a NetworkPolicy with podSelector: {} and policyTypes: [Ingress] in namespace shop (`podcullis explain default-deny -n shop` prints one)",
 	])} with input as deployment_request("UPDATE")
 		with netpol.exposed as [exposure("ingress", ["shop/b", "shop/a"])]
 }
@@ -58,7 +58,7 @@ test_relabelled_workload_with_two_netpols if {
 test_new_workload if {
 	messages == {concat("\n", [
 		"shop/Deployment/web would not be isolated for ingress and egress: no NetworkPolicy selects it for ingress or egress",
-		"  to fix: first apply a NetworkPolicy with podSelector: {} and policyTypes: [Ingress, Egress] in namespace shop",
+		"  to fix: first apply a NetworkPolicy with podSelector: {} and policyTypes: [Ingress, Egress] in namespace shop (`podcullis explain default-deny -n shop` prints one)",
 	])} with input as deployment_request("CREATE")
 		with netpol.exposed as [fresh("egress"), fresh("ingress")]
 }

@@ -150,7 +150,7 @@ advice(connection, reason) := text if {
 
 changed := $"{input.request.namespace}/{input.request.name}"
 
-isolating(connection, reason) := $"that isolates {paths.subject(connection, reason.direction)} for {reason.direction}: podSelector: \{} and policyTypes: [{paths.types([reason.direction])}] in namespace {paths.subject_peer(connection, reason.direction).namespace}"
+isolating(connection, reason) := $"that isolates {paths.subject(connection, reason.direction)} for {reason.direction}: podSelector: \{} and policyTypes: [{paths.types([reason.direction])}] in namespace {paths.subject_peer(connection, reason.direction).namespace} (`podcullis explain default-deny -n {paths.subject_peer(connection, reason.direction).namespace}` prints one)"
 
 narrow(connection, reason) := $"narrow {rule(connection)}'s from to the pods that need {paths.peer(connection.to)}" if {
 	reason.direction == "ingress"

@@ -94,12 +94,12 @@ test_labels_are_what_a_pod_can_change if {
 }
 
 test_deleted_isolation if {
-	fixes == {"to fix: keep NetworkPolicy shop/default-deny, or first apply another that isolates shop/StatefulSet/db for ingress: podSelector: {} and policyTypes: [Ingress] in namespace shop"} with input as request("DELETE", "NetworkPolicy", "default-deny")
+	fixes == {"to fix: keep NetworkPolicy shop/default-deny, or first apply another that isolates shop/StatefulSet/db for ingress: podSelector: {} and policyTypes: [Ingress] in namespace shop (`podcullis explain default-deny -n shop` prints one)"} with input as request("DELETE", "NetworkPolicy", "default-deny")
 		with netpol.opened as [connection(web, db, [{"direction": "ingress", "notIsolated": true, "new": true}])]
 }
 
 test_missing_isolation if {
-	fixes == {"to fix: first apply a NetworkPolicy that isolates shop/Deployment/web for egress: podSelector: {} and policyTypes: [Egress] in namespace shop"} with input as new_pod
+	fixes == {"to fix: first apply a NetworkPolicy that isolates shop/Deployment/web for egress: podSelector: {} and policyTypes: [Egress] in namespace shop (`podcullis explain default-deny -n shop` prints one)"} with input as new_pod
 		with netpol.opened as [connection(web, db, [{"direction": "egress", "notIsolated": true, "new": true}])]
 }
 

@@ -45,6 +45,11 @@ func (in *input) request(withObjects bool) (*ast.Term, error) {
 		return in.requests[slot], nil
 	}
 	request := *in.review.Request
+	if c := in.review.Change; request.Name == "" && (c.Before != nil || c.After != nil) {
+		// The API server leaves the name out for one object of a collection and for
+		// a generated name; a guardrail must not speak of an undefined one.
+		request.Name = c.Ref().Name
+	}
 	if !withObjects {
 		request.Object, request.OldObject, request.Options = runtime.RawExtension{}, runtime.RawExtension{}, runtime.RawExtension{}
 	}

@@ -163,7 +163,7 @@ func TestWhatTheJudgeMakesOfARequest(t *testing.T) {
 				o, _ := set.Lookup(cluster.Ref{Namespace: "shop", Kind: "NetworkPolicy", Name: "default-deny"})
 				return request(t, "DELETE", "NetworkPolicy", "shop", "", "", string(o.JSON))
 			},
-			code: 403, mentioned: "NetworkPolicy shop/default-deny:",
+			code: 403, mentioned: "to fix: keep NetworkPolicy shop/default-deny, or",
 		},
 		"ADeletionWithoutOldObject": {
 			request: func(t *testing.T, _ *manifest.Set) admission.Request {

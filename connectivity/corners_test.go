@@ -70,6 +70,23 @@ var blockStories = map[string]story{
 	},
 }
 
+var doubtStories = map[string]story{
+	"ExceptionsThatLeaveNothingToAPodWithoutAddress": {
+		reason:  "whatever address it gets, the block does not hold it",
+		options: connectivity.Options{PodNetwork: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/16")}},
+		add: only(clustertest.Pod("shop/new", clustertest.Labels("app=new")),
+			netpol("shop/n", `{podSelector: {matchLabels: {app: web}}, policyTypes: [Egress], egress: [{to: [{ipBlock: {cidr: 10.0.0.0/8, except: [10.0.0.0/9, 10.128.0.0/9]}}]}]}`)),
+		asks: []ask{{web, "shop/Pod/new", "TCP 80", "blocked"}},
+	},
+	"TheDoubtOfASideThatIsSure": {
+		reason:  "egress may be by the block, and is for certain by the selector: only ingress is in doubt",
+		foreign: &cluster.Foreign{Group: "cilium.io", Kind: "CiliumNetworkPolicy", Namespace: "ops", Name: "x"},
+		add: only(clustertest.Pod("ops/new"), netpol("ops/deny", `{podSelector: {}}`),
+			netpol("shop/n", `{podSelector: {matchLabels: {app: web}}, policyTypes: [Egress], egress: [{to: [{ipBlock: {cidr: 10.0.0.0/8}}]}, {to: [{namespaceSelector: {}}]}]}`)),
+		asks: []ask{{web, "ops/Pod/new", "TCP 80", "unknown unmodelled-kind"}},
+	},
+}
+
 var nodeStories = map[string]story{
 	"FromTheHostNetwork": {
 		reason: "from a pod's own node ingress is always open, and a hostNetwork pod may be on it",

@@ -127,6 +127,12 @@ func TestOpened(t *testing.T) {
 			had:     []runtime.Object{clustertest.Netpol("shop/hole", `{podSelector: {}, ingress: [{}]}`)},
 			created: []runtime.Object{clustertest.Deployment("shop/web", clustertest.Labels("app=web", "tier=frontend", "version=2"))},
 		},
+		"RolloutOfNewLabelsBeforeTheFirstPod": {
+			reason:  "also when the old revision has no pod by which to know it",
+			had:     []runtime.Object{clustertest.Netpol("shop/hole", `{podSelector: {}, ingress: [{}]}`), clustertest.ReplicaSet("shop/web-0", clustertest.ControlledBy("Deployment/web"), clustertest.Labels("app=web", "tier=frontend"))},
+			created: []runtime.Object{clustertest.Deployment("shop/web", clustertest.Labels("app=web", "tier=frontend", "version=2"))},
+			deleted: []runtime.Object{clustertest.Pod("shop/web-1-a")},
+		},
 		"DrainOverAnOldHole": {
 			reason:  "a pod that goes opens nothing",
 			had:     []runtime.Object{clustertest.Netpol("shop/hole", `{podSelector: {}, ingress: [{}]}`)},
@@ -161,6 +167,23 @@ func TestOpened(t *testing.T) {
 				t.Errorf("%s (-want +got):\n%s", tt.reason, diff)
 			}
 		})
+	}
+}
+
+func TestRelabellingANamespaceOutOfTheQuestion(t *testing.T) {
+	dmz, err := cluster.NewSelector(metav1.LabelSelector{MatchLabels: clustertest.Set("env=dmz")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := clustertest.Snapshot(t, append(shop(),
+		clustertest.Namespace("edge", "env=dmz"),
+		clustertest.Pod("edge/proxy"),
+		clustertest.ReplicaSet("edge/gate-1", clustertest.ControlledBy("Rollout/gate")))...)
+	after := clustertest.Apply(t, before, clustertest.Create(t, clustertest.Namespace("edge", "env=trusted"))...)
+	q := connectivity.Query{From: connectivity.Selection{Namespaces: dmz, Pods: cluster.Everything()}, To: selectPods(t, "tier=db")}
+	want := []string{"edge/Pod/proxy -> shop/StatefulSet/db TCP 5432", "edge/Rollout/gate -> shop/StatefulSet/db TCP 5432"}
+	if diff := cmp.Diff(want, lines(connectivity.Opened(before, after, q, connectivity.Options{}))); diff != "" {
+		t.Errorf("the namespace was of the dmz, and its pods still are (-want +got):\n%s", diff)
 	}
 }
 

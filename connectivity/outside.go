@@ -35,11 +35,8 @@ func (e *evaluator) outsideOf(d cluster.Direction, v *cluster.Variant, all regio
 		for _, n := range e.netpols(v, d) {
 			for i := range n.Rules[d] {
 				for _, p := range n.Rules[d][i].Peers {
-					if p.Block == nil {
-						continue
-					}
-					if set := setOf(p.Block.Prefix, p.Block.Except...); set != nil {
-						all = all.cut(set)
+					if p.Block != nil {
+						all = all.cut(setOf(p.Block.Prefix, p.Block.Except...))
 					}
 				}
 			}

@@ -141,6 +141,18 @@ func NewNetpol(np *networkingv1.NetworkPolicy) (*Netpol, error) {
 	return n, errs.ToAggregate()
 }
 
+// addKeys adds the pod label keys that a selector of the netpol mentions.
+func (n *Netpol) addKeys(keys map[string]bool) {
+	n.Selector.addKeys(keys)
+	for _, rules := range n.Rules {
+		for _, r := range rules {
+			for _, p := range r.Peers {
+				p.Pods.addKeys(keys)
+			}
+		}
+	}
+}
+
 // directionsOf applies the API server's default for policyTypes: Ingress always,
 // Egress only when there is an egress rule. So `egress: []` alone isolates for
 // ingress and leaves egress as it was.

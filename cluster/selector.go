@@ -65,6 +65,17 @@ func (s Selector) doubted() Selector {
 	return s
 }
 
+// addKeys adds the label keys on which the answer can depend.
+func (s Selector) addKeys(keys map[string]bool) {
+	if s.compiled == nil {
+		return
+	}
+	requirements, _ := s.compiled.Requirements()
+	for _, r := range requirements {
+		keys[r.Key()] = true
+	}
+}
+
 // SelectsAll reports whether the selector is the empty one.
 func (s Selector) SelectsAll() bool { return s.compiled != nil && s.compiled.Empty() }
 

@@ -27,6 +27,8 @@ type shard struct {
 type ordering struct {
 	once    sync.Once
 	netpols []*Netpol
+	// keys are the pod labels that a selector of the netpols mentions.
+	keys map[string]bool
 }
 
 func (s *shard) clone(name string) *shard {
@@ -84,11 +86,15 @@ func write[K comparable, V any](m *map[K]V, owned *bool, k K, v V, present bool)
 	}
 }
 
-func (s *shard) sortedNetpols() []*Netpol {
+func (s *shard) order() *ordering {
 	s.ordered.once.Do(func() {
 		s.ordered.netpols = slices.SortedFunc(maps.Values(s.netpols), func(a, b *Netpol) int { return cmp.Compare(a.Name, b.Name) })
+		s.ordered.keys = map[string]bool{}
+		for _, n := range s.ordered.netpols {
+			n.addKeys(s.ordered.keys)
+		}
 	})
-	return s.ordered.netpols
+	return s.ordered
 }
 
 func (s *shard) each(yield func(Object) bool) bool {

@@ -17,6 +17,8 @@ type Snapshot struct {
 
 	sortedOnce sync.Once
 	sorted     []string
+	keysOnce   sync.Once
+	keys       []string
 }
 
 // New builds a snapshot of objects, in any order.
@@ -205,7 +207,21 @@ func (s *Snapshot) Netpols(namespace string) []*Netpol {
 	if !ok {
 		return nil
 	}
-	return sh.sortedNetpols()
+	return sh.order().netpols
+}
+
+// SelectorKeys are the pod label keys that a selector of some netpol mentions,
+// sorted: pods of one namespace that agree on them are alike to every netpol. The
+// slice is shared: do not change it.
+func (s *Snapshot) SelectorKeys() []string {
+	s.keysOnce.Do(func() {
+		keys := map[string]bool{}
+		for _, sh := range s.shards {
+			maps.Copy(keys, sh.order().keys)
+		}
+		s.keys = slices.Sorted(maps.Keys(keys))
+	})
+	return s.keys
 }
 
 // Netpol returns a netpol by namespace and name.

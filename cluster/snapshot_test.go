@@ -345,3 +345,15 @@ func refOf(o runtime.Object) cluster.Ref {
 	object, _ := cluster.FromAPI(o)
 	return object.Ref()
 }
+
+func TestSelectorKeys(t *testing.T) {
+	s := clustertest.Snapshot(
+		t,
+		clustertest.Pod("shop/web", clustertest.Labels("never=asked")),
+		clustertest.Netpol("shop/a", `{podSelector: {matchLabels: {app: db}}, ingress: [{from: [{podSelector: {matchExpressions: [{key: role, operator: DoesNotExist}]}, namespaceSelector: {matchLabels: {env: prod}}}]}]}`),
+		clustertest.Netpol("bank/b", `{podSelector: {}, egress: [{to: [{podSelector: {matchLabels: {tier: x}}}, {podSelector: {matchExpressions: [{key: broken, operator: Like}]}}]}]}`),
+	)
+	if diff := cmp.Diff([]string{"app", "role", "tier"}, s.SelectorKeys()); diff != "" {
+		t.Errorf("pod labels that a netpol asks for (-want +got):\n%s", diff)
+	}
+}

@@ -174,7 +174,7 @@ func (x *explainer) side(d cluster.Direction, subject, peer Peer) SideExplanatio
 	isolation := x.isolation(subject.Workload)
 	out.Isolated = isolation.Isolated[d]
 	var sum pair
-	for _, v := range subject.Workload.Variants {
+	for _, v := range x.classes(subject.Workload.Variants) {
 		out.HostNetwork = out.HostNetwork || v.HostNetwork
 		for _, end := range x.ends(d, v, peer) {
 			s := x.towardsEnd(d, v, end)
@@ -202,7 +202,7 @@ type end struct {
 func (x *explainer) ends(d cluster.Direction, subject *cluster.Variant, peer Peer) []end {
 	var out []end
 	if peer.Workload != nil {
-		for _, v := range peer.Workload.Variants {
+		for _, v := range x.classes(peer.Workload.Variants) {
 			out = append(out, end{variant: v})
 		}
 		return out
@@ -233,7 +233,7 @@ func destinationOf(d cluster.Direction, subject *cluster.Variant, peer end) *clu
 func (x *explainer) netpol(d cluster.Direction, n *cluster.Netpol, subject *cluster.Workload, peer Peer) NetpolExplanation {
 	out := NetpolExplanation{Netpol: n}
 	var variants []*cluster.Variant
-	for _, v := range subject.Variants {
+	for _, v := range x.classes(subject.Variants) {
 		if m := n.Selector.Matches(v.Labels); m != cluster.No && !v.HostNetwork {
 			variants = append(variants, v)
 			out.Selects = out.Selects.Or(m)

@@ -92,8 +92,8 @@ type pair struct {
 // sum over pods of each side may be taken before the two are brought together.
 func (e *evaluator) between(from, to []*cluster.Variant) pair {
 	var p pair
-	for _, source := range from {
-		for _, destination := range to {
+	for _, source := range e.classes(from) {
+		for _, destination := range e.classes(to) {
 			egress := e.towards(cluster.Egress, source, destination)
 			ingress := e.towards(cluster.Ingress, destination, source)
 			p.add(egress.open.Intersect(ingress.open), egress.possible().Intersect(ingress.possible()), egress.because, ingress.because)

@@ -33,6 +33,8 @@ type transition struct {
 	query         Query
 	options       Options
 	delta         cluster.Delta
+	// fromWas and toWas remember what the query chose before.
+	fromWas, toWas map[*cluster.Workload][]*cluster.Variant
 }
 
 func (t *transition) opened() []Connection {
@@ -44,18 +46,18 @@ func (t *transition) opened() []Connection {
 	var out []Connection
 	switch {
 	case q.From.external():
-		for w := range affected {
+		for _, to := range t.chosenAmong(q.To, affected) {
 			if t.options.enough(len(out)) {
 				break
 			}
-			out = append(out, t.openedOutside(cluster.Ingress, w, q.To, q.From)...)
+			out = append(out, t.openedOutside(cluster.Ingress, to, q.To, q.From)...)
 		}
 	case q.To.external():
-		for w := range affected {
+		for _, from := range t.chosenAmong(q.From, affected) {
 			if t.options.enough(len(out)) {
 				break
 			}
-			out = append(out, t.openedOutside(cluster.Egress, w, q.From, q.To)...)
+			out = append(out, t.openedOutside(cluster.Egress, from, q.From, q.To)...)
 		}
 	default:
 		out = t.openedBetween(affected)
@@ -106,12 +108,30 @@ func (t *transition) openedPair(from, to chosen) []Connection {
 	if now.possible.Intersect(t.query.ports()).Empty() {
 		return nil
 	}
-	fromWas, toWas := apart(
-		chosen{from.workload, t.variantsBefore(t.query.From, from.workload)},
-		chosen{to.workload, t.variantsBefore(t.query.To, to.workload)})
+	fromWas, toWas := apart(t.fromBefore(from.workload), t.toBefore(to.workload))
 	was := t.before.between(fromWas.variants, toWas.variants)
 	return now.beyond(was, t.before.reasonsOf(fromWas.variants, toWas.variants)).connections(
 		Peer{Workload: from.workload}, Peer{Workload: to.workload}, t.query.ports())
+}
+
+// fromBefore and toBefore are the two sides of the query before the change. A
+// workload is in many pairs, so they are looked up once.
+func (t *transition) fromBefore(w *cluster.Workload) chosen {
+	return t.remember(&t.fromWas, t.query.From, w)
+}
+
+func (t *transition) toBefore(w *cluster.Workload) chosen { return t.remember(&t.toWas, t.query.To, w) }
+
+func (t *transition) remember(known *map[*cluster.Workload][]*cluster.Variant, s Selection, w *cluster.Workload) chosen {
+	if *known == nil {
+		*known = map[*cluster.Workload][]*cluster.Variant{}
+	}
+	variants, ok := (*known)[w]
+	if !ok {
+		variants = t.variantsBefore(s, w)
+		(*known)[w] = variants
+	}
+	return chosen{w, variants}
 }
 
 // beyond is what a pair has that it had not before. The reasons that are not
@@ -137,8 +157,8 @@ func (p pair) beyond(was pair, known map[Reason]PortSet) pair {
 // reasonsOf collects what each side said by itself, whether or not the other agreed.
 func (e *evaluator) reasonsOf(from, to []*cluster.Variant) map[Reason]PortSet {
 	out := map[Reason]PortSet{}
-	for _, source := range from {
-		for _, destination := range to {
+	for _, source := range e.classes(from) {
+		for _, destination := range e.classes(to) {
 			for _, s := range []side{e.towards(cluster.Egress, source, destination), e.towards(cluster.Ingress, destination, source)} {
 				for _, b := range s.because {
 					out[b.Reason] = out[b.Reason].Union(b.Ports)
@@ -149,13 +169,9 @@ func (e *evaluator) reasonsOf(from, to []*cluster.Variant) map[Reason]PortSet {
 	return out
 }
 
-func (t *transition) openedOutside(d cluster.Direction, w *cluster.Workload, inside, outside Selection) []Connection {
-	variants := t.chooseOne(inside, w)
-	if len(variants) == 0 {
-		return nil
-	}
-	now := t.after.outside(d, variants, outside.Block)
-	was := t.before.outside(d, t.variantsBefore(inside, w), outside.Block)
+func (t *transition) openedOutside(d cluster.Direction, subject chosen, inside, outside Selection) []Connection {
+	now := t.after.outside(d, subject.variants, outside.Block)
+	was := t.before.outside(d, t.variantsBefore(inside, subject.workload), outside.Block)
 	var beyond regions
 	for _, r := range now {
 		for _, old := range was {
@@ -168,7 +184,7 @@ func (t *transition) openedOutside(d cluster.Direction, w *cluster.Workload, ins
 			}
 		}
 	}
-	return beyond.connections(d, w, t.query.ports())
+	return beyond.connections(d, subject.workload, t.query.ports())
 }
 
 // affected are the workloads of the newer snapshot whose connections can differ

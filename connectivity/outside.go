@@ -22,7 +22,7 @@ type regions []region
 // cluster nothing has a say, so this side alone decides.
 func (e *evaluator) outside(d cluster.Direction, subjects []*cluster.Variant, block netip.Prefix) regions {
 	out := regions{{addresses: setOf(block)}}
-	for _, v := range subjects {
+	for _, v := range e.classes(subjects) {
 		out = e.outsideOf(d, v, out)
 	}
 	return out

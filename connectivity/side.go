@@ -51,6 +51,7 @@ type evaluator struct {
 	network  []netip.Prefix
 	opening  foreignOpeners
 	selected map[*cluster.Variant]*selected
+	joined   map[listKey][]*cluster.Variant
 }
 
 // selected are the netpols that isolate a variant, by direction.
@@ -62,7 +63,7 @@ type selectedNetpol struct {
 }
 
 func newEvaluator(s *cluster.Snapshot, o Options) *evaluator {
-	return &evaluator{snapshot: s, network: o.PodNetwork, opening: openersOf(s), selected: map[*cluster.Variant]*selected{}}
+	return &evaluator{snapshot: s, network: o.PodNetwork, opening: openersOf(s), selected: map[*cluster.Variant]*selected{}, joined: map[listKey][]*cluster.Variant{}}
 }
 
 func (e *evaluator) netpols(v *cluster.Variant, d cluster.Direction) []selectedNetpol {

@@ -287,6 +287,11 @@ func TestTheEndOfANamespace(t *testing.T) {
 	model.show(t, cluster.Change{After: &cluster.Namespace{Name: "shop", DeletedAt: deleted}})
 	expect(t, controller(t, j, set, namespaceController), 409, "pods left: 1")
 	expect(t, controller(t, j, set, "dev"), 403, "[default-deny]")
+	j.Mode = DryRun
+	if got := controller(t, j, set, namespaceController); !got.Allowed || len(got.Warnings) != 1 || !strings.HasPrefix(got.Warnings[0], "[dry run] NetworkPolicy shop/default-deny has to wait: ") {
+		t.Errorf("a dry run of waiting: %v %q", got.Allowed, got.Warnings)
+	}
+	j.Mode = Enforce
 	now = deleted.Add(terminationPatience)
 	expect(t, controller(t, j, set, namespaceController), 0, "")
 	now = deleted.Add(time.Minute)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -62,20 +63,28 @@ func (v verdict) message() string {
 		parts = append(parts, v.decision.DenialMessage())
 	}
 	switch {
-	case v.err != nil && v.code == http.StatusConflict:
-		parts = append(parts, fmt.Sprintf("%s has to wait: %v", v.decision.Subject, v.err))
-	case v.err != nil:
+	case v.err == nil:
+	case v.code == http.StatusConflict:
+		parts = append(parts, v.waits())
+	default:
 		parts = append(parts, fmt.Sprintf("this change to %s could not be judged, so it is refused: %v", v.decision.Subject, v.err))
 	}
 	return strings.Join(parts, "\n")
 }
+
+// waits says that a change comes too early.
+func (v verdict) waits() string { return fmt.Sprintf("%s has to wait: %v", v.decision.Subject, v.err) }
 
 // warnings are what kubectl shows beside an answer that allows: violations of
 // guardrails that warn, and in a dry run what would have been denied.
 func warnings(v verdict, mode Mode) []string {
 	var lines []string
 	if mode == DryRun {
-		if v.err != nil {
+		switch {
+		case v.err == nil:
+		case v.code == http.StatusConflict:
+			lines = append(lines, "[dry run] "+v.waits())
+		default:
 			lines = append(lines, fmt.Sprintf("[dry run] this change could not be judged: %v", v.err))
 		}
 		for _, d := range v.decision.With(guardrail.Deny) {
@@ -173,7 +182,7 @@ func (j *Judge) record(ctx context.Context, r *admission.Request, v verdict) {
 		guardrails = append(guardrails, x.Guardrail)
 		violations = append(violations, x.Summary())
 	}
-	attributes = append(attributes, "guardrails", guardrails, "violations", violations)
+	attributes = append(attributes, "guardrails", slices.Compact(guardrails), "violations", violations)
 	for _, x := range v.decision.Exempted {
 		attributes = append(attributes, "exemption", x.Exemption)
 	}

@@ -140,3 +140,10 @@ test_doubts_may_be_tolerated if {
 	count(messages) == 1 with input as tolerant
 		with netpol.opened as [connection(web, db, [ingress_rule("shop/a")]), doubtful(web, db, "node-exception", [{"direction": "ingress", "unknown": "node-exception"}])]
 }
+
+# Words may fail; the violation must not: an undefined message would be silence.
+# A template string says <undefined>, where concat and sprintf are undefined.
+test_a_path_that_cannot_be_explained_is_still_a_violation if {
+	odd := {"from": web, "to": db, "ports": [], "because": []}
+	count(messages) == 1 with input as allow_all with netpol.opened as [odd]
+}

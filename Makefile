@@ -71,6 +71,11 @@ control-plane: ## Start a real Kubernetes API on loopback for yourself, until Ct
 image: ## Build the container image with docker
 	docker build --build-arg VERSION=$(VERSION) --tag podcullis-webhook:$(VERSION) .
 
+.PHONY: image-oci
+image-oci: build ## Write the container image without an engine: bin/podcullis-webhook-image (OCI layout) and .tar
+	@$(GO) run ./internal/image/build -out bin/podcullis-webhook-image -tag podcullis-webhook:$(VERSION) -version $(VERSION) \
+		-revision "$$(git rev-parse HEAD 2>/dev/null)" -created "$$(git log -1 --format=%cI 2>/dev/null)" bin/podcullis-webhook
+
 # The tools are pinned in modules of their own, so that they choose no version of ours.
 $(TOOLS)/gotestsum: tools/go.mod tools/go.sum
 	$(GO) build -C tools -o ../$(TOOLS)/ tool

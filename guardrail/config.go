@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/netip"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -41,6 +42,9 @@ type Config struct {
 	podNetwork []netip.Prefix
 	validator  *configValidator
 }
+
+// Network is PodNetwork as parsed.
+func (c *Config) Network() []netip.Prefix { return slices.Clone(c.podNetwork) }
 
 // Exclude are the objects that nobody judges. They stay in the model.
 type Exclude struct {

@@ -30,7 +30,12 @@ type jsonFinding struct {
 }
 
 // FindingsJSON writes findings as a document of kind Findings.
-func FindingsJSON(w io.Writer, findings []Finding) error {
+func FindingsJSON(w io.Writer, findings []Finding) error { return writeJSON(w, findingsOf(findings)) }
+
+// FindingsYAML is FindingsJSON in YAML.
+func FindingsYAML(w io.Writer, findings []Finding) error { return writeYAML(w, findingsOf(findings)) }
+
+func findingsOf(findings []Finding) list[jsonFinding] {
 	doc := list[jsonFinding]{APIVersion, "Findings", []jsonFinding{}}
 	for _, f := range findings {
 		doc.Items = append(doc.Items, jsonFinding{
@@ -43,7 +48,7 @@ func FindingsJSON(w io.Writer, findings []Finding) error {
 			Details:   f.Details,
 		})
 	}
-	return writeJSON(w, doc)
+	return doc
 }
 
 type jsonPeer struct {
@@ -77,6 +82,11 @@ type jsonConnection struct {
 // ConnectionsJSON writes connections as a document of kind Connections.
 func ConnectionsJSON(w io.Writer, connections []connectivity.Connection) error {
 	return writeJSON(w, list[jsonConnection]{APIVersion, "Connections", connectionsOf(connections)})
+}
+
+// ConnectionsYAML is ConnectionsJSON in YAML.
+func ConnectionsYAML(w io.Writer, connections []connectivity.Connection) error {
+	return writeYAML(w, list[jsonConnection]{APIVersion, "Connections", connectionsOf(connections)})
 }
 
 func connectionsOf(connections []connectivity.Connection) []jsonConnection {
@@ -149,6 +159,15 @@ type jsonExplanation struct {
 
 // ExplanationJSON writes an explanation as a document of kind Explanation.
 func ExplanationJSON(w io.Writer, e connectivity.Explanation) error {
+	return writeJSON(w, explanationOf(e))
+}
+
+// ExplanationYAML is ExplanationJSON in YAML.
+func ExplanationYAML(w io.Writer, e connectivity.Explanation) error {
+	return writeYAML(w, explanationOf(e))
+}
+
+func explanationOf(e connectivity.Explanation) jsonExplanation {
 	doc := jsonExplanation{
 		APIVersion, "Explanation", peerOf(e.From), peerOf(e.To), portsOf(e.Asked), e.Verdict.String(), string(e.Unknown),
 		connectionsOf(e.Connections),
@@ -164,7 +183,7 @@ func ExplanationJSON(w io.Writer, e connectivity.Explanation) error {
 		}
 		doc.Sides = append(doc.Sides, j)
 	}
-	return writeJSON(w, doc)
+	return doc
 }
 
 func netpolName(r cluster.Ref) string { return r.Namespace + "/" + r.Name }

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 
+	"sigs.k8s.io/yaml"
+
 	"github.com/podcullis/podcullis/cluster"
 	"github.com/podcullis/podcullis/connectivity"
 	"github.com/podcullis/podcullis/guardrail"
@@ -13,13 +15,25 @@ import (
 // APIVersion is that of every JSON document.
 const APIVersion = "podcullis.io/v1alpha1"
 
-// Location is a place in a file; Line counts from 1.
+// Location is a place in a file, or where else an object comes from.
 type Location struct {
 	File string `json:"file"`
-	Line int    `json:"line"`
+	// Line counts from 1; 0 when the place is the whole of File.
+	Line int `json:"line,omitempty"`
+	// Rendered is set when Line counts in what the file renders to, such as a
+	// chart's template.
+	Rendered bool `json:"rendered,omitempty"`
 }
 
-func (l Location) String() string { return fmt.Sprintf("%s:%d", l.File, l.Line) }
+func (l Location) String() string {
+	switch {
+	case l.Line == 0:
+		return l.File
+	case l.Rendered:
+		return fmt.Sprintf("%s (line %d as rendered)", l.File, l.Line)
+	}
+	return fmt.Sprintf("%s:%d", l.File, l.Line)
+}
 
 // Finding is a violation, the object with which it is reported, and where that is.
 type Finding struct {
@@ -38,6 +52,15 @@ func VerdictOf(list []connectivity.Connection) connectivity.Verdict {
 		verdict = connectivity.VerdictUnknown
 	}
 	return verdict
+}
+
+// writeYAML writes what writeJSON would.
+func writeYAML(w io.Writer, document any) error {
+	text, err := yaml.Marshal(document)
+	if err == nil {
+		_, err = w.Write(text)
+	}
+	return err
 }
 
 func writeJSON(w io.Writer, document any) error {

@@ -38,7 +38,7 @@ func (l *loader) documents(file string, data []byte) {
 		return
 	}
 	if i := invalidUTF8(data); i >= 0 {
-		l.fail(Location{file, 1 + bytes.Count(data[:i], newline)}, "is not UTF-8 text")
+		l.fail(Location{File: file, Line: 1 + bytes.Count(data[:i], newline)}, "is not UTF-8 text")
 		return
 	}
 	// A byte order mark may also stand where two files were joined.
@@ -147,17 +147,17 @@ func (l *loader) parse(file string, c chunk) []document {
 		if err != nil {
 			line, _ = parserError(c, err)
 		}
-		l.fail(Location{file, c.shift + line}, "more than one document without --- between them")
+		l.fail(Location{File: file, Line: c.shift + line}, "more than one document without --- between them")
 		return nil
 	}
 	node := root.Content[0]
 	if dups := duplicates(node, c.shift); len(dups) > 0 {
 		for _, d := range dups {
-			l.fail(Location{file, d.line}, "duplicate key %q, first on line %d", d.key, d.first)
+			l.fail(Location{File: file, Line: d.line}, "duplicate key %q, first on line %d", d.key, d.first)
 		}
 		return nil
 	}
-	return []document{{at: Location{file, c.shift + node.Line}, json: value, node: node, shift: c.shift}}
+	return []document{{at: Location{File: file, Line: c.shift + node.Line}, json: value, node: node, shift: c.shift}}
 }
 
 // jsonDocuments takes a chunk for JSON if it is nothing else: then YAML's rules
@@ -181,7 +181,7 @@ func jsonDocuments(file string, c chunk) ([]document, bool) {
 			return nil, false
 		}
 		line := lines.at(len(c.text) - len(text) + int(dec.InputOffset()) - len(raw))
-		docs = append(docs, document{at: Location{file, line}, json: raw, text: raw, shift: line - 1})
+		docs = append(docs, document{at: Location{File: file, Line: line}, json: raw, text: raw, shift: line - 1})
 	}
 }
 
@@ -218,17 +218,17 @@ var yamlLine = regexp.MustCompile(`^line (\d+): `)
 func (l *loader) syntax(file string, c chunk, err error) {
 	line, reason := parserError(c, err)
 	switch {
-	case bytes.Contains(c.text, []byte("{{")):
-		reason += " (a Helm template? render it first: helm template CHART | podcullis ... -f -)"
+	case bytes.Contains(c.text, []byte("{{")) && !l.rendered:
+		reason += " (a Helm template? podcullis ... --helm CHART renders it)"
 	case strings.HasSuffix(strings.ToLower(file), ".json"):
 		if jsonErr := json.Unmarshal(c.text, new(any)); jsonErr != nil {
 			var at *json.SyntaxError
 			if errors.As(jsonErr, &at) {
 				line = 1 + bytes.Count(c.text[:at.Offset], newline)
 			}
-			l.fail(Location{file, c.shift + line}, "not JSON: %v", jsonErr)
+			l.fail(Location{File: file, Line: c.shift + line}, "not JSON: %v", jsonErr)
 			return
 		}
 	}
-	l.fail(Location{file, c.shift + line}, "not YAML: %s", reason)
+	l.fail(Location{File: file, Line: c.shift + line}, "not YAML: %s", reason)
 }

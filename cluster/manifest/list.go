@@ -80,13 +80,13 @@ func (l *loader) items(d document, items []json.RawMessage) []document {
 		lines := lineCounter{text: d.text, line: 1 + d.shift}
 		for i, item := range items {
 			line := lines.at(offsets[i])
-			docs[i] = document{at: Location{d.at.File, line}, json: item, text: item, shift: line - 1}
+			docs[i] = document{at: Location{File: d.at.File, Line: line}, json: item, text: item, shift: line - 1}
 		}
 		return docs
 	}
 	for i, item := range items {
 		node := lookup(d.node, fmt.Sprintf("items[%d]", i))
-		docs[i] = document{at: Location{d.at.File, d.shift + node.line}, json: item, node: node.value, shift: d.shift}
+		docs[i] = document{at: Location{File: d.at.File, Line: d.shift + node.line}, json: item, node: node.value, shift: d.shift}
 		if node.value == nil {
 			docs[i].node = &yamlnode.Node{}
 		}

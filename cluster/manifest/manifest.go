@@ -25,12 +25,18 @@ type Location struct {
 	File string
 	// Line counts from 1; 0 when the place is the whole file.
 	Line int
+	// Rendered is set when Line counts in what the file renders to, such as a
+	// chart's template.
+	Rendered bool
 }
 
 // String is the location as compilers print it: "shop.yaml:12".
 func (l Location) String() string {
-	if l.Line == 0 {
+	switch {
+	case l.Line == 0:
 		return l.File
+	case l.Rendered:
+		return fmt.Sprintf("%s (line %d as rendered)", l.File, l.Line)
 	}
 	return fmt.Sprintf("%s:%d", l.File, l.Line)
 }
@@ -77,6 +83,24 @@ type Set struct {
 	index map[cluster.Ref]int
 }
 
+// Text is a manifest in memory: what a template of a chart renders to.
+type Text struct {
+	// Name is the file that it comes from.
+	Name string
+	Data []byte
+	// Namespace is that of the objects that name none; empty means "default".
+	Namespace string
+}
+
+// Input is what Read reads.
+type Input struct {
+	// Sources are files, directories and "-", as Load takes them.
+	Sources []string
+	Stdin   io.Reader
+	// Texts come after the sources.
+	Texts []Text
+}
+
 // Load reads the sources, in order: a file, a directory (all its *.yaml, *.yml
 // and *.json files and those of its subdirectories, sorted, without hidden
 // directories), or "-" for stdin. A file that two sources name is read once.
@@ -85,14 +109,26 @@ type Set struct {
 // sources are fine but hold no object for the model, the error is ErrNothing and
 // the Set is returned with it.
 func Load(sources []string, stdin io.Reader) (*Set, error) {
-	l := newLoader(stdin)
-	for _, s := range sources {
+	return Read(Input{Sources: sources, Stdin: stdin})
+}
+
+// Read is Load with manifests that are in memory.
+func Read(in Input) (*Set, error) {
+	l := newLoader(in.Stdin)
+	for _, s := range in.Sources {
 		l.source(s)
+	}
+	for _, t := range in.Texts {
+		l.text(t)
 	}
 	if len(l.errs) > 0 {
 		return nil, l.errs
 	}
 	if len(l.set.Objects) == 0 {
+		sources := in.Sources
+		for _, t := range in.Texts {
+			sources = append(sources[:len(sources):len(sources)], t.Name)
+		}
 		return l.set, l.nothing(sources)
 	}
 	return l.set, nil
@@ -121,12 +157,18 @@ func (s *Set) add(o Object) {
 	s.Objects = append(s.Objects, o)
 }
 
+// maxNamed bounds how many sources an error names.
+const maxNamed = 5
+
 // nothing says why there is nothing to evaluate.
 func (l *loader) nothing(sources []string) error {
 	if len(sources) == 0 {
 		return fmt.Errorf("%w: no file, directory or - was given", ErrNothing)
 	}
 	names := strings.Join(sources, ", ")
+	if n := len(sources) - maxNamed; n > 1 {
+		names = fmt.Sprintf("%s and %d more", strings.Join(sources[:maxNamed], ", "), n)
+	}
 	if len(l.set.Skipped) == 0 {
 		return fmt.Errorf("%w: no Kubernetes objects in %s", ErrNothing, names)
 	}

@@ -221,7 +221,7 @@ spec: {}
 			sources: []string{"d"},
 			objects: []string{"d/a.yaml:1 default/NetworkPolicy/a"},
 			skipped: map[string]int{"Kustomization.kustomize.config.k8s.io": 1},
-			notes:   []string{"d/kustomization.yaml:1 the manifests beside it are read as they are; to judge what kustomize makes of them: kubectl kustomize DIR | podcullis ... -f -"},
+			notes:   []string{"d/kustomization.yaml:1 the manifests beside it are read as they are; to judge what kustomize makes of them: podcullis ... -k DIR"},
 		},
 		"OtherPolicyAPIs": {
 			reason: "what the model does not understand is in it all the same",

@@ -84,14 +84,17 @@ func (l *loader) kind(d document, fields map[string]json.RawMessage) (schema.Gro
 // otherTool deals with the files of tools that make manifests. Reading what they
 // are made from is not reading what they make.
 func (l *loader) otherTool(d document, fields map[string]json.RawMessage) bool {
+	if l.rendered {
+		return false
+	}
 	switch filepath.Base(d.at.File) {
 	case "kustomization.yaml", "kustomization.yml":
 		l.set.Skipped["Kustomization.kustomize.config.k8s.io"]++
-		l.set.Notes = append(l.set.Notes, Note{d.at, "the manifests beside it are read as they are; to judge what kustomize makes of them: kubectl kustomize DIR | podcullis ... -f -"})
+		l.set.Notes = append(l.set.Notes, Note{d.at, "the manifests beside it are read as they are; to judge what kustomize makes of them: podcullis ... -k DIR"})
 		return true
 	case "Chart.yaml":
 		if _, ok := fields["kind"]; !ok {
-			l.fail(d.at, "a Helm chart: render it first: helm template CHART | podcullis ... -f -")
+			l.fail(d.at, "a Helm chart, and no manifests: podcullis ... --helm %s", filepath.Dir(d.at.File))
 			return true
 		}
 	}
@@ -112,7 +115,7 @@ func (l *loader) modelled(d document, gvk schema.GroupVersionKind) {
 	meta := api.(metav1.Object)
 	namespace := ""
 	if gvk.Kind != "Namespace" {
-		namespace = namespaceOf(meta)
+		namespace = l.settle(meta)
 	}
 	if len(problems) > 0 {
 		// What was decoded before the error may name the object.
@@ -142,7 +145,7 @@ func (l *loader) foreign(d document, gvk schema.GroupVersionKind) {
 	}
 	namespace := meta.Namespace
 	if foreignNamespaced(gvk.Kind) {
-		namespace = namespaceOf(&meta)
+		namespace = l.settle(&meta)
 	}
 	if len(problems) > 0 {
 		l.problems(d, gvk, namespace, &meta, problems)
@@ -157,6 +160,7 @@ func (l *loader) foreign(d document, gvk schema.GroupVersionKind) {
 // keep adds an object, unless there is one of that identity.
 func (l *loader) keep(d document, o Object) {
 	o.Location = d.at
+	o.Location.Rendered = l.rendered
 	var compact bytes.Buffer
 	if err := json.Compact(&compact, d.json); err != nil {
 		l.fail(d.at, "not JSON: %v", err)
@@ -172,6 +176,15 @@ func (l *loader) keep(d document, o Object) {
 		return
 	}
 	l.set.add(o)
+}
+
+// settle gives an object of a text the text's namespace if it names none, and
+// returns the one it is in.
+func (l *loader) settle(m metav1.Object) string {
+	if m.GetNamespace() == "" && l.namespace != "" {
+		m.SetNamespace(l.namespace)
+	}
+	return namespaceOf(m)
 }
 
 func namespaceOf(m metav1.Object) string {

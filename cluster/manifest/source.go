@@ -26,6 +26,9 @@ type loader struct {
 	set   *Set
 	errs  Errors
 	read  map[string]bool // real paths of the files that were read, and "-"
+	// While a text is read: that it is one, and the namespace of its objects.
+	rendered  bool
+	namespace string
 }
 
 func newLoader(stdin io.Reader) *loader {
@@ -65,6 +68,20 @@ func (l *loader) standardInput() {
 		return
 	}
 	l.content(stdinSource, l.stdin)
+}
+
+// text reads a manifest in memory.
+func (l *loader) text(t Text) {
+	l.rendered, l.namespace = true, t.Namespace
+	errs, notes := len(l.errs), len(l.set.Notes)
+	l.documents(t.Name, t.Data)
+	for _, err := range l.errs[errs:] {
+		err.Location.Rendered = true
+	}
+	for i := range l.set.Notes[notes:] {
+		l.set.Notes[notes+i].Location.Rendered = true
+	}
+	l.rendered, l.namespace = false, ""
 }
 
 // directory reads the manifests below a directory and tells how many there are.

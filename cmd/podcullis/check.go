@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"io"
 	"os"
 	"time"
 
@@ -15,8 +16,10 @@ import (
 )
 
 func (p *program) check() *cobra.Command {
-	var sources, policyDirs []string
-	var config, output string
+	var sources sources
+	outputs := outputs{formats: []string{"text", "json", "yaml"}}
+	var policyDirs []string
+	var config string
 	c := &cobra.Command{
 		Use:   "check -f FILE|DIR|- [--config FILE] [--policy-dir DIR]",
 		Short: "Judge manifests by guardrails",
@@ -28,14 +31,14 @@ guardrails with action audit are listed, and do not count for the exit code.`,
   helm template ./chart | podcullis check -f -`,
 		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			if err := oneOf("output", output, "text", "json"); err != nil {
+			if err := outputs.parse(); err != nil {
 				return err
 			}
 			engine, err := p.engine(config, policyDirs)
 			if err != nil {
 				return err
 			}
-			set, snapshot, err := p.load(sources)
+			in, err := p.load(c.Context(), &sources)
 			if err != nil {
 				return err
 			}
@@ -45,26 +48,26 @@ guardrails with action audit are listed, and do not count for the exit code.`,
 					p.say("note: exemption %s expired after %s and exempts nothing any more: %s", x.Name, x.Expires, x.Reason)
 				}
 			}
-			found, evalErr := audit.Run(c.Context(), engine, items(set), snapshot, guardrail.CLI, now)
+			found, evalErr := audit.Run(c.Context(), engine, items(in.set), in.snapshot, guardrail.CLI, now)
 			if errors.Is(evalErr, audit.ErrNothing) {
 				return hint(evalErr, "look at exclude and match in the configuration, and at the namespaces of the manifests")
 			}
-			findings := located(found, set)
-			write := func() error { return report.FindingsText(p.stdout, findings, p.style()) }
-			if output == "json" {
-				write = func() error { return report.FindingsJSON(p.stdout, findings) }
-			}
-			if err := write(); err != nil {
+			findings := located(found, in.set)
+			if err := outputs.write(p, writers{
+				"text": func(w io.Writer, s report.Style) error { return report.FindingsText(w, findings, s) },
+				"json": func(w io.Writer, _ report.Style) error { return report.FindingsJSON(w, findings) },
+				"yaml": func(w io.Writer, _ report.Style) error { return report.FindingsYAML(w, findings) },
+			}); err != nil {
 				return err
 			}
 			if evalErr != nil {
 				return hint(evalErr, "what is listed above is incomplete: correct the guardrail, or its parameters")
 			}
-			return p.conclude(c, findings, len(set.Objects), len(engine.Guardrails()))
+			return p.conclude(c, findings, len(in.set.Objects), len(engine.Guardrails()))
 		},
 	}
-	addManifestFlag(c, &sources)
-	addOutputFlag(c, &output)
+	sources.addFlags(c)
+	outputs.addFlags(c)
 	c.Flags().StringVar(&config, "config", "", "the `file` that says which guardrails apply to what; without it, the embedded default")
 	c.Flags().StringArrayVar(&policyDirs, "policy-dir", nil, "a `directory` with Rego guardrails beside the embedded ones; repeatable")
 	return c
@@ -153,7 +156,7 @@ func located(found []audit.Finding, set *manifest.Set) []report.Finding {
 	for _, f := range found {
 		r := report.Finding{Violation: f.Violation, Object: f.Object}
 		if o, ok := set.Lookup(f.Object); ok {
-			r.Location = report.Location{File: o.Location.File, Line: o.Location.Line}
+			r.Location = report.Location(o.Location)
 		}
 		out = append(out, r)
 	}

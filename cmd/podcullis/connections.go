@@ -1,6 +1,8 @@
 package main
 
 import (
+	"io"
+
 	"github.com/spf13/cobra"
 
 	"github.com/podcullis/podcullis/connectivity"
@@ -8,8 +10,10 @@ import (
 )
 
 func (p *program) connections() *cobra.Command {
-	var sources []string
-	var output, expect string
+	var sources sources
+	var network network
+	outputs := outputs{formats: []string{"text", "json", "yaml"}}
+	var expect string
 	c := &cobra.Command{
 		Use:   "connections -f FILE|DIR|-",
 		Short: "List who can talk to whom",
@@ -20,38 +24,42 @@ listed is blocked. Connections of a workload with itself are left out.`,
 		Example: `  podcullis connections -f deploy/
   podcullis connections -f deploy/ -o json | jq '.items[] | select(.to.name == "db")'`,
 		Args: noArgs,
-		RunE: func(*cobra.Command, []string) error {
-			if err := oneOf("output", output, "text", "json"); err != nil {
+		RunE: func(c *cobra.Command, _ []string) error {
+			if err := outputs.parse(); err != nil {
 				return err
 			}
 			if err := oneOf("expect", expect, "", "open", "blocked"); err != nil {
 				return err
 			}
-			_, snapshot, err := p.load(sources)
+			options, err := network.options()
 			if err != nil {
 				return err
 			}
-			list := connectivity.Connections(snapshot, connectivity.Options{})
-			if output == "json" {
-				err = report.ConnectionsJSON(p.stdout, list)
-			} else {
-				if len(list) > 0 {
-					err = report.ConnectionsText(p.stdout, list)
-				}
+			in, err := p.load(c.Context(), &sources)
+			if err != nil {
+				return err
+			}
+			list := connectivity.Connections(in.snapshot, options)
+			if err := outputs.write(p, writers{
+				"text": func(w io.Writer, _ report.Style) error { return report.ConnectionsText(w, list) },
+				"json": func(w io.Writer, _ report.Style) error { return report.ConnectionsJSON(w, list) },
+				"yaml": func(w io.Writer, _ report.Style) error { return report.ConnectionsYAML(w, list) },
+			}); err != nil {
+				return err
+			}
+			if outputs.toStdout("text") {
 				workloads := 0
-				for range snapshot.AllWorkloads() {
+				for range in.snapshot.AllWorkloads() {
 					workloads++
 				}
 				p.say("%s between %s and the outside; `%s explain -f ... FROM TO` says why one is open or blocked", number(len(list), "connection"), number(workloads, "workload"), p.name)
 			}
-			if err != nil {
-				return err
-			}
 			return p.expected(expect, report.VerdictOf(list))
 		},
 	}
-	addManifestFlag(c, &sources)
-	addOutputFlag(c, &output)
+	sources.addFlags(c)
+	network.addFlags(c)
+	outputs.addFlags(c)
 	addExpectFlag(c, &expect, "`open` or blocked: exit 1 when no connection is listed, or when one is (unknown counts as open)")
 	return c
 }

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"text/tabwriter"
 
@@ -14,12 +16,15 @@ import (
 )
 
 type explainOptions struct {
-	sources, policyDirs       []string
-	output, expect, namespace string
+	sources           sources
+	network           network
+	outputs           outputs
+	policyDirs        []string
+	expect, namespace string
 }
 
 func (p *program) explain() *cobra.Command {
-	var o explainOptions
+	o := explainOptions{outputs: outputs{formats: []string{"text", "json", "yaml"}}}
 	c := &cobra.Command{
 		Use:   "explain -f FILE|DIR|- FROM TO [PORT/PROTO] | GUARDRAIL [-n NAMESPACE]",
 		Short: "Say why a path is open or blocked, or what a guardrail wants",
@@ -34,52 +39,57 @@ default-deny also the NetworkPolicy that satisfies it (-o yaml prints only that)
 		Example: `  podcullis explain -f deploy/ shop/frontend shop/db 5432/TCP --expect blocked
   podcullis explain -f deploy/ shop/Deployment/frontend 10.0.0.0/8
   podcullis explain default-deny -n shop -o yaml | kubectl apply -f -`,
-		RunE: func(_ *cobra.Command, args []string) error {
+		RunE: func(c *cobra.Command, args []string) error {
 			if err := oneOf("expect", o.expect, "", "open", "blocked"); err != nil {
 				return err
 			}
 			switch {
 			case len(args) == 1:
-				return p.explainGuardrail(args[0], o)
+				return p.explainGuardrail(args[0], &o)
 			case len(args) == 2 || len(args) == 3:
-				return p.explainPath(args, o)
+				return p.explainPath(c.Context(), args, &o)
 			}
 			return hint(fmt.Errorf("want FROM TO [PORT/PROTO], or a GUARDRAIL; got %s", number(len(args), "argument")), "`%s explain --help` shows examples", p.name)
 		},
 	}
-	addManifestFlag(c, &o.sources)
-	c.Flags().StringVarP(&o.output, "output", "o", "text", "the `format`: text or json; of default-deny: text or yaml")
+	o.sources.addFlags(c)
+	o.network.addFlags(c)
+	o.outputs.addFlags(c)
 	c.Flags().StringArrayVar(&o.policyDirs, "policy-dir", nil, "a `directory` with Rego guardrails beside the embedded ones; repeatable")
 	c.Flags().StringVarP(&o.namespace, "namespace", "n", "default", "the `namespace` of the NetworkPolicy that explains default-deny")
 	addExpectFlag(c, &o.expect, "`open` or blocked: exit 1 when the path is the other one (unknown counts as open)")
 	return c
 }
 
-func (p *program) explainPath(args []string, o explainOptions) error {
-	if err := oneOf("output", o.output, "text", "json"); err != nil {
+func (p *program) explainPath(ctx context.Context, args []string, o *explainOptions) error {
+	if err := o.outputs.parse(); err != nil {
 		return err
 	}
-	_, snapshot, err := p.load(o.sources)
+	options, err := o.network.options()
 	if err != nil {
 		return err
 	}
-	explanation, err := explainPath(snapshot, args)
+	in, err := p.load(ctx, &o.sources)
 	if err != nil {
 		return err
 	}
-	if o.output == "json" {
-		err = report.ExplanationJSON(p.stdout, explanation)
-	} else {
-		err = report.ExplanationText(p.stdout, explanation, p.style())
-	}
+	explanation, err := explainPath(in.snapshot, args, options)
 	if err != nil {
+		return err
+	}
+	if err := o.outputs.write(p, writers{
+		"text": func(w io.Writer, s report.Style) error { return report.ExplanationText(w, explanation, s) },
+		"json": func(w io.Writer, _ report.Style) error { return report.ExplanationJSON(w, explanation) },
+		"yaml": func(w io.Writer, _ report.Style) error { return report.ExplanationYAML(w, explanation) },
+	}); err != nil {
 		return err
 	}
 	return p.expected(o.expect, explanation.Verdict)
 }
 
-func (p *program) explainGuardrail(id string, o explainOptions) error {
-	if err := oneOf("output", o.output, "text", "yaml"); err != nil {
+func (p *program) explainGuardrail(id string, o *explainOptions) error {
+	o.outputs.formats = []string{"text", "yaml"}
+	if err := o.outputs.parse(); err != nil {
 		return err
 	}
 	if o.expect != "" {
@@ -104,14 +114,16 @@ func (p *program) explainGuardrail(id string, o explainOptions) error {
 	if id == "default-deny" {
 		manifest = fmt.Sprintf(defaultDeny, o.namespace)
 	}
-	if o.output == "yaml" {
-		if manifest == "" {
-			return hint(fmt.Errorf("no single manifest satisfies %s", id), "leave out -o yaml")
-		}
-		_, err := fmt.Fprint(p.stdout, manifest)
-		return err
-	}
-	return p.describe(g, manifest)
+	return o.outputs.write(p, writers{
+		"text": func(w io.Writer, _ report.Style) error { return describe(w, g, manifest) },
+		"yaml": func(w io.Writer, _ report.Style) error {
+			if manifest == "" {
+				return hint(fmt.Errorf("no single manifest satisfies %s", id), "leave out -o yaml")
+			}
+			_, err := fmt.Fprint(w, manifest)
+			return err
+		},
+	})
 }
 
 const defaultDeny = `apiVersion: networking.k8s.io/v1
@@ -124,15 +136,15 @@ spec:
   policyTypes: [Ingress, Egress]
 `
 
-func (p *program) describe(g *guardrail.Guardrail, manifest string) error {
+func describe(w io.Writer, g *guardrail.Guardrail, manifest string) error {
 	kinds := strings.Join(g.Kinds, ", ")
 	if kinds == "" {
 		kinds = "every kind"
 	}
-	fmt.Fprintf(p.stdout, "%s (%s)\n\n%s\n\nSeverity: %s\nJudges: %s\n", g.Title, g.ID, g.Description, g.Severity, kinds)
+	fmt.Fprintf(w, "%s (%s)\n\n%s\n\nSeverity: %s\nJudges: %s\n", g.Title, g.ID, g.Description, g.Severity, kinds)
 	if parameters := g.Parameters(); len(parameters) > 0 {
-		fmt.Fprintln(p.stdout)
-		t := tabwriter.NewWriter(p.stdout, 0, 0, 3, ' ', 0)
+		fmt.Fprintln(w)
+		t := tabwriter.NewWriter(w, 0, 0, 3, ' ', 0)
 		fmt.Fprintln(t, "PARAMETER\tTYPE\tDEFAULT\tDESCRIPTION")
 		for _, x := range parameters {
 			value := x.Default
@@ -146,7 +158,7 @@ func (p *program) describe(g *guardrail.Guardrail, manifest string) error {
 		}
 	}
 	if manifest != "" {
-		fmt.Fprintf(p.stdout, "\nThis NetworkPolicy satisfies it; then allow what is needed, DNS first:\n\n%s", manifest)
+		fmt.Fprintf(w, "\nThis NetworkPolicy satisfies it; then allow what is needed, DNS first:\n\n%s", manifest)
 	}
 	return nil
 }

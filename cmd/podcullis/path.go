@@ -11,7 +11,7 @@ import (
 )
 
 // explainPath answers FROM TO [PORT/PROTO].
-func explainPath(s *cluster.Snapshot, args []string) (connectivity.Explanation, error) {
+func explainPath(s *cluster.Snapshot, args []string, o connectivity.Options) (connectivity.Explanation, error) {
 	var none connectivity.Explanation
 	from, err := findPeer(s, args[0])
 	if err != nil {
@@ -30,7 +30,7 @@ func explainPath(s *cluster.Snapshot, args []string) (connectivity.Explanation, 
 			return none, err
 		}
 	}
-	return connectivity.Explain(s, from, to, asked, connectivity.Options{}), nil
+	return connectivity.Explain(s, from, to, asked, o), nil
 }
 
 // findPeer reads namespace/name, namespace/Kind/name or a CIDR.

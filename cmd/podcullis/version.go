@@ -3,36 +3,43 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"runtime"
 	"runtime/debug"
 
 	"github.com/spf13/cobra"
+
+	"github.com/podcullis/podcullis/report"
 )
 
 // version is set by -ldflags "-X main.version=...".
 var version string
 
 func (p *program) version() *cobra.Command {
-	var output string
+	outputs := outputs{formats: []string{"text", "json"}}
 	c := &cobra.Command{
 		Use:   "version",
 		Short: "Print the version, and those of what it is built with",
 		Args:  noArgs,
 		RunE: func(*cobra.Command, []string) error {
-			if err := oneOf("output", output, "text", "json"); err != nil {
+			if err := outputs.parse(); err != nil {
 				return err
 			}
 			v := build()
-			if output == "json" {
-				e := json.NewEncoder(p.stdout)
-				e.SetIndent("", "  ")
-				return e.Encode(v)
-			}
-			fmt.Fprintf(p.stdout, "podcullis %s\ncommit %s\ngo %s\nopa %s\nkubernetes %s\n", v.Version, v.Commit, v.Go, v.OPA, v.Kubernetes)
-			return nil
+			return outputs.write(p, writers{
+				"text": func(w io.Writer, _ report.Style) error {
+					_, err := fmt.Fprintf(w, "podcullis %s\ncommit %s\ngo %s\nopa %s\nkubernetes %s\n", v.Version, v.Commit, v.Go, v.OPA, v.Kubernetes)
+					return err
+				},
+				"json": func(w io.Writer, _ report.Style) error {
+					e := json.NewEncoder(w)
+					e.SetIndent("", "  ")
+					return e.Encode(v)
+				},
+			})
 		},
 	}
-	addOutputFlag(c, &output)
+	outputs.addFlags(c)
 	return c
 }
 

@@ -1,0 +1,97 @@
+{{- define "podcullis.name" -}}
+{{- default .Chart.Name .Values.nameOverride | trunc 50 | trimSuffix "-" -}}
+{{- end -}}
+
+{{/* The name of the release's objects; 50 characters, so that suffixes fit into 63. */}}
+{{- define "podcullis.fullname" -}}
+{{- $name := include "podcullis.name" . -}}
+{{- if .Values.fullnameOverride -}}
+{{- .Values.fullnameOverride | trunc 50 | trimSuffix "-" -}}
+{{- else if contains $name .Release.Name -}}
+{{- .Release.Name | trunc 50 | trimSuffix "-" -}}
+{{- else -}}
+{{- printf "%s-%s" .Release.Name $name | trunc 50 | trimSuffix "-" -}}
+{{- end -}}
+{{- end -}}
+
+{{/* The name of a cluster-scoped object: releases in two namespaces must not share it. */}}
+{{- define "podcullis.clusterName" -}}
+{{- $name := include "podcullis.fullname" . -}}
+{{- if eq $name .Release.Namespace -}}{{ $name }}{{- else -}}{{ printf "%s-%s" $name .Release.Namespace | trunc 253 }}{{- end -}}
+{{- end -}}
+
+{{- define "podcullis.serviceAccount" -}}
+{{- default (include "podcullis.fullname" .) .Values.serviceAccount.name -}}
+{{- end -}}
+
+{{- define "podcullis.selectorLabels" -}}
+app.kubernetes.io/name: {{ include "podcullis.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end -}}
+
+{{/* The labels of every object; those that select pods add a component. */}}
+{{- define "podcullis.labels" -}}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+app.kubernetes.io/part-of: podcullis
+{{ include "podcullis.selectorLabels" . }}
+{{- with .Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{- define "podcullis.image" -}}
+{{- if .Values.image.digest -}}
+{{ .Values.image.repository }}@{{ .Values.image.digest }}
+{{- else -}}
+{{ .Values.image.repository }}:{{ default .Chart.AppVersion .Values.image.tag }}
+{{- end -}}
+{{- end -}}
+
+{{/* The Secret with tls.crt and tls.key. */}}
+{{- define "podcullis.certificateSecret" -}}
+{{- if eq .Values.certificates.mode "existing" -}}
+{{- required "certificates.mode existing needs certificates.existing.secretName: the Secret with tls.crt and tls.key" .Values.certificates.existing.secretName -}}
+{{- else -}}
+{{- include "podcullis.fullname" . }}-tls
+{{- end -}}
+{{- end -}}
+
+{{/* The names by which the API server may call the Service, one a line. */}}
+{{- define "podcullis.dnsNames" -}}
+{{- $service := printf "%s.%s.svc" (include "podcullis.fullname" .) .Release.Namespace -}}
+- {{ $service }}
+- {{ $service }}.cluster.local
+{{- end -}}
+
+{{/* 90 % of the memory limit in bytes, for GOMEMLIMIT; nothing without a limit. */}}
+{{- define "podcullis.goMemoryLimit" -}}
+{{- $limits := dig "limits" dict .Values.resources -}}
+{{- with get $limits "memory" -}}
+{{- $text := toString . -}}
+{{- $unit := regexFind "[A-Za-z]*$" $text -}}
+{{- $units := dict "" 1 "k" 1000 "M" 1000000 "G" 1000000000 "Ki" 1024 "Mi" 1048576 "Gi" 1073741824 -}}
+{{- if or (not (hasKey $units $unit)) (not (regexMatch "^[0-9]+(\\.[0-9]+)?[A-Za-z]*$" $text)) -}}
+{{- fail (printf "resources.limits.memory: want a number with k, M, G, Ki, Mi or Gi, such as 512Mi, got %q" $text) -}}
+{{- end -}}
+{{- mulf (trimSuffix $unit $text | float64) (get $units $unit | float64) 0.9 | floor | int64 -}}
+{{- end -}}
+{{- end -}}
+
+{{/* What the pods of the release have in common: the webhook, its test and the job at the end. */}}
+{{- define "podcullis.podSecurityContext" -}}
+runAsNonRoot: true
+runAsUser: 65532
+runAsGroup: 65532
+fsGroup: 65532
+seccompProfile:
+  type: RuntimeDefault
+{{- end -}}
+
+{{- define "podcullis.containerSecurityContext" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+capabilities:
+  drop: [ALL]
+{{- end -}}

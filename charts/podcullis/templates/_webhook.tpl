@@ -1,0 +1,53 @@
+{{/* What the two webhooks have in common. Namespaces are left out by a label that
+the API server sets, so that nobody else can leave one out. */}}
+{{- define "podcullis.webhook" -}}
+{{- $c := .context -}}
+{{- $e := .entry -}}
+admissionReviewVersions: [v1]
+sideEffects: None
+matchPolicy: Equivalent
+failurePolicy: {{ $e.failurePolicy }}
+timeoutSeconds: {{ $e.timeoutSeconds }}
+clientConfig:
+  service:
+    namespace: {{ $c.Release.Namespace }}
+    name: {{ include "podcullis.fullname" $c }}
+    path: /validate
+    port: {{ $c.Values.service.port }}
+  {{- with $c.Values.certificates.existing.caBundle }}
+  {{- if eq $c.Values.certificates.mode "existing" }}
+  caBundle: {{ b64enc . }}
+  {{- end }}
+  {{- end }}
+namespaceSelector:
+  {{- with $e.namespaceSelector.matchLabels }}
+  matchLabels:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  matchExpressions:
+  - key: kubernetes.io/metadata.name
+    operator: NotIn
+    values:
+      {{- concat (list $c.Release.Namespace) $e.excludedNamespaces | uniq | toYaml | nindent 6 }}
+  {{- with $e.namespaceSelector.matchExpressions }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
+{{- with $e.objectSelector }}
+objectSelector:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with $e.matchConditions }}
+matchConditions:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end -}}
+
+{{/* The drain's seconds, 5 more for what is in flight and 15 to spare. */}}
+{{- define "podcullis.gracePeriod" -}}
+{{- $d := .Values.drainTimeout -}}
+{{- $seconds := 0 -}}
+{{- range regexFindAll "[0-9]+[ms]" $d -1 -}}
+{{- $seconds = add $seconds (mul (regexFind "[0-9]+" .) (ternary 60 1 (hasSuffix "m" .))) -}}
+{{- end -}}
+{{- add $seconds 20 -}}
+{{- end -}}

@@ -31,9 +31,16 @@ type NamespaceDelta struct {
 // that changed.
 func (s *Snapshot) Since(before *Snapshot) Delta {
 	d := Delta{Everything: !maps.EqualFunc(s.foreign, before.foreign, func(a, b *Foreign) bool { return a == b })}
-	for _, name := range s.names() {
-		if now, was := s.shards[name], before.shards[name]; now != was {
-			d.Namespaces = append(d.Namespaces, now.since(was))
+	was := before.shards
+	for _, now := range s.shards {
+		for len(was) > 0 && was[0].namespace.Name < now.namespace.Name {
+			was = was[1:]
+		}
+		switch {
+		case len(was) == 0 || was[0].namespace.Name != now.namespace.Name:
+			d.Namespaces = append(d.Namespaces, now.since(nil))
+		case was[0] != now:
+			d.Namespaces = append(d.Namespaces, now.since(was[0]))
 		}
 	}
 	return d
@@ -42,12 +49,13 @@ func (s *Snapshot) Since(before *Snapshot) Delta {
 func (s *shard) since(was *shard) NamespaceDelta {
 	d := NamespaceDelta{Name: s.namespace.Name}
 	if was == nil {
-		was = (*shard)(nil).clone(d.Name)
+		was = newShard(d.Name)
 		d.Relabelled = true
 	}
 	d.Relabelled = d.Relabelled || !maps.Equal(s.namespace.Labels, was.namespace.Labels)
-	d.Netpols = append(replaced(s.netpols, was.netpols), replaced(was.netpols, s.netpols)...)
-
+	if s.ordering != was.ordering {
+		d.Netpols = append(replaced(s.netpols, was.netpols), replaced(was.netpols, s.netpols)...)
+	}
 	d.Workloads = s.changed(was)
 	return d
 }
@@ -55,13 +63,13 @@ func (s *shard) since(was *shard) NamespaceDelta {
 // changed lists the workloads that were not there, or not like this, in an
 // earlier version of the shard.
 func (s *shard) changed(was *shard) []*Workload {
-	if s.folded == was.folded {
+	if s.folding == was.folding {
 		return nil
 	}
 	before := was.fold().byRef
 	var out []*Workload
 	for _, w := range s.fold().sorted {
-		if old, ok := before[w.Ref]; !ok || !w.equal(old) {
+		if old, ok := before[w.Ref]; !ok || (w != old && !w.equal(old)) {
 			out = append(out, w)
 		}
 	}

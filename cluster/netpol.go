@@ -2,7 +2,9 @@ package cluster
 
 import (
 	"fmt"
+	"maps"
 	"net/netip"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
@@ -35,6 +37,8 @@ type Netpol struct {
 	// Rules are indexed by Direction. A direction that the netpol does not
 	// isolate has none: the API ignores that section.
 	Rules [2][]NetpolRule
+	// keys are the pod label keys that its selectors mention, sorted.
+	keys []string
 }
 
 // Ref implements Object.
@@ -138,6 +142,9 @@ func NewNetpol(np *networkingv1.NetworkPolicy) (*Netpol, error) {
 			n.Rules[d] = nil
 		}
 	}
+	keys := map[string]bool{}
+	n.addKeys(keys)
+	n.keys = slices.Sorted(maps.Keys(keys))
 	return n, errs.ToAggregate()
 }
 

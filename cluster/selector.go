@@ -1,6 +1,8 @@
 package cluster
 
 import (
+	"unique"
+
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 )
@@ -27,11 +29,29 @@ type Selector struct {
 	compiled labels.Selector // nil when it does not parse
 	broken   bool
 	source   *metav1.LabelSelector
+	key      unique.Handle[string]
+}
+
+// Key is equal for selectors that give equal answers because they say the same;
+// the zero Key is that of the zero Selector. Selectors are many and their texts
+// are few, so each text is held once.
+func (s Selector) Key() unique.Handle[string] { return s.key }
+
+func (s Selector) keyed() Selector {
+	text := "!"
+	if s.compiled != nil {
+		text = s.compiled.String()
+	}
+	if s.broken {
+		text += "?"
+	}
+	s.key = unique.Make(text)
+	return s
 }
 
 // Everything matches every label set, as the empty LabelSelector does.
 func Everything() Selector {
-	return Selector{compiled: labels.Everything(), source: &metav1.LabelSelector{}}
+	return Selector{compiled: labels.Everything(), source: &metav1.LabelSelector{}}.keyed()
 }
 
 // NewSelector compiles s. An empty selector matches everything. When s does not
@@ -40,9 +60,9 @@ func Everything() Selector {
 func NewSelector(s metav1.LabelSelector) (Selector, error) {
 	compiled, err := metav1.LabelSelectorAsSelector(&s)
 	if err != nil {
-		return Selector{broken: true, source: &s}, err
+		return Selector{broken: true, source: &s}.keyed(), err
 	}
-	return Selector{compiled: compiled, source: &s}, nil
+	return Selector{compiled: compiled, source: &s}.keyed(), nil
 }
 
 // Matches tells whether the selector selects an object with labels l.
@@ -62,7 +82,7 @@ func (s Selector) Matches(l labels.Set) Match {
 // that cannot be read.
 func (s Selector) doubted() Selector {
 	s.broken = true
-	return s
+	return s.keyed()
 }
 
 // addKeys adds the label keys on which the answer can depend.

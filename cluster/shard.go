@@ -17,8 +17,9 @@ type shard struct {
 	templates map[Owner]*Template
 	netpols   map[string]*Netpol
 
-	folded  *folding
-	ordered *ordering
+	folding  *folding
+	ordering *ordering
+	guarding *guarding
 
 	ownsPods, ownsTemplates, ownsNetpols bool
 }
@@ -27,22 +28,17 @@ type shard struct {
 type ordering struct {
 	once    sync.Once
 	netpols []*Netpol
-	// keys are the pod labels that a selector of the netpols mentions.
-	keys map[string]bool
 }
 
-func (s *shard) clone(name string) *shard {
-	if s == nil {
-		return &shard{namespace: impliedNamespace(name), folded: &folding{}, ordered: &ordering{}}
-	}
-	return &shard{
-		namespace: s.namespace,
-		pods:      s.pods,
-		templates: s.templates,
-		netpols:   s.netpols,
-		folded:    s.folded,
-		ordered:   s.ordered,
-	}
+func newShard(name string) *shard {
+	return &shard{namespace: impliedNamespace(name), folding: &folding{}, ordering: &ordering{}, guarding: &guarding{}}
+}
+
+// clone shares everything with s and owns nothing of it yet.
+func (s *shard) clone() *shard {
+	c := *s
+	c.ownsPods, c.ownsTemplates, c.ownsNetpols = false, false, false
+	return &c
 }
 
 func (s *shard) empty() bool {
@@ -57,14 +53,14 @@ func (s *shard) apply(c Change) error {
 			s.namespace = impliedNamespace(o.Name)
 		}
 	case *Pod:
-		s.folded = &folding{}
 		write(&s.pods, &s.ownsPods, o.Name, o, c.After != nil && !o.Gone)
+		s.folding, s.guarding = s.folding.touch(o.Name), &guarding{}
 	case *Template:
-		s.folded = &folding{}
 		write(&s.templates, &s.ownsTemplates, Owner{o.Kind, o.Name}, o, c.After != nil)
+		s.folding, s.guarding = &folding{}, &guarding{}
 	case *Netpol:
-		s.ordered = &ordering{}
 		write(&s.netpols, &s.ownsNetpols, o.Name, o, c.After != nil)
+		s.ordering, s.guarding = &ordering{}, &guarding{}
 	default:
 		return fmt.Errorf("the model has no place for %T", o)
 	}
@@ -86,15 +82,11 @@ func write[K comparable, V any](m *map[K]V, owned *bool, k K, v V, present bool)
 	}
 }
 
-func (s *shard) order() *ordering {
-	s.ordered.once.Do(func() {
-		s.ordered.netpols = slices.SortedFunc(maps.Values(s.netpols), func(a, b *Netpol) int { return cmp.Compare(a.Name, b.Name) })
-		s.ordered.keys = map[string]bool{}
-		for _, n := range s.ordered.netpols {
-			n.addKeys(s.ordered.keys)
-		}
+func (s *shard) order() []*Netpol {
+	s.ordering.once.Do(func() {
+		s.ordering.netpols = slices.SortedFunc(maps.Values(s.netpols), func(a, b *Netpol) int { return cmp.Compare(a.Name, b.Name) })
 	})
-	return s.ordered
+	return s.ordering.netpols
 }
 
 func (s *shard) each(yield func(Object) bool) bool {

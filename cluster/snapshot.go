@@ -1,24 +1,24 @@
 package cluster
 
 import (
+	"cmp"
 	"iter"
 	"maps"
 	"slices"
-	"sync"
 )
 
 // Snapshot is the immutable model of one cluster at one moment. The zero value
 // is the empty cluster. It is safe for concurrent use.
 type Snapshot struct {
-	// shards holds one shard a namespace. A change replaces the shard of its
-	// namespace and shares all others.
-	shards  map[string]*shard
+	// shards holds one shard a namespace, sorted by name. A change replaces the
+	// shard of its namespace and shares all others.
+	shards  []*shard
 	foreign map[Ref]*Foreign
-
-	sortedOnce sync.Once
-	sorted     []string
-	keysOnce   sync.Once
-	keys       []string
+	// labels finds namespaces by their labels; shared until a namespace comes,
+	// goes or is relabelled.
+	labels *namespaceIndex
+	// mentions are the pod label keys that selectors of netpols mention.
+	mentions *mentions
 }
 
 // New builds a snapshot of objects, in any order.
@@ -31,39 +31,69 @@ func New(objects ...Object) (*Snapshot, error) {
 }
 
 // Apply returns the snapshot as it is after the changes, taken in order; s stays
-// as it is. Creating what exists replaces it and deleting what does not exist
-// does nothing, because watch events may repeat what a list has said.
+// as it is, and what the changes do not touch is shared by both. Creating what
+// exists replaces it and deleting what does not exist does nothing, because
+// watch events may repeat what a list has said.
 func (s *Snapshot) Apply(changes ...Change) (*Snapshot, error) {
-	next := &Snapshot{shards: maps.Clone(s.shards), foreign: s.foreign}
-	if next.shards == nil {
-		next.shards = map[string]*shard{}
-	}
-	fresh := map[string]*shard{} // shards that this Apply made and may still write
+	a := applying{next: &Snapshot{shards: slices.Clone(s.shards), foreign: s.foreign, labels: s.labels, mentions: s.mentions}, fresh: map[string]*shard{}}
 	for _, c := range changes {
 		if err := c.validate(); err != nil {
 			return nil, err
 		}
 		if f, ok := anyOf(c).(*Foreign); ok {
-			next.applyForeign(f, c.After != nil)
+			a.next.applyForeign(f, c.After != nil)
 			continue
 		}
-		name := shardOf(c)
-		sh := fresh[name]
-		if sh == nil {
-			sh = next.shards[name].clone(name)
-			fresh[name] = sh
-			next.shards[name] = sh
+		sh := a.shard(shardOf(c))
+		if n, ok := anyOf(c).(*Netpol); ok {
+			a.next.mentions = a.next.mentions.replace(sh.netpols[n.Name], netpolAfter(c))
 		}
 		if err := sh.apply(c); err != nil {
 			return nil, err
 		}
 	}
-	for name, sh := range fresh {
-		if sh.empty() {
-			delete(next.shards, name)
+	a.finish(s)
+	return a.next, nil
+}
+
+// applying is an Apply at work.
+type applying struct {
+	next  *Snapshot
+	fresh map[string]*shard // those that this Apply made and may still write
+}
+
+// shard is the one to write of a namespace.
+func (a *applying) shard(name string) *shard {
+	if sh := a.fresh[name]; sh != nil {
+		return sh
+	}
+	i, found := a.next.find(name)
+	var sh *shard
+	if found {
+		sh = a.next.shards[i].clone()
+		a.next.shards[i] = sh
+	} else {
+		sh = newShard(name)
+		a.next.shards = slices.Insert(a.next.shards, i, sh)
+	}
+	a.fresh[name] = sh
+	return sh
+}
+
+// finish drops the shards that hold nothing any more, and what was derived from
+// the shards as they were before.
+func (a *applying) finish(before *Snapshot) {
+	empty := false
+	for name, sh := range a.fresh {
+		was := before.shard(name)
+		empty = empty || sh.empty()
+		if was == nil || sh.empty() || !maps.Equal(was.namespace.Labels, sh.namespace.Labels) {
+			a.next.labels = &namespaceIndex{}
 		}
 	}
-	return next, nil
+	if empty {
+		a.next.shards = slices.DeleteFunc(a.next.shards, (*shard).empty)
+	}
 }
 
 func (s *Snapshot) applyForeign(f *Foreign, present bool) {
@@ -85,6 +115,11 @@ func anyOf(c Change) Object {
 	return c.Before
 }
 
+func netpolAfter(c Change) *Netpol {
+	n, _ := c.After.(*Netpol)
+	return n
+}
+
 func shardOf(c Change) string {
 	r := c.Ref()
 	if r.Namespace == "" {
@@ -93,11 +128,23 @@ func shardOf(c Change) string {
 	return r.Namespace
 }
 
+func (s *Snapshot) find(name string) (int, bool) {
+	return slices.BinarySearchFunc(s.shards, name, func(sh *shard, name string) int { return cmp.Compare(sh.namespace.Name, name) })
+}
+
+// shard is that of a namespace, nil when there is none.
+func (s *Snapshot) shard(name string) *shard {
+	if i, ok := s.find(name); ok {
+		return s.shards[i]
+	}
+	return nil
+}
+
 // Namespace returns a namespace by name. One that only objects name is
 // returned with Implied set.
 func (s *Snapshot) Namespace(name string) (*Namespace, bool) {
-	sh, ok := s.shards[name]
-	if !ok {
+	sh := s.shard(name)
+	if sh == nil {
 		return nil, false
 	}
 	return sh.namespace, true
@@ -106,23 +153,18 @@ func (s *Snapshot) Namespace(name string) (*Namespace, bool) {
 // Namespaces yields every namespace, by name.
 func (s *Snapshot) Namespaces() iter.Seq[*Namespace] {
 	return func(yield func(*Namespace) bool) {
-		for _, name := range s.names() {
-			if !yield(s.shards[name].namespace) {
+		for _, sh := range s.shards {
+			if !yield(sh.namespace) {
 				return
 			}
 		}
 	}
 }
 
-func (s *Snapshot) names() []string {
-	s.sortedOnce.Do(func() { s.sorted = slices.Sorted(maps.Keys(s.shards)) })
-	return s.sorted
-}
-
 // Workloads yields the workloads of a namespace, by kind and name.
 func (s *Snapshot) Workloads(namespace string) iter.Seq[*Workload] {
-	sh, ok := s.shards[namespace]
-	if !ok {
+	sh := s.shard(namespace)
+	if sh == nil {
 		return func(func(*Workload) bool) {}
 	}
 	return slices.Values(sh.fold().sorted)
@@ -131,8 +173,8 @@ func (s *Snapshot) Workloads(namespace string) iter.Seq[*Workload] {
 // AllWorkloads yields the workloads of every namespace, by namespace, kind and name.
 func (s *Snapshot) AllWorkloads() iter.Seq[*Workload] {
 	return func(yield func(*Workload) bool) {
-		for _, name := range s.names() {
-			for w := range s.Workloads(name) {
+		for _, sh := range s.shards {
+			for _, w := range sh.fold().sorted {
 				if !yield(w) {
 					return
 				}
@@ -144,8 +186,8 @@ func (s *Snapshot) AllWorkloads() iter.Seq[*Workload] {
 // Workload returns the workload that ref names, as a peer of a connection: a
 // pod that belongs to a workload is not one, see WorkloadOf.
 func (s *Snapshot) Workload(ref Ref) (*Workload, bool) {
-	sh, ok := s.shards[ref.Namespace]
-	if !ok {
+	sh := s.shard(ref.Namespace)
+	if sh == nil {
 		return nil, false
 	}
 	w, ok := sh.fold().byRef[ref]
@@ -155,8 +197,8 @@ func (s *Snapshot) Workload(ref Ref) (*Workload, bool) {
 // WorkloadOf returns the workload that an object counts to: of a pod the
 // workload it is folded into, of a template that of its top controller.
 func (s *Snapshot) WorkloadOf(object Ref) (*Workload, bool) {
-	sh, ok := s.shards[object.Namespace]
-	if !ok {
+	sh := s.shard(object.Namespace)
+	if sh == nil {
 		return nil, false
 	}
 	if object.Kind == "Pod" {
@@ -173,8 +215,8 @@ func (s *Snapshot) WorkloadOf(object Ref) (*Workload, bool) {
 
 // Pod returns a pod by namespace and name.
 func (s *Snapshot) Pod(namespace, name string) (*Pod, bool) {
-	sh, ok := s.shards[namespace]
-	if !ok {
+	sh := s.shard(namespace)
+	if sh == nil {
 		return nil, false
 	}
 	p, ok := sh.pods[name]
@@ -183,8 +225,8 @@ func (s *Snapshot) Pod(namespace, name string) (*Pod, bool) {
 
 // Template returns the pod template of the object that ref names.
 func (s *Snapshot) Template(ref Ref) (*Template, bool) {
-	sh, ok := s.shards[ref.Namespace]
-	if !ok {
+	sh := s.shard(ref.Namespace)
+	if sh == nil {
 		return nil, false
 	}
 	t, ok := sh.templates[Owner{ref.Kind, ref.Name}]
@@ -193,8 +235,8 @@ func (s *Snapshot) Template(ref Ref) (*Template, bool) {
 
 // Pods reports how many pods of a namespace are in the model.
 func (s *Snapshot) Pods(namespace string) int {
-	sh, ok := s.shards[namespace]
-	if !ok {
+	sh := s.shard(namespace)
+	if sh == nil {
 		return 0
 	}
 	return len(sh.pods)
@@ -203,31 +245,17 @@ func (s *Snapshot) Pods(namespace string) int {
 // Netpols returns the netpols of a namespace, by name. The slice is shared: do
 // not change it.
 func (s *Snapshot) Netpols(namespace string) []*Netpol {
-	sh, ok := s.shards[namespace]
-	if !ok {
+	sh := s.shard(namespace)
+	if sh == nil {
 		return nil
 	}
-	return sh.order().netpols
-}
-
-// SelectorKeys are the pod label keys that a selector of some netpol mentions,
-// sorted: pods of one namespace that agree on them are alike to every netpol. The
-// slice is shared: do not change it.
-func (s *Snapshot) SelectorKeys() []string {
-	s.keysOnce.Do(func() {
-		keys := map[string]bool{}
-		for _, sh := range s.shards {
-			maps.Copy(keys, sh.order().keys)
-		}
-		s.keys = slices.Sorted(maps.Keys(keys))
-	})
-	return s.keys
+	return sh.order()
 }
 
 // Netpol returns a netpol by namespace and name.
 func (s *Snapshot) Netpol(namespace, name string) (*Netpol, bool) {
-	sh, ok := s.shards[namespace]
-	if !ok {
+	sh := s.shard(namespace)
+	if sh == nil {
 		return nil, false
 	}
 	n, ok := sh.netpols[name]
@@ -242,8 +270,8 @@ func (s *Snapshot) Foreign() iter.Seq[*Foreign] { return maps.Values(s.foreign) 
 // what is in them, by name.
 func (s *Snapshot) Objects() iter.Seq[Object] {
 	return func(yield func(Object) bool) {
-		for _, name := range s.names() {
-			if !s.shards[name].each(yield) {
+		for _, sh := range s.shards {
+			if !sh.each(yield) {
 				return
 			}
 		}

@@ -6,7 +6,6 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
-	"sync"
 
 	"k8s.io/apimachinery/pkg/labels"
 )
@@ -58,6 +57,16 @@ type Variant struct {
 	Unaddressed bool
 	// Pods are the names of the existing pods, sorted.
 	Pods []string
+	// first is, for a class of variants, the one that it has the labels of.
+	first *Variant
+}
+
+// self is the variant itself, or of a class the first one.
+func (v *Variant) self() *Variant {
+	if v.first != nil {
+		return v.first
+	}
+	return v
 }
 
 // ResolvePort gives the numbers that a port name stands for, for one protocol.
@@ -72,31 +81,6 @@ func (v *Variant) ResolvePort(name string, protocol Protocol) []uint16 {
 	return numbers
 }
 
-// folding is the workloads of a shard, computed when first asked for and shared
-// by all shards with the same pods and templates.
-type folding struct {
-	once   sync.Once
-	sorted []*Workload
-	byRef  map[Ref]*Workload
-	byPod  map[string]*Workload
-}
-
-// fold groups the shard's pods and templates into workloads, once.
-func (s *shard) fold() *folding {
-	s.folded.once.Do(func() {
-		f := folder{shard: s, byRef: map[Ref]*Workload{}, byPod: map[string]*Workload{}, variants: map[string]*Variant{}}
-		for _, key := range slices.SortedFunc(maps.Keys(s.templates), compareOwners) {
-			f.addTemplate(s.templates[key])
-		}
-		for _, name := range slices.Sorted(maps.Keys(s.pods)) {
-			f.addPod(s.pods[name])
-		}
-		s.folded.sorted = slices.SortedFunc(maps.Values(f.byRef), func(a, b *Workload) int { return a.Ref.Compare(b.Ref) })
-		s.folded.byRef, s.folded.byPod = f.byRef, f.byPod
-	})
-	return s.folded
-}
-
 type folder struct {
 	*shard
 	byRef    map[Ref]*Workload
@@ -104,20 +88,8 @@ type folder struct {
 	variants map[string]*Variant
 }
 
-// addTemplate makes the workload of a template that nothing in the model
-// controls. A controlled one (a ReplicaSet of a Deployment) speaks through its
-// pods only, and so does a revision or a Job that is over.
 func (f *folder) addTemplate(t *Template) {
-	top := f.top(t)
-	_, modelled := f.templates[Owner{top.Kind, top.Name}]
-	switch {
-	case top != t.Ref() && modelled:
-		return
-	case t.Idle && (t.Kind == "Job" || t.Controller != nil):
-		return
-	}
-	w := f.workload(top, t.Labels)
-	v := f.variant(w, t.Labels, t.Ports, t.HostNetwork)
+	v := f.variant(f.workload(f.top(t), t.Labels), t.Labels, t.Ports, t.HostNetwork)
 	v.Unaddressed = true
 }
 

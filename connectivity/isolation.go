@@ -57,7 +57,7 @@ func (e *evaluator) isolates(v *cluster.Variant, d cluster.Direction) cluster.Ma
 		return best
 	}
 	for _, n := range e.netpols(v, d) {
-		best = best.Or(n.match)
+		best = best.Or(n.Match)
 	}
 	return best
 }

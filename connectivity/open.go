@@ -51,13 +51,16 @@ func Open(s *cluster.Snapshot, q Query, o Options) []Connection {
 			out = append(out, e.outside(cluster.Egress, from.variants, q.To.Block).connections(cluster.Egress, from.workload, q.ports())...)
 		}
 	default:
-		to := q.To.choose(s)
-		for _, from := range q.From.choose(s) {
+		to := e.endpoints(cluster.Ingress, q.To.choose(s))
+		for _, from := range e.endpoints(cluster.Egress, q.From.choose(s)) {
 			if o.enough(len(out)) {
 				break
 			}
-			for _, to := range to {
-				from, to := apart(from, to)
+			for i := range to {
+				if !e.mayReach(&from, &to[i]) {
+					continue
+				}
+				from, to := apart(from.chosen, to[i].chosen)
 				out = append(out, e.between(from.variants, to.variants).connections(Peer{Workload: from.workload}, Peer{Workload: to.workload}, q.ports())...)
 			}
 		}

@@ -68,28 +68,33 @@ func (t *transition) opened() []Connection {
 // openedBetween looks at the pairs with an affected workload on either side:
 // no other pair can have changed.
 func (t *transition) openedBetween(affected map[*cluster.Workload]bool) []Connection {
-	isFrom, isTo := t.chosenAmong(t.query.From, affected), t.chosenAmong(t.query.To, affected)
+	isFrom := t.after.endpoints(cluster.Egress, t.chosenAmong(t.query.From, affected))
+	isTo := t.after.endpoints(cluster.Ingress, t.chosenAmong(t.query.To, affected))
 	var out []Connection
 	if len(isTo) > 0 {
-		for _, from := range t.choose(t.query.From) {
+		for _, from := range t.after.endpoints(cluster.Egress, t.choose(t.query.From)) {
 			if t.options.enough(len(out)) {
 				return out
 			}
-			for _, to := range isTo {
-				out = append(out, t.openedPair(from, to)...)
+			for i := range isTo {
+				if t.after.mayReach(&from, &isTo[i]) {
+					out = append(out, t.openedPair(from.chosen, isTo[i].chosen)...)
+				}
 			}
 		}
 	}
 	if len(isFrom) > 0 {
-		for _, to := range t.choose(t.query.To) {
+		for _, to := range t.after.endpoints(cluster.Ingress, t.choose(t.query.To)) {
 			if affected[to.workload] {
 				continue // seen above
 			}
 			if t.options.enough(len(out)) {
 				return out
 			}
-			for _, from := range isFrom {
-				out = append(out, t.openedPair(from, to)...)
+			for i := range isFrom {
+				if t.after.mayReach(&isFrom[i], &to) {
+					out = append(out, t.openedPair(isFrom[i].chosen, to.chosen)...)
+				}
 			}
 		}
 	}

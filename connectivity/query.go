@@ -69,20 +69,43 @@ func (c chosen) without(o chosen) chosen {
 	return out
 }
 
-// choose lists the workloads that the selection chooses.
+// choose lists the workloads that the selection chooses, by namespace, kind and name.
 func (s Selection) choose(snapshot *cluster.Snapshot) []chosen {
 	var out []chosen
-	for ns := range snapshot.Namespaces() {
-		if s.Namespaces.Matches(ns.Labels) == cluster.No {
-			continue
+	for ns := range snapshot.SelectNamespaces(s.Namespaces) {
+		bits, variants := snapshot.SelectVariants(ns.Name, s.Pods), snapshot.Variants(ns.Name)
+		strays := snapshot.Strays(ns.Name)
+		if len(strays) > 0 {
+			bits = bits.Clone()
 		}
-		for w := range snapshot.Workloads(ns.Name) {
-			if v := s.variantsOf(w); len(v) > 0 {
-				out = append(out, chosen{w, v})
+		for _, w := range strays {
+			for _, v := range w.Variants {
+				if at, ok := snapshot.Position(v); ok && s.Pods.Matches(w.ParentLabels) != cluster.No {
+					bits.Set(at)
+				}
 			}
+		}
+		for at := range bits.EachSet() {
+			out = appendVariant(out, variants[at])
 		}
 	}
 	return out
+}
+
+func appendVariant(list []chosen, v *cluster.Variant) []chosen {
+	if n := len(list) - 1; n >= 0 && list[n].workload == v.Workload {
+		c := &list[n]
+		if next := len(c.variants); next < len(v.Workload.Variants) && v == v.Workload.Variants[next] && &c.variants[0] == &v.Workload.Variants[0] {
+			c.variants = v.Workload.Variants[:next+1] // all so far: the workload's own list does
+		} else {
+			c.variants = append(slices.Clip(c.variants), v)
+		}
+		return list
+	}
+	if v == v.Workload.Variants[0] {
+		return append(list, chosen{v.Workload, v.Workload.Variants[:1]})
+	}
+	return append(list, chosen{v.Workload, []*cluster.Variant{v}})
 }
 
 // chooseOne is choose for one workload.

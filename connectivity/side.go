@@ -4,6 +4,8 @@ import (
 	"net/netip"
 	"slices"
 
+	"github.com/bits-and-blooms/bitset"
+
 	"github.com/podcullis/podcullis/cluster"
 )
 
@@ -44,46 +46,42 @@ func (s side) settled() side {
 	return s
 }
 
-// evaluator answers for one snapshot. It remembers, for the length of one
-// question, which netpols select which variant.
+// evaluator answers for one snapshot. What it remembers, it remembers for the
+// length of one question.
 type evaluator struct {
 	snapshot *cluster.Snapshot
 	network  []netip.Prefix
 	opening  foreignOpeners
-	selected map[*cluster.Variant]*selected
+	guards   map[*cluster.Variant]*cluster.Guard
 	joined   map[listKey][]*cluster.Variant
-}
-
-// selected are the netpols that isolate a variant, by direction.
-type selected [2][]selectedNetpol
-
-type selectedNetpol struct {
-	*cluster.Netpol
-	match cluster.Match
+	reached  map[reachKey]*reach
+	pods     map[selectorPair]map[string]*bitset.BitSet
+	unlike   map[*cluster.IPBlock]bool // blocks that lie outside the pod network
 }
 
 func newEvaluator(s *cluster.Snapshot, o Options) *evaluator {
-	return &evaluator{snapshot: s, network: o.PodNetwork, opening: openersOf(s), selected: map[*cluster.Variant]*selected{}, joined: map[listKey][]*cluster.Variant{}}
+	return &evaluator{
+		snapshot: s, network: o.PodNetwork, opening: openersOf(s),
+		guards:  map[*cluster.Variant]*cluster.Guard{},
+		joined:  map[listKey][]*cluster.Variant{},
+		reached: map[reachKey]*reach{},
+		pods:    map[selectorPair]map[string]*bitset.BitSet{},
+		unlike:  map[*cluster.IPBlock]bool{},
+	}
 }
 
-func (e *evaluator) netpols(v *cluster.Variant, d cluster.Direction) []selectedNetpol {
-	s, ok := e.selected[v]
+func (e *evaluator) guard(v *cluster.Variant) *cluster.Guard {
+	g, ok := e.guards[v]
 	if !ok {
-		s = &selected{}
-		for _, n := range e.snapshot.Netpols(v.Workload.Namespace) {
-			m := n.Selector.Matches(v.Labels)
-			if m == cluster.No {
-				continue
-			}
-			for d, isolates := range n.Isolates {
-				if isolates {
-					s[d] = append(s[d], selectedNetpol{n, m})
-				}
-			}
-		}
-		e.selected[v] = s
+		g = e.snapshot.GuardOf(v)
+		e.guards[v] = g
 	}
-	return s[d]
+	return g
+}
+
+// netpols are those that isolate a variant in one direction.
+func (e *evaluator) netpols(v *cluster.Variant, d cluster.Direction) []cluster.Guarding {
+	return e.guard(v).By[d]
 }
 
 // towards evaluates one side of a connection between two pods: the netpols of
@@ -132,14 +130,14 @@ func (e *evaluator) judge(d cluster.Direction, subject *cluster.Variant, match f
 	}
 	isolated := cluster.No
 	for _, n := range netpols {
-		isolated = isolated.Or(n.match)
+		isolated = isolated.Or(n.Match)
 		for i := range n.Rules[d] {
 			rule := &n.Rules[d][i]
 			m := match(n.Netpol, rule)
 			if m.match == cluster.No {
 				continue
 			}
-			if n.match == cluster.Maybe {
+			if n.Match == cluster.Maybe {
 				m.unknown = UnparsableSelector
 			}
 			reason := Reason{Direction: d, Netpol: n.Ref(), Rule: i, Unknown: m.unknown, OverPods: m.overPods}
@@ -217,13 +215,20 @@ func (e *evaluator) matchAddresses(b *cluster.IPBlock, peer *cluster.Variant) ma
 	if !peer.Unaddressed {
 		return matched{}
 	}
-	if !peer.HostNetwork && len(e.network) > 0 {
-		block := setOf(b.Prefix, b.Except...)
-		if block == nil || !slices.ContainsFunc(e.network, block.OverlapsPrefix) {
-			return matched{}
-		}
+	if !peer.HostNetwork && len(e.network) > 0 && e.outsidePodNetwork(b) {
+		return matched{}
 	}
 	return matched{match: cluster.Maybe, unknown: IPNotAssigned}
+}
+
+func (e *evaluator) outsidePodNetwork(b *cluster.IPBlock) bool {
+	outside, ok := e.unlike[b]
+	if !ok {
+		set := setOf(b.Prefix, b.Except...)
+		outside = set == nil || !slices.ContainsFunc(e.network, set.OverlapsPrefix)
+		e.unlike[b] = outside
+	}
+	return outside
 }
 
 // portsOf resolves the ports of a rule on the destination pod, nil outside the

@@ -1,0 +1,125 @@
+package cluster_test
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"pgregory.net/rapid"
+
+	"github.com/podcullis/podcullis/cluster"
+	"github.com/podcullis/podcullis/cluster/clustertest"
+)
+
+// TestLawWhatIsDerived: workloads, guards and indices are carried over from one
+// snapshot to the next where nothing touched them. However the changes came, and
+// whenever somebody looked, they are those of a snapshot made at once, and what
+// a selector finds by index is what it matches one by one.
+func TestLawWhatIsDerived(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		s := &cluster.Snapshot{}
+		for range rapid.IntRange(1, 12).Draw(t, "changes") {
+			was, before := s, objectsOf(s)
+			var changes []cluster.Change
+			for range rapid.IntRange(1, 3).Draw(t, "in one Apply") {
+				object := drawObject(t)
+				change := clustertest.Create(t, object)
+				if rapid.IntRange(0, 3).Draw(t, "deleted") == 0 {
+					change = clustertest.Delete(t, object)
+				}
+				changes = append(changes, change...)
+			}
+			s = clustertest.Apply(t, s, changes...)
+			if rapid.Bool().Draw(t, "somebody looks") {
+				checkDerived(t, s)
+			}
+			if diff := cmp.Diff(before, objectsOf(was)); diff != "" {
+				t.Fatalf("the earlier snapshot has changed (-want +got):\n%s", diff)
+			}
+		}
+		checkDerived(t, s)
+	})
+}
+
+func checkDerived(t *rapid.T, s *cluster.Snapshot) {
+	t.Helper()
+	scratch, err := cluster.New(slices.Collect(s.Objects())...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(objectsOf(scratch), objectsOf(s)); diff != "" {
+		t.Fatalf("from scratch and step by step (-scratch +steps):\n%s", diff)
+	}
+	if diff := cmp.Diff(scratch.SelectorKeys().Names, s.SelectorKeys().Names); diff != "" {
+		t.Fatalf("selector keys (-scratch +steps):\n%s", diff)
+	}
+	which := drawAnySelector(t)
+	var want, got []string
+	for ns := range s.Namespaces() {
+		if which.Matches(ns.Labels) != cluster.No {
+			want = append(want, ns.Name)
+		}
+		checkVariants(t, s, ns.Name, which)
+	}
+	for ns := range s.SelectNamespaces(which) {
+		got = append(got, ns.Name)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Fatalf("namespaces that %s selects (-one by one +by index):\n%s", which, diff)
+	}
+}
+
+func checkVariants(t *rapid.T, s *cluster.Snapshot, namespace string, which cluster.Selector) {
+	t.Helper()
+	var all []*cluster.Variant
+	for w := range s.Workloads(namespace) {
+		all = append(all, w.Variants...)
+	}
+	if !slices.Equal(all, s.Variants(namespace)) {
+		t.Fatalf("the variants of %s are not those of its workloads, in order", namespace)
+	}
+	found := s.SelectVariants(namespace, which)
+	for i, v := range all {
+		if at, ok := s.Position(v); !ok || int(at) != i {
+			t.Fatalf("variant %d of %s: its position is %d, %v", i, namespace, at, ok)
+		}
+		if found.Test(uint(i)) != (which.Matches(v.Labels) != cluster.No) {
+			t.Fatalf("%s on %v: by index %v", which, v.Labels, found.Test(uint(i)))
+		}
+		guard := s.GuardOf(v)
+		for d := range guard.By {
+			var want []cluster.Guarding
+			for _, n := range s.Netpols(namespace) {
+				if m := n.Selector.Matches(v.Labels); m != cluster.No && n.Isolates[d] {
+					want = append(want, cluster.Guarding{Netpol: n, Match: m})
+				}
+			}
+			if !slices.Equal(want, guard.By[d]) {
+				t.Fatalf("netpols of %v: got %v, want %v", v.Labels, guard.By[d], want)
+			}
+		}
+	}
+}
+
+func drawAnySelector(t *rapid.T) cluster.Selector {
+	var s metav1.LabelSelector
+	drawKey := rapid.SampledFrom([]string{"app", "pod-template-hash", "env", "kubernetes.io/metadata.name", "nobody"})
+	drawValue := rapid.SampledFrom([]string{"1", "2", "a", ""})
+	if rapid.Bool().Draw(t, "by labels") {
+		s.MatchLabels = map[string]string{drawKey.Draw(t, "label"): drawValue.Draw(t, "value")}
+	}
+	for range rapid.IntRange(0, 2).Draw(t, "expressions") {
+		e := metav1.LabelSelectorRequirement{
+			Key:      drawKey.Draw(t, "key"),
+			Operator: rapid.SampledFrom([]metav1.LabelSelectorOperator{"In", "NotIn", "Exists", "DoesNotExist", "Like"}).Draw(t, "operator"),
+		}
+		if e.Operator == "In" || e.Operator == "NotIn" {
+			e.Values = rapid.SliceOfN(drawValue, 1, 2).Draw(t, "values")
+		}
+		s.MatchExpressions = append(s.MatchExpressions, e)
+	}
+	selector, err := cluster.NewSelector(s)
+	_ = err // one that does not parse may select anything, and has to be found as such
+	return selector
+}

@@ -1,0 +1,116 @@
+package cluster
+
+import (
+	"sync"
+
+	"github.com/bits-and-blooms/bitset"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/selection"
+)
+
+// index finds the label sets, of a fixed list, that a selector selects: as bits,
+// one a position of the list. A key is looked up in every set when a selector
+// first asks for it, and from then on a requirement costs a map lookup and one
+// pass over a few words. It is safe for concurrent use.
+type index struct {
+	sets     []labels.Set
+	postings sync.Map // key -> *posting; only of keys that some set has
+}
+
+// posting is where one key occurs.
+type posting struct {
+	has    *bitset.BitSet
+	values map[string]*bitset.BitSet
+}
+
+func newIndex(sets []labels.Set) *index { return &index{sets: sets} }
+
+// selects lists the sets to which the selector does not answer No. The caller
+// may keep the answer and must not change it.
+func (x *index) selects(s Selector) *bitset.BitSet {
+	n := uint(len(x.sets))
+	if s.compiled == nil {
+		out := bitset.New(n)
+		if s.broken {
+			out.FlipRange(0, n)
+		}
+		return out
+	}
+	requirements, selectable := s.compiled.Requirements()
+	if !selectable {
+		return bitset.New(n)
+	}
+	if len(requirements) == 1 && names(&requirements[0]) {
+		return x.posting(requirements[0].Key()).any(requirements[0].ValuesUnsorted(), n)
+	}
+	out := bitset.New(n)
+	out.FlipRange(0, n)
+	for i := range requirements {
+		x.restrict(out, &requirements[i])
+	}
+	return out
+}
+
+// names reports whether a requirement lists the values that a key may have.
+func names(r *labels.Requirement) bool {
+	return r.Operator() == selection.In || r.Operator() == selection.Equals || r.Operator() == selection.DoubleEquals
+}
+
+// restrict leaves in out the sets that meet one requirement.
+func (x *index) restrict(out *bitset.BitSet, r *labels.Requirement) {
+	p := x.posting(r.Key())
+	switch r.Operator() {
+	case selection.Exists:
+		out.InPlaceIntersection(p.has)
+	case selection.DoesNotExist:
+		out.InPlaceDifference(p.has)
+	case selection.In, selection.Equals, selection.DoubleEquals:
+		out.InPlaceIntersection(p.any(r.ValuesUnsorted(), uint(len(x.sets))))
+	case selection.NotIn, selection.NotEquals:
+		out.InPlaceDifference(p.any(r.ValuesUnsorted(), uint(len(x.sets))))
+	default: // not to be had from a LabelSelector
+		for i, ok := out.NextSet(0); ok; i, ok = out.NextSet(i + 1) {
+			out.SetTo(i, r.Matches(x.sets[i]))
+		}
+	}
+}
+
+// any are the sets in which the key has one of the values.
+func (p *posting) any(values []string, n uint) *bitset.BitSet {
+	if len(values) == 1 && p.values[values[0]] != nil {
+		return p.values[values[0]]
+	}
+	out := bitset.New(n)
+	for _, v := range values {
+		if b, ok := p.values[v]; ok {
+			out.InPlaceUnion(b)
+		}
+	}
+	return out
+}
+
+// posting is where the key occurs. What nobody has is not remembered, so that
+// strange selectors do not fill the memory.
+func (x *index) posting(key string) *posting {
+	if p, ok := x.postings.Load(key); ok {
+		return p.(*posting)
+	}
+	n := uint(len(x.sets))
+	p := &posting{has: bitset.New(n), values: map[string]*bitset.BitSet{}}
+	for i, set := range x.sets {
+		value, ok := set[key]
+		if !ok {
+			continue
+		}
+		p.has.Set(uint(i))
+		if p.values[value] == nil {
+			p.values[value] = bitset.New(n)
+		}
+		p.values[value].Set(uint(i))
+	}
+	if len(p.values) == 0 {
+		return p
+	}
+	known, _ := x.postings.LoadOrStore(key, p)
+	return known.(*posting)
+}

@@ -19,7 +19,19 @@ const allInOne = "kubernetes"
 // takes minutes the first time, and tells progress what is going on. It returns at once when they
 // are there. Two builds at the same time are wasteful but harmless.
 func Build(ctx context.Context, root string, progress io.Writer) (string, error) {
-	dir, err := Dir(root)
+	return controlPlane().build(root, progress, func(bin string) error {
+		fmt.Fprintln(progress, "Building etcd, Kubernetes, kubectl and Helm for tests.")
+		fmt.Fprintln(progress, "The first time this takes 10 to 15 minutes on two cores; later builds use Go's build cache.")
+		if err := buildControlPlane(ctx, root, bin, progress); err != nil {
+			return fmt.Errorf("build the control plane: %w", err)
+		}
+		return nil
+	})
+}
+
+// build calls compile with a folder that becomes that of the set when all is in it.
+func (s set) build(root string, progress io.Writer, compile func(bin string) error) (dir string, err error) {
+	dir, err = s.dir(root)
 	if err != nil {
 		return "", err
 	}
@@ -27,65 +39,61 @@ func Build(ctx context.Context, root string, progress io.Writer) (string, error)
 	if err != nil || present {
 		return dir, err
 	}
-	if os.Getenv(OverrideEnv) != "" {
-		return "", fmt.Errorf("%s: no folder %s", OverrideEnv, dir)
+	if s.overridden() != "" {
+		return "", fmt.Errorf("%s: no folder %s", s.override, dir)
 	}
 	started := time.Now()
-	fmt.Fprintln(progress, "Building etcd, Kubernetes, kubectl and Helm for tests.")
-	fmt.Fprintln(progress, "The first time this takes 10 to 15 minutes on two cores; later builds use Go's build cache.")
-	if err := build(ctx, root, dir, progress); err != nil {
-		return "", fmt.Errorf("build the control plane: %w", err)
+	if err := os.MkdirAll(s.cacheIn(root), 0o755); err != nil {
+		return "", err
+	}
+	workDir, err := os.MkdirTemp(s.cacheIn(root), "building-")
+	if err != nil {
+		return "", err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(workDir)) }()
+	if err := compile(filepath.Join(workDir, filepath.Base(dir))); err != nil {
+		return "", err
+	}
+	if err := os.Chmod(workDir, 0o755); err != nil { // MkdirTemp made it for us alone
+		return "", err
+	}
+	if err := os.Rename(workDir, filepath.Dir(dir)); err != nil {
+		if present, _ := Present(dir); !present {
+			return "", err
+		}
+		// Another build was faster. What it made is the same.
 	}
 	fmt.Fprintf(progress, "Built in %s.\n", time.Since(started).Round(time.Second))
 	return dir, nil
 }
 
-// build compiles into a folder beside the final one and renames it at the very end.
-func build(ctx context.Context, root, dir string, progress io.Writer) (err error) {
-	if err := os.MkdirAll(cache(root), 0o755); err != nil {
-		return err
-	}
-	workDir, err := os.MkdirTemp(cache(root), "building-")
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, os.RemoveAll(workDir)) }()
-	bin := filepath.Join(workDir, filepath.Base(dir))
-
+func buildControlPlane(ctx context.Context, root, bin string, progress io.Writer) error {
 	kubernetes := module{dir: filepath.Join(root, filepath.FromSlash(programsModule)), progress: progress}
-	version, err := kubernetes.version(ctx, "k8s.io/kubernetes")
-	if err != nil {
+	if err := kubernetes.compileKubernetes(ctx, filepath.Join(bin, allInOne)); err != nil {
 		return err
 	}
-	fmt.Fprintf(progress, "Kubernetes %s:\n", version)
-	if err := kubernetes.compile(ctx, ".", filepath.Join(bin, allInOne), kubernetesStamps(version)); err != nil {
-		return err
-	}
-	if err := link(ctx, bin); err != nil {
-		return err
-	}
-
 	helm := module{dir: filepath.Join(root, filepath.FromSlash(helmModule)), progress: progress}
-	version, err = helm.version(ctx, "helm.sh/helm/v4")
+	version, err := helm.version(ctx, "helm.sh/helm/v4")
 	if err != nil {
 		return err
 	}
 	fmt.Fprintf(progress, "Helm %s:\n", version)
 	stamps := []string{"helm.sh/helm/v4/internal/version.version=" + version}
-	if err := helm.compile(ctx, "helm.sh/helm/v4/cmd/helm", filepath.Join(bin, "helm"), stamps); err != nil {
-		return err
-	}
+	return helm.compile(ctx, "helm.sh/helm/v4/cmd/helm", filepath.Join(bin, "helm"), stamps)
+}
 
-	if err := os.Chmod(workDir, 0o755); err != nil { // MkdirTemp made it for us alone
+// compileKubernetes builds the module's own main package, which is several programs of Kubernetes,
+// and links their names beside it.
+func (m module) compileKubernetes(ctx context.Context, file string) error {
+	version, err := m.version(ctx, "k8s.io/kubernetes")
+	if err != nil {
 		return err
 	}
-	if err := os.Rename(workDir, filepath.Dir(dir)); err != nil {
-		if present, _ := Present(dir); !present {
-			return err
-		}
-		// Another build was faster. What it made is the same.
+	fmt.Fprintf(m.progress, "Kubernetes %s:\n", version)
+	if err := m.compile(ctx, ".", file, kubernetesStamps(version)); err != nil {
+		return err
 	}
-	return nil
+	return link(ctx, file)
 }
 
 // kubernetesStamps are the variables that Kubernetes' own build sets. Without them the server
@@ -104,14 +112,14 @@ func kubernetesStamps(version string) []string {
 	return stamps
 }
 
-// link gives the all-in-one binary in bin every name it answers to.
-func link(ctx context.Context, bin string) error {
-	names, err := exec.CommandContext(ctx, filepath.Join(bin, allInOne), "-names").Output()
+// link gives a binary of several programs every name it answers to.
+func link(ctx context.Context, file string) error {
+	names, err := exec.CommandContext(ctx, file, "-names").Output()
 	if err != nil {
-		return fmt.Errorf("%s -names: %w", allInOne, err)
+		return fmt.Errorf("%s -names: %w", filepath.Base(file), err)
 	}
 	for _, name := range strings.Fields(string(names)) {
-		if err := os.Symlink(allInOne, filepath.Join(bin, name)); err != nil {
+		if err := os.Symlink(filepath.Base(file), filepath.Join(filepath.Dir(file), name)); err != nil {
 			return err
 		}
 	}

@@ -22,8 +22,13 @@ const BuildCommand = "go run ./test/controlplane/build"
 
 const mainModule = "github.com/podcullis/podcullis"
 
-// recipe is part of the key. Raise it when what Build does with the same sources changes.
-const recipe = "1"
+// set is programs that are built together, and that lie in a folder of their own.
+type set struct {
+	cache    string // the folder of all its builds, below .cache
+	override string // the environment variable that names another folder; empty for none
+	recipe   string // part of the key; raise it when what is done with the same sources changes
+	sources  []string
+}
 
 // Where the nested modules are, relative to the root of the repository.
 const (
@@ -31,13 +36,16 @@ const (
 	helmModule     = "test/controlplane/helm"
 )
 
-func sources() []string {
-	return []string{
-		programsModule + "/go.mod",
-		programsModule + "/go.sum",
-		programsModule + "/main.go",
-		helmModule + "/go.mod",
-		helmModule + "/go.sum",
+func controlPlane() set {
+	return set{
+		cache: "controlplane", override: OverrideEnv, recipe: "1",
+		sources: []string{
+			programsModule + "/go.mod",
+			programsModule + "/go.sum",
+			programsModule + "/main.go",
+			helmModule + "/go.mod",
+			helmModule + "/go.sum",
+		},
 	}
 }
 
@@ -74,22 +82,31 @@ func moduleName(goMod string) (string, error) {
 	return "", fmt.Errorf("%s: no module line", goMod)
 }
 
-// Dir returns the folder the programs belong in, whether or not they were built yet: the one
-// OverrideEnv names, or else one in the cache of the repository at root.
-func Dir(root string) (string, error) {
-	if dir := os.Getenv(OverrideEnv); dir != "" {
+// Dir returns the folder the programs of a control plane belong in, whether or not they were built
+// yet: the one OverrideEnv names, or else one in the cache of the repository at root.
+func Dir(root string) (string, error) { return controlPlane().dir(root) }
+
+func (s set) dir(root string) (string, error) {
+	if dir := s.overridden(); dir != "" {
 		return filepath.Abs(dir)
 	}
-	key, err := key(root)
+	key, err := s.key(root)
 	if err != nil {
 		return "", err
 	}
-	return filepath.Join(cache(root), key, "bin"), nil
+	return filepath.Join(s.cacheIn(root), key, "bin"), nil
 }
 
-func cache(root string) string { return filepath.Join(root, ".cache", "controlplane") }
+func (s set) overridden() string {
+	if s.override == "" {
+		return ""
+	}
+	return os.Getenv(s.override)
+}
 
-// Present reports whether dir, a result of Dir, is there.
+func (s set) cacheIn(root string) string { return filepath.Join(root, ".cache", s.cache) }
+
+// Present reports whether dir, a result of Dir or NodeDir, is there.
 func Present(dir string) (bool, error) {
 	info, err := os.Stat(dir)
 	switch {
@@ -104,10 +121,10 @@ func Present(dir string) (bool, error) {
 }
 
 // key hashes everything the programs are built from, bar the compiler.
-func key(root string) (string, error) {
+func (s set) key(root string) (string, error) {
 	sum := sha256.New()
-	fmt.Fprintln(sum, recipe, runtime.GOOS, runtime.GOARCH)
-	for _, name := range sources() {
+	fmt.Fprintln(sum, s.recipe, runtime.GOOS, runtime.GOARCH)
+	for _, name := range s.sources {
 		content, err := os.ReadFile(filepath.Join(root, filepath.FromSlash(name)))
 		if err != nil {
 			return "", err

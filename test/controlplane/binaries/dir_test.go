@@ -9,7 +9,7 @@ import (
 
 func TestDirFollowsThePins(t *testing.T) {
 	t.Setenv(OverrideEnv, "")
-	for _, changed := range sources() {
+	for _, changed := range controlPlane().sources {
 		t.Run(changed, func(t *testing.T) {
 			root := fakeRepository(t)
 			before := dir(t, root)
@@ -64,7 +64,7 @@ func fakeRepository(t *testing.T) string {
 	t.Helper()
 	root := t.TempDir()
 	write(t, filepath.Join(root, "go.mod"), "module "+mainModule+"\n")
-	for _, name := range sources() {
+	for _, name := range controlPlane().sources {
 		write(t, filepath.Join(root, name), "module "+name+"\n")
 	}
 	return root

@@ -5,7 +5,10 @@
 // ../programs and ../helm. They are nested because Kubernetes and Helm ask for versions of shared
 // libraries that differ from each other's and from ours. Nothing is downloaded but Go modules.
 //
-// The result lives in the repository's ignored .cache folder, in a folder named after a hash of
+// The programs of a node (kubelet, kube-proxy, cert-manager) are made in the same way from two other
+// modules, ../../node/programs and ../../node/certmanager, into a folder of their own.
+//
+// Each result lives in the repository's ignored .cache folder, in a folder named after a hash of
 // what it was built from. So a folder that exists is complete and current, and changing a pin
 // builds anew beside the old one.
 //

@@ -30,6 +30,12 @@ func (m module) version(ctx context.Context, path string) (string, error) {
 	return strings.TrimSpace(out), err
 }
 
+// folder returns where the sources of a dependency are.
+func (m module) folder(ctx context.Context, path string) (string, error) {
+	out, err := m.output(ctx, "list", "-m", "-f", "{{.Dir}}", path)
+	return strings.TrimSpace(out), err
+}
+
 // compile builds the main package pkg as file, with the string variables in stamps set
 // ("import/path.name=value").
 func (m module) compile(ctx context.Context, pkg, file string, stamps []string) error {

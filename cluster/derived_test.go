@@ -1,6 +1,7 @@
 package cluster_test
 
 import (
+	"net/netip"
 	"slices"
 	"testing"
 
@@ -72,22 +73,35 @@ func checkDerived(t *rapid.T, s *cluster.Snapshot) {
 
 func checkVariants(t *rapid.T, s *cluster.Snapshot, namespace string, which cluster.Selector) {
 	t.Helper()
+	members := s.Members(namespace)
 	var all []*cluster.Variant
 	for w := range s.Workloads(namespace) {
 		all = append(all, w.Variants...)
 	}
-	if !slices.Equal(all, s.Variants(namespace)) {
+	if !slices.Equal(all, members.Variants()) {
 		t.Fatalf("the variants of %s are not those of its workloads, in order", namespace)
 	}
-	found := s.SelectVariants(namespace, which)
+	block := rapid.SampledFrom([]*cluster.IPBlock{
+		{Prefix: netip.MustParsePrefix("0.0.0.0/0")},
+		{Prefix: netip.MustParsePrefix("10.0.0.0/30"), Except: []netip.Prefix{netip.MustParsePrefix("10.0.0.2/32")}},
+		{Prefix: netip.MustParsePrefix("10.0.0.2/31")},
+		{Prefix: netip.MustParsePrefix("::/0")},
+	}).Draw(t, "block")
+	found := members.Select(which)
 	for i, v := range all {
-		if at, ok := s.Position(v); !ok || int(at) != i {
+		if at, ok := members.Position(v); !ok || int(at) != i {
 			t.Fatalf("variant %d of %s: its position is %d, %v", i, namespace, at, ok)
 		}
 		if found.Test(uint(i)) != (which.Matches(v.Labels) != cluster.No) {
 			t.Fatalf("%s on %v: by index %v", which, v.Labels, found.Test(uint(i)))
 		}
-		guard := s.GuardOf(v)
+		if members.OnHosts().Test(uint(i)) != v.HostNetwork || members.Unaddressed().Test(uint(i)) != v.Unaddressed {
+			t.Fatalf("where variant %d of %s is: by index on hosts %v, unaddressed %v", i, namespace, members.OnHosts().Test(uint(i)), members.Unaddressed().Test(uint(i)))
+		}
+		if in := slices.ContainsFunc(v.IPs, block.Contains); members.Within(block).Test(uint(i)) != in {
+			t.Fatalf("%v in %v: by index %v", v.IPs, block, !in)
+		}
+		guard := members.Guard(uint(i))
 		for d := range guard.By {
 			var want []cluster.Guarding
 			for _, n := range s.Netpols(namespace) {

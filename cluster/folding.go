@@ -23,7 +23,9 @@ type folded struct {
 	at       map[*Variant]int
 	labels   *index
 
-	alike atomic.Pointer[alike]
+	placed sync.Once
+	places places
+	alike  atomic.Pointer[alike]
 }
 
 // folding is the workloads of a shard, folded when first asked for and shared

@@ -1,7 +1,6 @@
 package cluster
 
 import (
-	"slices"
 	"sync"
 
 	"github.com/bits-and-blooms/bitset"
@@ -75,8 +74,7 @@ func newGuard(namespace string, netpols []*Netpol, by []byte) *Guard {
 	return g
 }
 
-// GuardOf is the netpols of a variant of this snapshot; they do not count for a
-// pod of the host's network, which nothing isolates.
+// GuardOf is the netpols of a variant, also of one that is not this snapshot's own.
 func (s *Snapshot) GuardOf(v *Variant) *Guard {
 	sh := s.shard(v.Workload.Namespace)
 	if sh == nil {
@@ -85,12 +83,11 @@ func (s *Snapshot) GuardOf(v *Variant) *Guard {
 	if at, ok := sh.fold().at[v.self()]; ok {
 		return sh.guard()[at]
 	}
-	// Not one of this snapshot's own variants.
 	by := make([]byte, len(sh.order()))
 	for i, n := range sh.order() {
 		if n.Selector.Matches(v.Labels) != No {
 			by[i] = 1
 		}
 	}
-	return newGuard(sh.namespace.Name, sh.order(), slices.Clone(by))
+	return newGuard(sh.namespace.Name, sh.order(), by)
 }

@@ -21,7 +21,7 @@ type Isolation struct {
 func Isolated(s *cluster.Snapshot, which Selection) []Isolation {
 	e := newEvaluator(s, Options{})
 	var out []Isolation
-	for _, c := range which.choose(s) {
+	for _, c := range which.choose(s, everyone) {
 		out = append(out, e.isolation(c.workload))
 	}
 	return out

@@ -37,30 +37,35 @@ func Open(s *cluster.Snapshot, q Query, o Options) []Connection {
 	case q.From.external() && q.To.external():
 		return nil // nothing in the cluster has a say
 	case q.From.external():
-		for _, to := range q.To.choose(s) {
+		for _, to := range q.To.choose(s, everyone) {
 			if o.enough(len(out)) {
 				break
 			}
 			out = append(out, e.outside(cluster.Ingress, to.variants, q.From.Block).connections(cluster.Ingress, to.workload, q.ports())...)
 		}
 	case q.To.external():
-		for _, from := range q.From.choose(s) {
+		for _, from := range q.From.choose(s, everyone) {
 			if o.enough(len(out)) {
 				break
 			}
 			out = append(out, e.outside(cluster.Egress, from.variants, q.To.Block).connections(cluster.Egress, from.workload, q.ports())...)
 		}
 	default:
-		to := e.endpoints(cluster.Ingress, q.To.choose(s))
-		for _, from := range e.endpoints(cluster.Egress, q.From.choose(s)) {
+		to := q.To.choose(s, everyone)
+		letIn := make([][]*reach, len(to))
+		for i := range to {
+			letIn[i] = e.reachOf(cluster.Ingress, &to[i])
+		}
+		for _, from := range q.From.choose(s, everyone) {
 			if o.enough(len(out)) {
 				break
 			}
+			letOut := e.reachOf(cluster.Egress, &from)
 			for i := range to {
-				if !e.mayReach(&from, &to[i]) {
+				if !holds(letIn[i], &from) || !holds(letOut, &to[i]) {
 					continue
 				}
-				from, to := apart(from.chosen, to[i].chosen)
+				from, to := apart(from, to[i])
 				out = append(out, e.between(from.variants, to.variants).connections(Peer{Workload: from.workload}, Peer{Workload: to.workload}, q.ports())...)
 			}
 		}

@@ -65,40 +65,53 @@ func (t *transition) opened() []Connection {
 	return out
 }
 
-// openedBetween looks at the pairs with an affected workload on either side:
-// no other pair can have changed.
+// openedBetween looks at the pairs with an affected workload on either side: no
+// other pair can have changed. Of these it judges the pairs of which each side
+// may let the other through after the change.
 func (t *transition) openedBetween(affected map[*cluster.Workload]bool) []Connection {
-	isFrom := t.after.endpoints(cluster.Egress, t.chosenAmong(t.query.From, affected))
-	isTo := t.after.endpoints(cluster.Ingress, t.chosenAmong(t.query.To, affected))
 	var out []Connection
-	if len(isTo) > 0 {
-		for _, from := range t.after.endpoints(cluster.Egress, t.choose(t.query.From)) {
-			if t.options.enough(len(out)) {
-				return out
-			}
-			for i := range isTo {
-				if t.after.mayReach(&from, &isTo[i]) {
-					out = append(out, t.openedPair(from.chosen, isTo[i].chosen)...)
-				}
-			}
+	pair := func(from, to chosen) bool {
+		out = append(out, t.openedPair(from, to)...)
+		return !t.options.enough(len(out))
+	}
+	if isTo := t.chosenAmong(t.query.To, affected); len(isTo) > 0 {
+		if !t.candidates(cluster.Ingress, isTo, t.query.From, func(to, from chosen) bool { return pair(from, to) }) {
+			return out
 		}
 	}
-	if len(isFrom) > 0 {
-		for _, to := range t.after.endpoints(cluster.Ingress, t.choose(t.query.To)) {
-			if affected[to.workload] {
-				continue // seen above
-			}
-			if t.options.enough(len(out)) {
-				return out
-			}
-			for i := range isFrom {
-				if t.after.mayReach(&isFrom[i], &to) {
-					out = append(out, t.openedPair(isFrom[i].chosen, to.chosen)...)
-				}
-			}
-		}
+	if isFrom := t.chosenAmong(t.query.From, affected); len(isFrom) > 0 {
+		t.candidates(cluster.Egress, isFrom, t.query.To, func(from, to chosen) bool {
+			return affected[to.workload] || pair(from, to) // an affected one was seen above
+		})
 	}
 	return out
+}
+
+// candidates calls yield for each of the subjects with each of the peers that
+// may be let through by both sides, until it says no.
+func (t *transition) candidates(d cluster.Direction, subjects []chosen, s Selection, yield func(subject, peer chosen) bool) bool {
+	reaches := make([][]*reach, len(subjects))
+	for i := range subjects {
+		reaches[i] = t.after.reachOf(d, &subjects[i])
+	}
+	for _, peer := range t.choose(s, t.after.jointReach(d, subjects)) {
+		var back []*reach
+		for i := range subjects {
+			if !holds(reaches[i], &peer) {
+				continue
+			}
+			if back == nil {
+				back = t.after.reachOf(1-d, &peer)
+			}
+			if holds(back, &subjects[i]) && !yield(subjects[i], peer) {
+				return false
+			}
+		}
+		if t.options.enough(0) {
+			return false
+		}
+	}
+	return true
 }
 
 func (t *transition) openedPair(from, to chosen) []Connection {
@@ -136,7 +149,7 @@ func (t *transition) remember(known *map[*cluster.Workload][]*cluster.Variant, s
 		variants = t.variantsBefore(s, w)
 		(*known)[w] = variants
 	}
-	return chosen{w, variants}
+	return chosen{workload: w, variants: variants}
 }
 
 // beyond is what a pair has that it had not before. The reasons that are not
@@ -226,34 +239,43 @@ func selectsAny(netpols []*cluster.Netpol, w *cluster.Workload) bool {
 }
 
 // choose lists the workloads of the newer snapshot that a selection chooses, now
-// or before.
-func (t *transition) choose(s Selection) []chosen {
-	out := s.choose(t.after.snapshot)
+// or before, and that a reach holds.
+func (t *transition) choose(s Selection, within *reach) []chosen {
+	out := s.choose(t.after.snapshot, within)
 	have := make(map[*cluster.Workload]int, len(out))
 	for i, c := range out {
 		have[c.workload] = i
 	}
 	for _, ns := range t.delta.Namespaces {
 		for w := range t.after.snapshot.Workloads(ns.Name) {
-			variants := t.chooseOne(s, w)
-			if len(variants) == 0 {
-				continue
-			}
+			c := t.chosen(s, w)
 			if i, ok := have[w]; ok {
-				out[i].variants = variants
-			} else {
-				out = append(out, chosen{w, variants})
+				out[i] = c
+			} else if len(c.variants) > 0 && within.holds(&c) {
+				out = append(out, c)
 			}
 		}
 	}
 	return out
 }
 
+// chosen is what a selection chooses of one workload, now or before.
+func (t *transition) chosen(s Selection, w *cluster.Workload) chosen {
+	c := chosen{workload: w, variants: t.chooseOne(s, w)}
+	members := t.after.members(w.Namespace)
+	for _, v := range c.variants {
+		if at, ok := members.Position(v); ok {
+			c.positions = append(c.positions, at)
+		}
+	}
+	return c
+}
+
 func (t *transition) chosenAmong(s Selection, workloads map[*cluster.Workload]bool) []chosen {
 	var out []chosen
 	for w := range workloads {
-		if v := t.chooseOne(s, w); len(v) > 0 {
-			out = append(out, chosen{w, v})
+		if c := t.chosen(s, w); len(c.variants) > 0 {
+			out = append(out, c)
 		}
 	}
 	slices.SortFunc(out, func(a, b chosen) int { return a.workload.Ref.Compare(b.workload.Ref) })

@@ -48,6 +48,8 @@ func (q Query) ports() PortSet {
 type chosen struct {
 	workload *cluster.Workload
 	variants []*cluster.Variant
+	// positions are those of the variants among the members of their namespace.
+	positions []uint
 }
 
 // apart leaves, of two choices of one workload, the variants that only one of
@@ -69,43 +71,67 @@ func (c chosen) without(o chosen) chosen {
 	return out
 }
 
-// choose lists the workloads that the selection chooses, by namespace, kind and name.
-func (s Selection) choose(snapshot *cluster.Snapshot) []chosen {
+// choose lists the workloads that the selection chooses, by namespace, kind and
+// name: of all, or only of those that some reach holds.
+func (s Selection) choose(snapshot *cluster.Snapshot, within *reach) []chosen {
 	var out []chosen
-	for ns := range snapshot.SelectNamespaces(s.Namespaces) {
-		bits, variants := snapshot.SelectVariants(ns.Name, s.Pods), snapshot.Variants(ns.Name)
-		strays := snapshot.Strays(ns.Name)
-		if len(strays) > 0 {
-			bits = bits.Clone()
+	for ns, members := range snapshot.SelectNamespaces(s.Namespaces) {
+		if !within.everyone && within.peers[ns.Name] == nil {
+			continue
 		}
-		for _, w := range strays {
-			for _, v := range w.Variants {
-				if at, ok := snapshot.Position(v); ok && s.Pods.Matches(w.ParentLabels) != cluster.No {
-					bits.Set(at)
-				}
+		first := len(out)
+		variants := members.Variants()
+		positions := s.positions(members)
+		for i, at := range positions {
+			if v := variants[at]; len(out) == first || out[len(out)-1].workload != v.Workload {
+				out = append(out, chosen{workload: v.Workload, positions: positions[i:i]})
 			}
+			c := &out[len(out)-1]
+			c.positions = c.positions[:len(c.positions)+1]
 		}
-		for at := range bits.EachSet() {
-			out = appendVariant(out, variants[at])
-		}
+		out = append(out[:first], fill(out[first:], variants, within)...)
 	}
 	return out
 }
 
-func appendVariant(list []chosen, v *cluster.Variant) []chosen {
-	if n := len(list) - 1; n >= 0 && list[n].workload == v.Workload {
-		c := &list[n]
-		if next := len(c.variants); next < len(v.Workload.Variants) && v == v.Workload.Variants[next] && &c.variants[0] == &v.Workload.Variants[0] {
-			c.variants = v.Workload.Variants[:next+1] // all so far: the workload's own list does
-		} else {
-			c.variants = append(slices.Clip(c.variants), v)
+// positions are those of the variants that the selection chooses in one of its
+// namespaces.
+func (s Selection) positions(members cluster.Members) []uint {
+	bits := members.Select(s.Pods)
+	if strays := members.Strays(); len(strays) > 0 {
+		bits = bits.Clone()
+		for _, w := range strays {
+			if s.Pods.Matches(w.ParentLabels) == cluster.No {
+				continue
+			}
+			for _, v := range w.Variants {
+				if at, ok := members.Position(v); ok {
+					bits.Set(at)
+				}
+			}
 		}
-		return list
 	}
-	if v == v.Workload.Variants[0] {
-		return append(list, chosen{v.Workload, v.Workload.Variants[:1]})
+	return slices.AppendSeq(make([]uint, 0, bits.Count()), bits.EachSet())
+}
+
+// fill gives the chosen workloads their variants, and leaves out those that the
+// reach does not hold.
+func fill(list []chosen, variants []*cluster.Variant, within *reach) []chosen {
+	out := list[:0]
+	for _, c := range list {
+		if !within.holds(&c) {
+			continue
+		}
+		if len(c.positions) == len(c.workload.Variants) {
+			c.variants = c.workload.Variants
+		} else {
+			for _, at := range c.positions {
+				c.variants = append(c.variants, variants[at])
+			}
+		}
+		out = append(out, c)
 	}
-	return append(list, chosen{v.Workload, []*cluster.Variant{v}})
+	return out
 }
 
 // chooseOne is choose for one workload.

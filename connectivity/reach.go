@@ -8,18 +8,29 @@ import (
 	"github.com/podcullis/podcullis/cluster"
 )
 
-// reach is whom the netpols of one guard let through on some port, in one
-// direction: every such peer, and perhaps some that they do not. Who is not in
-// it is blocked on every port, so only the peers in it are judged port by port.
+// reach is whom the netpols of one guard let through in one direction, on some
+// port: every such peer, and perhaps some that are not. Who is not in it is
+// blocked on every port, so only the peers in it are judged port by port.
 type reach struct {
 	everyone bool
-	// in are the variants that selectors match, by namespace.
-	in map[string]*bitset.BitSet
-	// blocks are the address blocks that match; pods are held against them one by one.
-	blocks []*cluster.IPBlock
-	// nodes is set when pods of the host's network are let through whatever the
-	// netpols say.
-	nodes bool
+	peers    variantSet
+}
+
+// variantSet is some variants of a snapshot, as bits over their positions, by
+// namespace.
+type variantSet map[string]*bitset.BitSet
+
+func (s variantSet) add(namespace string, bits *bitset.BitSet) {
+	if have, ok := s[namespace]; ok {
+		bits = have.Union(bits)
+	}
+	s[namespace] = bits
+}
+
+func (s variantSet) addAll(o variantSet) {
+	for namespace, bits := range o {
+		s.add(namespace, bits)
+	}
 }
 
 type reachKey struct {
@@ -29,79 +40,66 @@ type reachKey struct {
 
 type selectorPair struct{ namespaces, pods unique.Handle[string] }
 
-// endpoint is a chosen workload as one end of many pairs.
-type endpoint struct {
-	chosen
-	positions []uint   // of its variants
-	reach     []*reach // of its variants, without repetition
-}
-
-// endpoints prepares the workloads of a list to be the subjects in one direction, and
-// the peers in the other.
-func (e *evaluator) endpoints(d cluster.Direction, list []chosen) []endpoint {
-	out := make([]endpoint, 0, len(list))
-	for _, c := range list {
-		out = append(out, e.endpoint(d, c))
+// holds reports whether a chosen peer is in the reach.
+func (r *reach) holds(c *chosen) bool {
+	if r.everyone {
+		return true
 	}
-	return out
-}
-
-func (e *evaluator) endpoint(d cluster.Direction, c chosen) endpoint {
-	x := endpoint{chosen: c}
-	for _, v := range c.variants {
-		if at, ok := e.snapshot.Position(v); ok {
-			x.positions = append(x.positions, at)
-		}
-		r := e.reachOf(d, v)
-		if len(x.reach) == 0 || x.reach[len(x.reach)-1] != r {
-			x.reach = append(x.reach, r)
-		}
+	bits := r.peers[c.workload.Namespace]
+	if bits == nil {
+		return false
 	}
-	return x
-}
-
-// mayReach reports whether a connection between two ends is worth judging.
-func (e *evaluator) mayReach(from, to *endpoint) bool {
-	return e.lets(to, from) && e.lets(from, to)
-}
-
-// lets reports whether the subject's own netpols may let the peer through.
-func (e *evaluator) lets(subject, peer *endpoint) bool {
-	for _, r := range subject.reach {
-		if r.everyone {
+	for _, at := range c.positions {
+		if bits.Test(at) {
 			return true
-		}
-		if bits := r.in[peer.workload.Namespace]; bits != nil {
-			for _, at := range peer.positions {
-				if bits.Test(at) {
-					return true
-				}
-			}
-		}
-		if len(r.blocks) == 0 && !r.nodes {
-			continue
-		}
-		for _, v := range peer.variants {
-			if r.nodes && v.HostNetwork {
-				return true
-			}
-			for _, b := range r.blocks {
-				if e.matchAddresses(b, v).match != cluster.No {
-					return true
-				}
-			}
 		}
 	}
 	return false
 }
 
-var reachEveryone = &reach{everyone: true}
-
-func (e *evaluator) reachOf(d cluster.Direction, v *cluster.Variant) *reach {
-	if v.HostNetwork {
-		return reachEveryone
+// reachOf is the reach of some variants of a workload together.
+func (e *evaluator) reachOf(d cluster.Direction, c *chosen) []*reach {
+	var out []*reach
+	members := e.members(c.workload.Namespace)
+	variants := members.Variants()
+	for _, at := range c.positions {
+		r := everyone
+		if !variants[at].HostNetwork {
+			r = e.reachOfGuard(d, members.Guard(at))
+		}
+		if len(out) == 0 || out[len(out)-1] != r {
+			out = append(out, r)
+		}
 	}
-	g := e.guard(v)
+	return out
+}
+
+func holds(reaches []*reach, c *chosen) bool {
+	for _, r := range reaches {
+		if r.holds(c) {
+			return true
+		}
+	}
+	return false
+}
+
+// joined is one reach that holds whoever some of the subjects let through.
+func (e *evaluator) jointReach(d cluster.Direction, subjects []chosen) *reach {
+	out := &reach{peers: variantSet{}}
+	for i := range subjects {
+		for _, r := range e.reachOf(d, &subjects[i]) {
+			if r.everyone {
+				return everyone
+			}
+			out.peers.addAll(r.peers)
+		}
+	}
+	return out
+}
+
+var everyone = &reach{everyone: true}
+
+func (e *evaluator) reachOfGuard(d cluster.Direction, g *cluster.Guard) *reach {
 	key := reachKey{g, d}
 	r, ok := e.reached[key]
 	if !ok {
@@ -117,46 +115,47 @@ func (e *evaluator) newReach(d cluster.Direction, g *cluster.Guard) *reach {
 		isolated = isolated.Or(n.Match)
 	}
 	if isolated != cluster.Yes || e.opening.in(g.Namespace) {
-		return reachEveryone
+		return everyone
 	}
-	r := &reach{in: map[string]*bitset.BitSet{}, nodes: d == cluster.Ingress}
+	r := &reach{peers: variantSet{}}
+	if d == cluster.Ingress {
+		r.peers.addAll(e.onHosts()) // a pod's own node always gets in
+	}
 	for _, n := range g.By[d] {
 		for i := range n.Rules[d] {
 			if rule := &n.Rules[d][i]; rule.AnyPeer || !e.addPeers(r, n.Netpol, rule) {
-				return reachEveryone
+				return everyone
 			}
 		}
 	}
 	return r
 }
 
-// addPeers adds the peers of a rule; false when that is everybody.
+// addPeers adds the peers of a rule; false when that may be anybody.
 func (e *evaluator) addPeers(r *reach, n *cluster.Netpol, rule *cluster.NetpolRule) bool {
 	for i := range rule.Peers {
 		switch p := &rule.Peers[i]; {
 		case p.Block != nil:
-			r.blocks = append(r.blocks, p.Block)
+			r.peers.addAll(e.inBlock(p.Block))
 		case p.Broken:
 			return false
 		case p.OwnNamespace:
-			r.add(n.Namespace, e.snapshot.SelectVariants(n.Namespace, p.Pods))
+			r.peers.add(n.Namespace, e.members(n.Namespace).Select(p.Pods))
 		default:
-			for namespace, bits := range e.podsOf(p) {
-				r.add(namespace, bits)
-			}
+			r.peers.addAll(e.selectedBy(p))
 		}
 	}
 	return true
 }
 
-// podsOf are the variants that the selectors of a peer match, by namespace.
-func (e *evaluator) podsOf(p *cluster.NetpolPeer) map[string]*bitset.BitSet {
+// selectedBy are the variants that the selectors of a peer match.
+func (e *evaluator) selectedBy(p *cluster.NetpolPeer) variantSet {
 	key := selectorPair{p.Namespaces.Key(), p.Pods.Key()}
 	out, ok := e.pods[key]
 	if !ok {
-		out = map[string]*bitset.BitSet{}
-		for ns := range e.snapshot.SelectNamespaces(p.Namespaces) {
-			if bits := e.snapshot.SelectVariants(ns.Name, p.Pods); bits.Any() {
+		out = variantSet{}
+		for ns, members := range e.snapshot.SelectNamespaces(p.Namespaces) {
+			if bits := members.Select(p.Pods); bits.Any() {
 				out[ns.Name] = bits
 			}
 		}
@@ -165,9 +164,46 @@ func (e *evaluator) podsOf(p *cluster.NetpolPeer) map[string]*bitset.BitSet {
 	return out
 }
 
-func (r *reach) add(namespace string, bits *bitset.BitSet) {
-	if have, ok := r.in[namespace]; ok {
-		bits = have.Union(bits)
+// inBlock are the variants with an address in a block, or that may get one.
+func (e *evaluator) inBlock(b *cluster.IPBlock) variantSet {
+	out, ok := e.within[b]
+	if !ok {
+		out = variantSet{}
+		for ns, members := range e.snapshot.SelectNamespaces(cluster.Everything()) {
+			bits := members.Within(b)
+			if e.outsidePodNetwork(b) {
+				bits = bits.Union(members.Unaddressed().Intersection(members.OnHosts()))
+			} else {
+				bits = bits.Union(members.Unaddressed())
+			}
+			if bits.Any() {
+				out[ns.Name] = bits
+			}
+		}
+		e.within[b] = out
 	}
-	r.in[namespace] = bits
+	return out
+}
+
+// onHosts are the variants of the host's network.
+func (e *evaluator) onHosts() variantSet {
+	if e.hosts == nil {
+		e.hosts = variantSet{}
+		for ns, members := range e.snapshot.SelectNamespaces(cluster.Everything()) {
+			if bits := members.OnHosts(); bits.Any() {
+				e.hosts[ns.Name] = bits
+			}
+		}
+	}
+	return e.hosts
+}
+
+// members are those of a namespace.
+func (e *evaluator) members(namespace string) cluster.Members {
+	m, ok := e.namespaces[namespace]
+	if !ok {
+		m = e.snapshot.Members(namespace)
+		e.namespaces[namespace] = m
+	}
+	return m
 }

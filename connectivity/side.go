@@ -4,8 +4,6 @@ import (
 	"net/netip"
 	"slices"
 
-	"github.com/bits-and-blooms/bitset"
-
 	"github.com/podcullis/podcullis/cluster"
 )
 
@@ -49,24 +47,29 @@ func (s side) settled() side {
 // evaluator answers for one snapshot. What it remembers, it remembers for the
 // length of one question.
 type evaluator struct {
-	snapshot *cluster.Snapshot
-	network  []netip.Prefix
-	opening  foreignOpeners
-	guards   map[*cluster.Variant]*cluster.Guard
-	joined   map[listKey][]*cluster.Variant
-	reached  map[reachKey]*reach
-	pods     map[selectorPair]map[string]*bitset.BitSet
-	unlike   map[*cluster.IPBlock]bool // blocks that lie outside the pod network
+	snapshot   *cluster.Snapshot
+	network    []netip.Prefix
+	opening    foreignOpeners
+	guards     map[*cluster.Variant]*cluster.Guard
+	joined     map[listKey][]*cluster.Variant
+	namespaces map[string]cluster.Members
+	reached    map[reachKey]*reach
+	pods       map[selectorPair]variantSet
+	within     map[*cluster.IPBlock]variantSet
+	hosts      variantSet
+	outer      map[*cluster.IPBlock]bool // whether it lies outside the pod network
 }
 
 func newEvaluator(s *cluster.Snapshot, o Options) *evaluator {
 	return &evaluator{
 		snapshot: s, network: o.PodNetwork, opening: openersOf(s),
-		guards:  map[*cluster.Variant]*cluster.Guard{},
-		joined:  map[listKey][]*cluster.Variant{},
-		reached: map[reachKey]*reach{},
-		pods:    map[selectorPair]map[string]*bitset.BitSet{},
-		unlike:  map[*cluster.IPBlock]bool{},
+		guards:     map[*cluster.Variant]*cluster.Guard{},
+		joined:     map[listKey][]*cluster.Variant{},
+		namespaces: map[string]cluster.Members{},
+		reached:    map[reachKey]*reach{},
+		pods:       map[selectorPair]variantSet{},
+		within:     map[*cluster.IPBlock]variantSet{},
+		outer:      map[*cluster.IPBlock]bool{},
 	}
 }
 
@@ -215,18 +218,23 @@ func (e *evaluator) matchAddresses(b *cluster.IPBlock, peer *cluster.Variant) ma
 	if !peer.Unaddressed {
 		return matched{}
 	}
-	if !peer.HostNetwork && len(e.network) > 0 && e.outsidePodNetwork(b) {
+	if !peer.HostNetwork && e.outsidePodNetwork(b) {
 		return matched{}
 	}
 	return matched{match: cluster.Maybe, unknown: IPNotAssigned}
 }
 
+// outsidePodNetwork reports whether it is certain that no pod gets an address in
+// a block.
 func (e *evaluator) outsidePodNetwork(b *cluster.IPBlock) bool {
-	outside, ok := e.unlike[b]
+	if len(e.network) == 0 {
+		return false
+	}
+	outside, ok := e.outer[b]
 	if !ok {
 		set := setOf(b.Prefix, b.Except...)
 		outside = set == nil || !slices.ContainsFunc(e.network, set.OverlapsPrefix)
-		e.unlike[b] = outside
+		e.outer[b] = outside
 	}
 	return outside
 }

@@ -23,7 +23,7 @@ func main() {
 	os.Exit(code)
 }
 
-// run returns the exit code: 0 after an orderly end, 1 when serving failed, 2
+// run returns the exit code: 0 after an orderly end, 1 when serving or an errand failed, 2
 // for wrong flags, configuration or guardrails.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	opts := defaultOptions()
@@ -49,6 +49,13 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintf(stderr, "podcullis-webhook: %v\n", err)
 		return 2
 	}
+	if errand := opts.errand(); errand != nil {
+		if err := errand(ctx, opts, stdout); err != nil {
+			fmt.Fprintf(stderr, "podcullis-webhook: %v\n", err)
+			return 1
+		}
+		return 0
+	}
 	app, err := setup(opts, stderr)
 	if err != nil {
 		fmt.Fprintf(stderr, "podcullis-webhook: %v\n", err)
@@ -59,4 +66,15 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return 1
 	}
 	return 0
+}
+
+// errand is what is done instead of serving, if anything.
+func (o *options) errand() func(context.Context, *options, io.Writer) error {
+	switch {
+	case len(o.remove) > 0:
+		return removeObjects
+	case o.canary != "":
+		return submitCanary
+	}
+	return nil
 }

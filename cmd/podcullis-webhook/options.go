@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"strings"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -20,6 +21,9 @@ type options struct {
 	selfSigned       bool
 	selfSignedDir    string
 	selfSignedHosts  []string
+	certSecret       string
+	certHosts        []string
+	webhookConfig    string
 	clientCA         string
 	clientNames      []string
 	kubeconfig       string
@@ -32,6 +36,8 @@ type options struct {
 	drainTimeout     time.Duration
 	logFormat        string
 	logLevel         string
+	canary           string
+	remove           []string
 }
 
 func defaultOptions() *options {
@@ -54,6 +60,9 @@ func (o *options) AddFlags(f *pflag.FlagSet) {
 	f.BoolVar(&o.selfSigned, "self-signed", o.selfSigned, "make a certificate for this process and print the path of its CA bundle (default without --cert-dir)")
 	f.StringVar(&o.selfSignedDir, "self-signed-dir", o.selfSignedDir, "the `directory` for the CA bundle of --self-signed (default: a temporary one)")
 	f.StringArrayVar(&o.selfSignedHosts, "self-signed-host", o.selfSignedHosts, "a DNS `name` or IP address for --self-signed, beside localhost; repeatable")
+	f.StringVar(&o.certSecret, "certificate-secret", o.certSecret, "a Secret, `namespace/name`, in which to keep a certificate: made, renewed and written to --cert-dir by this server")
+	f.StringArrayVar(&o.certHosts, "certificate-host", o.certHosts, "a DNS `name` for the certificate of --certificate-secret; repeatable")
+	f.StringVar(&o.webhookConfig, "webhook-configuration", o.webhookConfig, "the `name` of the ValidatingWebhookConfiguration that gets the CA of --certificate-secret")
 	f.StringVar(&o.clientCA, "client-ca-file", o.clientCA, "accept only callers with a client certificate of this CA `file`")
 	f.StringArrayVar(&o.clientNames, "client-name", o.clientNames, "accept only client certificates with this common or DNS `name`; repeatable, needs --client-ca-file")
 	f.StringVar(&o.kubeconfig, "kubeconfig", o.kubeconfig, "the `file` that says how to reach the API server (default: the service account, in a pod)")
@@ -66,6 +75,8 @@ func (o *options) AddFlags(f *pflag.FlagSet) {
 	f.DurationVar(&o.drainTimeout, "drain-timeout", o.drainTimeout, "how long to wait at the end for callers to close their connections (default 1m40s)")
 	f.StringVar(&o.logFormat, "log-format", o.logFormat, "text or json")
 	f.StringVar(&o.logLevel, "log-level", o.logLevel, "debug, info, warn or error")
+	f.StringVar(&o.canary, "canary", o.canary, "instead of serving, submit to this `namespace`, as a dry run, what the chart's canary guardrail refuses, and say whether it was; in --mode audit, whether it was warned of")
+	f.StringArrayVar(&o.remove, "remove", o.remove, "instead of serving, remove this object, `resource[.group]/[namespace/]name`, if it is there; repeatable")
 }
 
 // Validate names every flag that does not hold, and its value.
@@ -77,6 +88,25 @@ func (o *options) Validate(rest []string) error {
 	}
 	if o.certDir != "" && o.selfSigned {
 		wrong("--cert-dir and --self-signed: give one of them, got both")
+	}
+	if o.certSecret != "" {
+		namespace, name, found := strings.Cut(o.certSecret, "/")
+		if !found || namespace == "" || name == "" {
+			wrong("--certificate-secret must be namespace/name, got %q", o.certSecret)
+		}
+		if o.certDir == "" || len(o.certHosts) == 0 || o.webhookConfig == "" {
+			wrong("--certificate-secret needs --cert-dir, --certificate-host and --webhook-configuration")
+		}
+	} else if len(o.certHosts) > 0 || o.webhookConfig != "" {
+		wrong("--certificate-host and --webhook-configuration need --certificate-secret")
+	}
+	if o.canary != "" && len(o.remove) > 0 {
+		wrong("--canary and --remove: give one of them, got both")
+	}
+	for _, text := range o.remove {
+		if _, err := parseTarget(text); err != nil {
+			wrong("--remove: %w", err)
+		}
 	}
 	if o.kubeconfig != "" && len(o.clusterManifests) > 0 {
 		wrong("--kubeconfig and --cluster-manifests: give one of them, got both")

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -16,6 +17,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/klog/v2"
@@ -27,8 +29,12 @@ import (
 	"github.com/podcullis/podcullis/cluster"
 	"github.com/podcullis/podcullis/cluster/live"
 	"github.com/podcullis/podcullis/cluster/manifest"
+	"github.com/podcullis/podcullis/rotation"
 	"github.com/podcullis/podcullis/webhook"
 )
+
+// certificateTimeout is for the first certificate.
+const certificateTimeout = 30 * time.Second
 
 // app is the server with everything wired.
 type app struct {
@@ -97,6 +103,11 @@ func setup(o *options, stderr io.Writer) (*app, error) {
 }
 
 func (a *app) newCertificates(metrics *webhook.Metrics) (webhook.Certificates, error) {
+	if a.options.certSecret != "" {
+		if err := a.keepCertificate(); err != nil {
+			return nil, err
+		}
+	}
 	if a.options.certDir != "" {
 		return webhook.LoadCertificates(a.options.certDir, webhook.CertificateDirOptions{Logger: a.log, Metrics: metrics})
 	}
@@ -106,6 +117,30 @@ func (a *app) newCertificates(metrics *webhook.Metrics) (webhook.Certificates, e
 	}
 	a.log.Info("self-signed certificate made", "caBundle", c.CAFile)
 	return c, nil
+}
+
+// keepCertificate has a certificate in --cert-dir, and keeps it there.
+func (a *app) keepCertificate() error {
+	config, err := restConfig(a.options)
+	if err != nil {
+		return fmt.Errorf("--certificate-secret: %w", err)
+	}
+	c, err := client.New(rest.AddUserAgent(config, "podcullis-webhook/"+version), client.Options{})
+	if err != nil {
+		return fmt.Errorf("--certificate-secret: API server: %w", err)
+	}
+	namespace, name, _ := strings.Cut(a.options.certSecret, "/")
+	keeper := rotation.New(rotation.Options{
+		Client: c, Secret: types.NamespacedName{Namespace: namespace, Name: name},
+		Configuration: a.options.webhookConfig, Hosts: a.options.certHosts, Dir: a.options.certDir, Log: a.log,
+	})
+	ctx, cancel := context.WithTimeout(context.Background(), certificateTimeout)
+	defer cancel()
+	if err := keeper.Keep(ctx); err != nil {
+		return err
+	}
+	a.watches = append(a.watches, keeper.Watch)
+	return nil
 }
 
 // newModel chooses the source of the cluster: files, an API server, or nothing.

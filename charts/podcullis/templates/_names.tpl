@@ -95,3 +95,36 @@ readOnlyRootFilesystem: true
 capabilities:
   drop: [ALL]
 {{- end -}}
+
+{{/* A pod that does one errand with the webhook's binary and ends. */}}
+{{- define "podcullis.errandPod" -}}
+{{- $c := .context -}}
+restartPolicy: Never
+serviceAccountName: {{ .account }}
+enableServiceLinks: false
+{{- with $c.Values.image.pullSecrets }}
+imagePullSecrets:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+securityContext:
+  {{- include "podcullis.podSecurityContext" $c | nindent 2 }}
+containers:
+- name: {{ .name }}
+  image: {{ include "podcullis.image" $c | quote }}
+  imagePullPolicy: {{ $c.Values.image.pullPolicy }}
+  args:
+    {{- toYaml .args | nindent 4 }}
+  resources:
+    requests: {cpu: 10m, memory: 32Mi}
+    limits: {memory: 128Mi}
+  securityContext:
+    {{- include "podcullis.containerSecurityContext" $c | nindent 4 }}
+{{- with $c.Values.nodeSelector }}
+nodeSelector:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with $c.Values.tolerations }}
+tolerations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end -}}

@@ -1,0 +1,97 @@
+package rotation
+
+import (
+	"crypto/rsa"
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"maps"
+	"time"
+
+	"github.com/open-policy-agent/cert-controller/pkg/rotator"
+	corev1 "k8s.io/api/core/v1"
+)
+
+// The keys of the Secret beside those of a kubernetes.io/tls Secret; cert-controller's.
+const (
+	caCertificate = "ca.crt"
+	caKey         = "ca.key"
+)
+
+const (
+	caLifetime   = 10 * 365 * 24 * time.Hour
+	leafLifetime = 365 * 24 * time.Hour
+	// ahead is how long before its end a certificate is renewed.
+	ahead = 90 * 24 * time.Hour
+	// skew is how much clocks may differ.
+	skew = time.Hour
+
+	caName = "podcullis-ca"
+)
+
+// renewed returns the Secret's data with what had to be renewed, and says what
+// that was: "CA", "certificate", or nothing.
+func renewed(data map[string][]byte, hosts []string, now time.Time) (map[string][]byte, string, error) {
+	ca, what := authorityOf(data, now), ""
+	maker := &rotator.CertRotator{
+		CAName: caName, CAOrganization: "podcullis",
+		DNSName: hosts[0], ExtraDNSNames: hosts[1:],
+		ExtKeyUsages: &[]x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+	}
+	switch {
+	case ca == nil:
+		what = "CA"
+		var err error
+		if ca, err = maker.CreateCACert(now.Add(-skew), now.Add(caLifetime)); err != nil {
+			return nil, "", fmt.Errorf("make CA: %w", err)
+		}
+	case !validLeaf(data, hosts, now):
+		what = "certificate"
+	default:
+		return data, "", nil
+	}
+	certificate, key, err := maker.CreateCertPEM(ca, now.Add(-skew), now.Add(leafLifetime))
+	if err != nil {
+		return nil, "", fmt.Errorf("make certificate: %w", err)
+	}
+	out := maps.Clone(data)
+	if out == nil {
+		out = map[string][]byte{}
+	}
+	out[caCertificate], out[caKey] = ca.CertPEM, ca.KeyPEM
+	out[corev1.TLSCertKey], out[corev1.TLSPrivateKeyKey] = certificate, key
+	return out, what, nil
+}
+
+// authorityOf is the CA in the Secret, or nil if there is none that lasts.
+func authorityOf(data map[string][]byte, now time.Time) *rotator.KeyPairArtifacts {
+	certificate, key := data[caCertificate], data[caKey]
+	if ok, err := rotator.ValidCert(certificate, certificate, key, caName, nil, now.Add(ahead)); err != nil || !ok {
+		return nil
+	}
+	pair, err := tls.X509KeyPair(certificate, key)
+	if err != nil {
+		return nil
+	}
+	private, ok := pair.PrivateKey.(*rsa.PrivateKey)
+	if !ok {
+		return nil
+	}
+	return &rotator.KeyPairArtifacts{Cert: pair.Leaf, Key: private, CertPEM: certificate, KeyPEM: key}
+}
+
+func validLeaf(data map[string][]byte, hosts []string, now time.Time) bool {
+	for _, host := range hosts {
+		ok, err := rotator.ValidCert(data[caCertificate], data[corev1.TLSCertKey], data[corev1.TLSPrivateKeyKey],
+			host, &[]x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}, now.Add(ahead))
+		if err != nil || !ok {
+			return false
+		}
+	}
+	return true
+}
+
+func validAt(raw []byte, now time.Time) bool {
+	c, err := x509.ParseCertificate(raw)
+	return err == nil && now.Before(c.NotAfter)
+}

@@ -22,9 +22,9 @@ const (
 	foreignPage    = 500              // objects
 )
 
-// foreignKinds are the policy APIs that are looked for: those of
-// cluster.ForeignKind.
-func foreignKinds() []schema.GroupKind {
+// ForeignKinds are the policy APIs that are looked for: those of
+// cluster.ForeignKind. Looking needs the right to list them.
+func ForeignKinds() []schema.GroupKind {
 	return []schema.GroupKind{
 		{Group: "policy.networking.k8s.io", Kind: "ClusterNetworkPolicy"},
 		{Group: "policy.networking.k8s.io", Kind: "AdminNetworkPolicy"},
@@ -90,7 +90,7 @@ func (w *foreignWatch) look(ctx context.Context) []event {
 	ctx, cancel := context.WithTimeout(ctx, foreignTimeout)
 	defer cancel()
 	var events []event
-	for _, gk := range foreignKinds() {
+	for _, gk := range ForeignKinds() {
 		found, err := w.list(ctx, gk)
 		if err != nil {
 			if ctx.Err() == nil && w.errors[gk] != err.Error() {

@@ -106,7 +106,7 @@ func TestForeignPolicyAPIs(t *testing.T) {
 }
 
 func TestForeignKindsAreThoseOfTheModel(t *testing.T) {
-	for _, gk := range foreignKinds() {
+	for _, gk := range ForeignKinds() {
 		if !cluster.ForeignKind(gk.Group, gk.Kind) {
 			t.Errorf("the model does not know %s", gk)
 		}

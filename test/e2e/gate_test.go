@@ -29,6 +29,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/podcullis/podcullis/test/controlplane"
+	"github.com/podcullis/podcullis/webhook"
 )
 
 // gateOptions are what a webhook under test can differ in.
@@ -48,16 +49,6 @@ type gate struct {
 
 	cmd    *exec.Cmd
 	exited chan error
-}
-
-// doors are the resources that Podcullis judges, with every subresource by which
-// labels can change.
-var doors = []string{
-	"/pods", "/pods/status", "/pods/binding", "/bindings",
-	"/namespaces", "/namespaces/status", "/namespaces/finalize",
-	"networking.k8s.io/networkpolicies",
-	"apps/deployments", "apps/statefulsets", "apps/daemonsets", "apps/replicasets",
-	"batch/jobs", "batch/cronjobs",
 }
 
 const webhookName = "validate.podcullis.io"
@@ -167,7 +158,7 @@ func (g *gate) stop(t *testing.T) {
 func (g *gate) register(t *testing.T) {
 	t.Helper()
 	var rules []admissionregistrationv1.RuleWithOperations
-	for _, r := range doors {
+	for _, r := range webhook.Doors() {
 		group, resource, _ := strings.Cut(r, "/")
 		rules = append(rules, admissionregistrationv1.RuleWithOperations{
 			Operations: []admissionregistrationv1.OperationType{"CREATE", "UPDATE", "DELETE"},

@@ -1,0 +1,15 @@
+package webhook
+
+// Doors are the resources that have to be registered, as group/resource[/subresource]:
+// all by which what the model is made of can be written, with every subresource by
+// which labels can change. Each needs CREATE, UPDATE and DELETE, in
+// API version v1.
+func Doors() []string {
+	return []string{
+		"/pods", "/pods/status", "/pods/binding", "/bindings",
+		"/namespaces", "/namespaces/status", "/namespaces/finalize",
+		"networking.k8s.io/networkpolicies",
+		"apps/deployments", "apps/statefulsets", "apps/daemonsets", "apps/replicasets",
+		"batch/jobs", "batch/cronjobs",
+	}
+}

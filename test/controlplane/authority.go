@@ -30,6 +30,7 @@ type authority struct {
 	caFile       string
 	caKeyFile    string
 	serving      certFiles // of every server
+	kubelets     certFiles // with which the API server asks kubelets for logs and commands
 	tokenKeyFile string    // signs service account tokens
 }
 
@@ -55,6 +56,10 @@ func newAuthority(dir string) (*authority, error) {
 			certFile: filepath.Join(dir, "serving.crt"),
 			keyFile:  filepath.Join(dir, "serving.key"),
 		},
+		kubelets: certFiles{
+			certFile: filepath.Join(dir, "kubelets.crt"),
+			keyFile:  filepath.Join(dir, "kubelets.key"),
+		},
 	}
 	if err := os.WriteFile(a.caFile, a.caPEM(), 0o600); err != nil {
 		return nil, err
@@ -76,10 +81,20 @@ func newAuthority(dir string) (*authority, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := os.WriteFile(a.serving.certFile, certPEM, 0o600); err != nil {
+	if err := a.serving.write(certPEM, keyPEM); err != nil {
 		return nil, err
 	}
-	return a, os.WriteFile(a.serving.keyFile, keyPEM, 0o600)
+	if certPEM, keyPEM, err = a.issueUser("kube-apiserver-kubelet-client", []string{"system:masters"}); err != nil {
+		return nil, err
+	}
+	return a, a.kubelets.write(certPEM, keyPEM)
+}
+
+func (f certFiles) write(certPEM, keyPEM []byte) error {
+	if err := os.WriteFile(f.certFile, certPEM, 0o600); err != nil {
+		return err
+	}
+	return os.WriteFile(f.keyFile, keyPEM, 0o600)
 }
 
 func (a *authority) caPEM() []byte { return encodeCert(a.ca.Raw) }

@@ -30,6 +30,8 @@ type Options struct {
 	// APIServerArgs and ControllerManagerArgs are flags added to ours. A flag given twice has the
 	// last value.
 	APIServerArgs, ControllerManagerArgs []string
+	// APIServerPort is where the API server listens; 0 stands for some free port.
+	APIServerPort int
 }
 
 // ControlPlane is a running control plane. Its methods may be used concurrently, except those that
@@ -54,6 +56,7 @@ type ControlPlane struct {
 
 	mu        sync.Mutex
 	processes map[string]*process // by program; those that were not stopped
+	beside    []string            // the programs of Launch, in the order of their start
 }
 
 // Run starts a control plane with the programs in bin and returns when it is ready for use: the API
@@ -98,6 +101,9 @@ func (c *ControlPlane) prepare() error {
 	}
 	if c.ports, err = choosePorts(); err != nil {
 		return err
+	}
+	if port := c.options.APIServerPort; port != 0 {
+		c.ports.apiServer = port
 	}
 	c.URL = fmt.Sprintf("https://127.0.0.1:%d", c.ports.apiServer)
 	if c.certs, err = newAuthority(filepath.Join(c.Dir, "pki")); err != nil {
@@ -168,6 +174,9 @@ func (c *ControlPlane) launch(ctx context.Context, programs ...program) error {
 // says which of them had ended on its own before, and why.
 func (c *ControlPlane) Stop() error {
 	var errs []error
+	for _, name := range c.launched() {
+		errs = append(errs, c.stop(name))
+	}
 	for _, name := range []string{kubeScheduler, kubeControllerManager, kubeAPIServer, etcd} {
 		errs = append(errs, c.stop(name))
 	}

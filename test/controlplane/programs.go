@@ -59,6 +59,8 @@ func (c *ControlPlane) apiServer() program {
 		"--tls-cert-file=" + c.certs.serving.certFile,
 		"--tls-private-key-file=" + c.certs.serving.keyFile,
 		"--client-ca-file=" + c.certs.caFile,
+		"--kubelet-client-certificate=" + c.certs.kubelets.certFile,
+		"--kubelet-client-key=" + c.certs.kubelets.keyFile,
 		"--service-account-issuer=https://kubernetes.default.svc",
 		"--service-account-key-file=" + c.certs.tokenKeyFile,
 		"--service-account-signing-key-file=" + c.certs.tokenKeyFile,

@@ -13,7 +13,7 @@ FUZZTIME ?= 20s
 
 .PHONY: help
 help: ## Print this help
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: build
 build: ## Build podcullis and podcullis-webhook into bin/
@@ -62,6 +62,11 @@ fuzz: ## Run each fuzz target for FUZZTIME (20s)
 .PHONY: control-plane-bin
 control-plane-bin: ## Build etcd, kube-apiserver, kubectl, ... for the tests into .cache (minutes, once)
 	@$(GO) run ./test/controlplane/build
+
+.PHONY: e2e
+e2e: build $(TOOLS)/gotestsum ## Install the chart on a real node and drive it (root and Debian packages, see CONTRIBUTING.md)
+	@$(GO) run ./test/node/build
+	PODCULLIS_NODE=1 $(TOOLS)/gotestsum --format testname -- -count=1 -timeout=20m ./test/node/...
 
 .PHONY: control-plane
 control-plane: ## Start a real Kubernetes API on loopback for yourself, until Ctrl-C

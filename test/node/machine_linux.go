@@ -94,7 +94,8 @@ const cgroups = "/sys/fs/cgroup"
 func cgroupOf(dir string) string { return "podcullis-" + filepath.Base(dir) }
 
 // hierarchies lists the folders in which each cgroup has one: a folder for each controller in
-// version 1, and a single one in version 2.
+// version 1, and a single one in version 2. "unified" is version 2 without controllers, beside
+// version 1; runc makes cgroups there too.
 func hierarchies() ([]string, error) {
 	if _, err := os.Stat(filepath.Join(cgroups, "cgroup.controllers")); err == nil {
 		return []string{cgroups}, nil
@@ -105,7 +106,7 @@ func hierarchies() ([]string, error) {
 	}
 	var out []string
 	for _, entry := range entries {
-		if entry.IsDir() && entry.Name() != "unified" {
+		if entry.IsDir() {
 			out = append(out, filepath.Join(cgroups, entry.Name()))
 		}
 	}

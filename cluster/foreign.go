@@ -38,3 +38,6 @@ func ForeignKind(group, kind string) bool {
 	_, known := foreignKinds[group][kind]
 	return known
 }
+
+// ForeignGroup reports whether an API group holds such kinds.
+func ForeignGroup(group string) bool { return len(foreignKinds[group]) > 0 }

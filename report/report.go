@@ -18,19 +18,14 @@ const APIVersion = "podcullis.io/v1alpha1"
 // Location is a place in a file, or where else an object comes from.
 type Location struct {
 	File string `json:"file"`
-	// Line counts from 1; 0 when the place is the whole of File.
+	// Line counts from 1; 0 when the place is the whole of File, such as a chart's
+	// template.
 	Line int `json:"line,omitempty"`
-	// Rendered is set when Line counts in what the file renders to, such as a
-	// chart's template.
-	Rendered bool `json:"rendered,omitempty"`
 }
 
 func (l Location) String() string {
-	switch {
-	case l.Line == 0:
+	if l.Line == 0 {
 		return l.File
-	case l.Rendered:
-		return fmt.Sprintf("%s (line %d as rendered)", l.File, l.Line)
 	}
 	return fmt.Sprintf("%s:%d", l.File, l.Line)
 }

@@ -23,10 +23,10 @@ var ErrNothing = errors.New("nothing to evaluate")
 type Location struct {
 	// File is the path as it was found; "-" for standard input.
 	File string
-	// Line counts from 1; 0 when the place is the whole file.
+	// Line counts from 1; 0 when the place is the whole file, as it is for the
+	// objects of a Text.
 	Line int
-	// Rendered is set when Line counts in what the file renders to, such as a
-	// chart's template.
+	// Rendered is set when Line counts in what the file renders to: an error in a Text.
 	Rendered bool
 }
 

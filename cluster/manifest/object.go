@@ -160,7 +160,9 @@ func (l *loader) foreign(d document, gvk schema.GroupVersionKind) {
 // keep adds an object, unless there is one of that identity.
 func (l *loader) keep(d document, o Object) {
 	o.Location = d.at
-	o.Location.Rendered = l.rendered
+	if l.rendered {
+		o.Location.Line = 0 // a line that nobody can look up
+	}
 	var compact bytes.Buffer
 	if err := json.Compact(&compact, d.json); err != nil {
 		l.fail(d.at, "not JSON: %v", err)

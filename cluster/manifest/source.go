@@ -79,7 +79,7 @@ func (l *loader) text(t Text) {
 		err.Location.Rendered = true
 	}
 	for i := range l.set.Notes[notes:] {
-		l.set.Notes[notes+i].Location.Rendered = true
+		l.set.Notes[notes+i].Location.Line = 0
 	}
 	l.rendered, l.namespace = false, ""
 }

@@ -156,7 +156,7 @@ func located(found []audit.Finding, set *manifest.Set) []report.Finding {
 	for _, f := range found {
 		r := report.Finding{Violation: f.Violation, Object: f.Object}
 		if o, ok := set.Lookup(f.Object); ok {
-			r.Location = report.Location(o.Location)
+			r.Location = report.Location{File: o.Location.File, Line: o.Location.Line}
 		}
 		out = append(out, r)
 	}

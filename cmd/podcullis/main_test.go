@@ -47,14 +47,15 @@ func exits(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// The command line works without a cluster: it links no manager and no client.
+// The command line reads a cluster and follows none: it links no manager, no
+// informers and no server.
 func TestLinks(t *testing.T) {
 	out, err := exec.CommandContext(t.Context(), "go", "list", "-deps", ".").Output()
 	if err != nil {
 		t.Fatal(err)
 	}
 	for dep := range strings.FieldsSeq(string(out)) {
-		for _, banned := range []string{"sigs.k8s.io/controller-runtime", "k8s.io/client-go", "github.com/prometheus", "github.com/podcullis/podcullis/webhook", "github.com/podcullis/podcullis/cluster/live"} {
+		for _, banned := range []string{"sigs.k8s.io/controller-runtime", "k8s.io/client-go/informers", "github.com/prometheus", "github.com/podcullis/podcullis/webhook", "github.com/podcullis/podcullis/cluster/live"} {
 			if dep == banned || strings.HasPrefix(dep, banned+"/") {
 				t.Errorf("podcullis must not link %s", dep)
 			}

@@ -1,0 +1,50 @@
+package main
+
+import (
+	"context"
+
+	"github.com/go-logr/logr"
+	"k8s.io/client-go/discovery"
+	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+	"k8s.io/klog/v2"
+
+	"github.com/podcullis/podcullis/cluster/manifest"
+	"github.com/podcullis/podcullis/cluster/remote"
+)
+
+// running reads the cluster that --context and --kubeconfig name.
+func (s *sources) running(ctx context.Context) (*manifest.Set, error) {
+	klog.SetLogger(logr.Discard()) // what client-go has to say is in its errors
+	rules := clientcmd.NewDefaultClientConfigLoadingRules()
+	rules.ExplicitPath = s.kubeconfig
+	loader := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, &clientcmd.ConfigOverrides{CurrentContext: s.context})
+	config, err := loader.ClientConfig()
+	if err != nil {
+		return nil, hint(err, "--context names a context of the kubeconfig; `kubectl config get-contexts` lists them")
+	}
+	name := s.context
+	if raw, err := loader.RawConfig(); err == nil && name == "" {
+		name = raw.CurrentContext
+	}
+	config.UserAgent = "podcullis/" + build().Version
+	config.WarningHandler = rest.NoWarnings{}
+	config.QPS, config.Burst = 50, 100
+	client, err := dynamic.NewForConfig(config)
+	if err != nil {
+		return nil, hint(err, "correct the kubeconfig")
+	}
+	served, err := discovery.NewDiscoveryClientForConfig(config)
+	if err != nil {
+		return nil, hint(err, "correct the kubeconfig")
+	}
+	set, err := remote.Read(ctx, client, served, "cluster "+name)
+	switch {
+	case remote.Forbidden(err):
+		return nil, hint(err, "whoever asks needs list in every namespace on pods, namespaces, NetworkPolicies, workloads and the other policy APIs: what is not seen could open any path")
+	case err != nil:
+		return nil, hint(err, "see that `kubectl --context %s get networkpolicies -A` works", name)
+	}
+	return set, nil
+}

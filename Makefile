@@ -59,6 +59,10 @@ fuzz: ## Run each fuzz target for FUZZTIME (20s)
 		done || exit 1; \
 	done
 
+.PHONY: bench
+bench: control-plane-bin ## Measure speed and memory against docs/performance.md, about ten minutes. BENCHFLAGS='-run model' for a part
+	@$(GO) run ./test/bench $(BENCHFLAGS)
+
 .PHONY: control-plane-bin
 control-plane-bin: ## Build etcd, kube-apiserver, kubectl, ... for the tests into .cache (minutes, once)
 	@$(GO) run ./test/controlplane/build

@@ -1,10 +1,10 @@
 package town
 
 import (
-	"errors"
 	"fmt"
 	"iter"
 	"math/rand/v2"
+	"reflect"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -90,20 +90,42 @@ func (p Plan) Objects() iter.Seq[client.Object] {
 	}
 }
 
-// Model is the town as the model's objects, in the order of Objects.
+// Model is the town as the model's objects, in the order of Objects. Each object
+// is encoded and decoded on the way, as it is between an API server and a client:
+// no two of them share the text of a label, which is what a model that weighs
+// little has to see to by itself.
 func (p Plan) Model() ([]cluster.Object, error) {
 	if err := p.Validate(); err != nil {
 		return nil, err
 	}
 	var out []cluster.Object
 	for o := range p.Objects() {
-		m, err := cluster.FromAPI(o)
+		m, err := modelled(o)
 		if err != nil {
-			return nil, errors.Join(fmt.Errorf("town: %s %s/%s does not fit the model", o.GetObjectKind().GroupVersionKind().Kind, o.GetNamespace(), o.GetName()), err)
+			return nil, fmt.Errorf("town: %s %s/%s: %w", o.GetObjectKind().GroupVersionKind().Kind, o.GetNamespace(), o.GetName(), err)
 		}
 		out = append(out, m)
 	}
 	return out, nil
+}
+
+func modelled(o client.Object) (cluster.Object, error) {
+	wire, ok := o.(interface {
+		Marshal() ([]byte, error)
+		Unmarshal(text []byte) error
+	})
+	if !ok {
+		return nil, fmt.Errorf("%T has no protobuf encoding", o)
+	}
+	text, err := wire.Marshal()
+	if err != nil {
+		return nil, err
+	}
+	fresh := reflect.New(reflect.TypeOf(o).Elem()).Interface()
+	if err := fresh.(interface{ Unmarshal(text []byte) error }).Unmarshal(text); err != nil {
+		return nil, err
+	}
+	return cluster.FromAPI(fresh.(client.Object))
 }
 
 // Namespace makes the objects of one namespace, counted from 0.

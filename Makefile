@@ -29,12 +29,14 @@ demo-cluster: build ## The same with kubectl against a real API server; the firs
 
 .PHONY: test
 test: $(TOOLS)/gotestsum control-plane-bin ## Run every test: unit, Rego, conformance, scenarios, end to end. PACKAGES=./webhook for some
+	@if [[ '$(PACKAGES)' == ./... ]]; then $(GO) test -C test/oracle -count=1 ./...; fi
 	PODCULLIS_REQUIRE_CONTROL_PLANE=1 $(TOOLS)/gotestsum --format pkgname-and-test-fails --format-hide-empty-pkg -- -count=1 -timeout=20m $(PACKAGES)
 
 .PHONY: verify
 verify: lint ## Check what needs no run of the tests: formatting, lint, go.mod, scripts, the tables of the documentation
 	$(GO) vet ./...
 	$(GO) mod tidy -diff
+	$(GO) -C test/oracle mod tidy -diff
 	$(GO) mod verify
 	@if command -v shellcheck >/dev/null; then echo shellcheck; git ls-files '*.sh' .ci/run | xargs -r shellcheck; else echo 'shellcheck is not installed: scripts are not checked'; fi
 	$(GO) test -count=1 .
@@ -55,7 +57,7 @@ docs: ## Regenerate the generated parts of docs/
 fuzz: ## Run each fuzz target for FUZZTIME (20s)
 	@git grep -lE '^func Fuzz' -- '*_test.go' | sort | while read -r file; do \
 		sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\).*/\1/p' "$$file" | while read -r target; do \
-			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "./$$(dirname "$$file")" </dev/null || exit 1; \
+			$(GO) test -C "$$(dirname "$$file")" -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) . </dev/null || exit 1; \
 		done || exit 1; \
 	done
 

@@ -24,7 +24,13 @@ func (m *Model) follow(ctx context.Context) {
 			return
 		case <-m.queue.wake:
 		}
-		m.apply(ctx, m.queue.take())
+		batch := m.queue.take()
+		m.apply(ctx, batch)
+		for _, e := range batch {
+			if e.applied != nil {
+				e.applied()
+			}
+		}
 		if !m.Synced() {
 			close(m.synced) // the first wake comes when the queue is opened
 		}
@@ -63,7 +69,7 @@ func (m *Model) changes(now *cluster.Snapshot, batch []event) []cluster.Change {
 	}
 	var changes []cluster.Change
 	for i, e := range batch {
-		if last[e.ref] != i {
+		if last[e.ref] != i || e.applied != nil {
 			continue
 		}
 		before := current(now, e.ref)

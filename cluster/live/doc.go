@@ -16,7 +16,7 @@
 //   - Events that gather while a snapshot is made are applied together, in the
 //     order of their watch for each object, and a batch that changes nothing of
 //     the model makes no snapshot.
-//   - One object that cannot be read harms no other (threats.md A7): it stays as
+//   - One object that cannot be read harms no other: it stays as
 //     "unknown" where the model can hold that, and is logged once.
 //   - It imports cluster and controller-runtime, but nothing that judges: no
 //     connectivity, guardrail, webhook or OPA (imports_test.go holds this).

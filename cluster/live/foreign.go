@@ -2,8 +2,10 @@ package live
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"maps"
+	"net/url"
 	"slices"
 	"time"
 
@@ -18,6 +20,7 @@ import (
 
 const (
 	foreignPeriod  = time.Minute
+	foreignRetry   = time.Second      // while there is no API server to ask
 	foreignTimeout = 20 * time.Second // for one round of questions
 	foreignPage    = 500              // objects
 )
@@ -66,32 +69,40 @@ func newForeignWatch(opts Options, log *slog.Logger) *foreignWatch {
 	return w
 }
 
-// run looks at once, closes looked, and looks again every period until ctx ends.
+// run looks at once, closes looked when an API server has answered, and looks
+// again every period until ctx ends.
 func (w *foreignWatch) run(ctx context.Context, q *queue, looked chan<- struct{}) {
-	ticker := time.NewTicker(w.period)
-	defer ticker.Stop()
 	for {
-		q.put(w.look(ctx)...)
-		if looked != nil {
+		events, answered := w.look(ctx)
+		q.put(events...)
+		pause := w.period
+		switch {
+		case !answered:
+			pause = min(pause, foreignRetry)
+		case looked != nil:
 			close(looked)
 			looked = nil
 		}
 		select {
 		case <-ctx.Done():
 			return
-		case <-ticker.C:
+		case <-time.After(pause):
 		}
 	}
 }
 
 // look tells what has come and gone since it last looked. A kind that it may not
-// list, or that cannot be listed now, stays as it was.
-func (w *foreignWatch) look(ctx context.Context) []event {
+// list, or that cannot be listed now, stays as it was. answered is false when
+// there was nobody to ask.
+func (w *foreignWatch) look(ctx context.Context) (events []event, answered bool) {
 	ctx, cancel := context.WithTimeout(ctx, foreignTimeout)
 	defer cancel()
-	var events []event
 	for _, gk := range ForeignKinds() {
 		found, err := w.list(ctx, gk)
+		var unreachable *url.Error
+		if errors.As(err, &unreachable) {
+			return events, false
+		}
 		if err != nil {
 			if ctx.Err() == nil && w.errors[gk] != err.Error() {
 				w.errors[gk] = err.Error()
@@ -112,7 +123,7 @@ func (w *foreignWatch) look(ctx context.Context) []event {
 		}
 		w.known[gk] = found
 	}
-	return events
+	return events, true
 }
 
 // list finds the first object of a kind in each namespace, by name.

@@ -28,13 +28,19 @@ type Options struct {
 	Mapper meta.RESTMapper
 	// ForeignPeriod is how often they are asked; 0 means every minute.
 	ForeignPeriod time.Duration
+	// Probe, if set, is asked about each kind all the time, so that Age can tell a
+	// quiet watch from one that is cut off; NewProbe makes one.
+	Probe Probe
+	// ProbePeriod is the pause between two questions about a kind; 0 means 3 s.
+	ProbePeriod time.Duration
 }
 
 // Model is the model of a running cluster. Its methods are safe for concurrent use.
 type Model struct {
-	cache   cache.Cache
-	log     *slog.Logger
-	foreign *foreignWatch // nil without a reader
+	cache     cache.Cache
+	log       *slog.Logger
+	foreign   *foreignWatch // nil without a reader
+	freshness *freshness    // nil without a probe
 
 	queue  queue
 	now    atomic.Pointer[generation]
@@ -68,6 +74,9 @@ func New(c cache.Cache, opts Options) *Model {
 	if opts.Reader != nil && opts.Mapper != nil {
 		m.foreign = newForeignWatch(opts, m.log)
 	}
+	if opts.Probe != nil {
+		m.freshness = newFreshness(opts, m.log)
+	}
 	m.now.Store(&generation{snapshot: &cluster.Snapshot{}, superseded: make(chan struct{})})
 	return m
 }
@@ -76,7 +85,7 @@ func New(c cache.Cache, opts Options) *Model {
 func (m *Model) Snapshot() *cluster.Snapshot { return m.now.Load().snapshot }
 
 // Synced reports whether every watch has listed its objects and they are in the
-// snapshot. It does not become false again.
+// snapshot. It does not become false again; see Age.
 func (m *Model) Synced() bool {
 	select {
 	case <-m.synced:
@@ -84,6 +93,17 @@ func (m *Model) Synced() bool {
 	default:
 		return false
 	}
+}
+
+// Age is for how long the model may be out of date: what the API server had
+// stored and was ready to tell longer ago than that is in the snapshot. kind is
+// the one of which least is known. Where all is well the age swings between
+// nothing and the probe's period and second. Without a Probe it is always 0.
+func (m *Model) Age() (age time.Duration, kind string) {
+	if m.freshness == nil {
+		return 0, ""
+	}
+	return m.freshness.age()
 }
 
 // WaitFor waits until the model is synced and a snapshot meets the condition,
@@ -127,6 +147,9 @@ func (m *Model) Start(ctx context.Context) error {
 
 	var initial []toolscache.DoneChecker
 	for _, k := range kinds() {
+		if m.freshness != nil {
+			m.freshness.begin(k.name)
+		}
 		informer, err := m.cache.GetInformer(ctx, k.object, cache.BlockUntilSynced(false))
 		if err != nil {
 			return fmt.Errorf("watch kind %s: %w", k.name, err)
@@ -137,6 +160,13 @@ func (m *Model) Start(ctx context.Context) error {
 		}
 		defer func() { _ = informer.RemoveEventHandler(registration) }()
 		initial = append(initial, registration.HasSyncedChecker())
+		if m.freshness != nil {
+			v, ok := informer.(versioned)
+			if !ok {
+				return fmt.Errorf("watch kind %s: a %T does not tell how far it has come", k.name, informer)
+			}
+			background.Go(func() { m.freshness.follow(ctx, k, v, &m.queue) })
+		}
 	}
 	looked := make(chan struct{})
 	if m.foreign == nil {

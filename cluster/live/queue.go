@@ -15,6 +15,9 @@ type event struct {
 	ref     cluster.Ref
 	api     runtime.Object
 	foreign *cluster.Foreign
+	// applied, if set, makes the event a mark that is about no object: it is
+	// called when all events before it are in the snapshot.
+	applied func()
 }
 
 // queue gathers events for the applier. It is closed at first, so that the

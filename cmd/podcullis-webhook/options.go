@@ -13,6 +13,10 @@ import (
 	"github.com/podcullis/podcullis/webhook"
 )
 
+// minStaleness leaves room for a question to the API server, which takes a
+// second, and for a few that are lost.
+const minStaleness = 5 * time.Second
+
 // options are the flags. An address of "0" switches a listener off.
 type options struct {
 	config           string
@@ -32,6 +36,7 @@ type options struct {
 	metricsAddress   string
 	probeAddress     string
 	mode             string
+	maxStaleness     time.Duration
 	reloadPeriod     time.Duration
 	drainTimeout     time.Duration
 	logFormat        string
@@ -46,6 +51,7 @@ func defaultOptions() *options {
 		metricsAddress: "127.0.0.1:8080",
 		probeAddress:   "127.0.0.1:8081",
 		mode:           string(webhook.Enforce),
+		maxStaleness:   15 * time.Second,
 		reloadPeriod:   2 * time.Second,
 		logFormat:      "text",
 		logLevel:       "info",
@@ -71,6 +77,7 @@ func (o *options) AddFlags(f *pflag.FlagSet) {
 	f.StringVar(&o.metricsAddress, "metrics-bind-address", o.metricsAddress, "`host:port` of /metrics; 0 for none")
 	f.StringVar(&o.probeAddress, "health-probe-bind-address", o.probeAddress, "`host:port` of /healthz and /readyz; 0 for none")
 	f.StringVar(&o.mode, "mode", o.mode, "enforce, or audit: never deny, but say what would have been denied")
+	f.DurationVar(&o.maxStaleness, "max-staleness", o.maxStaleness, "judge nothing when the model may be out of date for longer: answer 503, so that failurePolicy decides")
 	f.DurationVar(&o.reloadPeriod, "reload-period", o.reloadPeriod, "how often --config and --policy-dir are looked at")
 	f.DurationVar(&o.drainTimeout, "drain-timeout", o.drainTimeout, "how long to wait at the end for callers to close their connections (default 1m40s)")
 	f.StringVar(&o.logFormat, "log-format", o.logFormat, "text or json")
@@ -124,6 +131,9 @@ func (o *options) Validate(rest []string) error {
 	}
 	if m := webhook.Mode(o.mode); m != webhook.Enforce && m != webhook.DryRun {
 		wrong("--mode must be enforce or audit, got %q", o.mode)
+	}
+	if o.maxStaleness < minStaleness {
+		wrong("--max-staleness must be >= %s, got %s", minStaleness, o.maxStaleness)
 	}
 	if o.reloadPeriod <= 0 {
 		wrong("--reload-period must be positive, got %s", o.reloadPeriod)

@@ -69,7 +69,7 @@ func setup(o *options, stderr io.Writer) (*app, error) {
 	if a.guardrails, err = loadGuardrails(o, a.log, a.registry); err != nil {
 		return nil, err
 	}
-	if a.model, err = newModel(o, a.log); err != nil {
+	if a.model, err = newModel(o, a.log, a.registry); err != nil {
 		return nil, err
 	}
 	metrics := webhook.NewMetrics(a.registry)
@@ -144,7 +144,7 @@ func (a *app) keepCertificate() error {
 }
 
 // newModel chooses the source of the cluster: files, an API server, or nothing.
-func newModel(o *options, log *slog.Logger) (model, error) {
+func newModel(o *options, log *slog.Logger, registry prometheus.Registerer) (model, error) {
 	if len(o.clusterManifests) > 0 {
 		set, err := manifest.Load(o.clusterManifests, nil)
 		if err != nil {
@@ -161,7 +161,7 @@ func newModel(o *options, log *slog.Logger) (model, error) {
 	case err != nil:
 		return model{}, err
 	}
-	return newLiveModel(config, log)
+	return newLiveModel(config, o.maxStaleness, log, registry)
 }
 
 func restConfig(o *options) (*rest.Config, error) {
@@ -175,7 +175,12 @@ func restConfig(o *options) (*rest.Config, error) {
 	return c, nil
 }
 
-func newLiveModel(config *rest.Config, log *slog.Logger) (model, error) {
+// probesInStaleness is how many questions to the API server may be lost, one
+// after the other, before the model counts as stale.
+const probesInStaleness = 5
+
+// newLiveModel follows an API server, which need not be there yet.
+func newLiveModel(config *rest.Config, maxStaleness time.Duration, log *slog.Logger, registry prometheus.Registerer) (model, error) {
 	config = rest.AddUserAgent(config, "podcullis-webhook/"+version)
 	direct, err := client.New(config, client.Options{})
 	if err != nil {
@@ -185,7 +190,20 @@ func newLiveModel(config *rest.Config, log *slog.Logger) (model, error) {
 	if err != nil {
 		return model{}, fmt.Errorf("API server: %w", err)
 	}
-	m := live.New(informers, live.Options{Log: log, Reader: direct, Mapper: direct.RESTMapper()})
+	probe, err := live.NewProbe(config)
+	if err != nil {
+		return model{}, err
+	}
+	m := live.New(informers, live.Options{
+		Log: log, Reader: direct, Mapper: direct.RESTMapper(), Probe: probe, ProbePeriod: maxStaleness / probesInStaleness,
+	})
+	registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "podcullis_model_stale_seconds",
+		Help: "For how long the model of the cluster may be out of date. Above --max-staleness nothing is judged.",
+	}, func() float64 {
+		age, _ := m.Age()
+		return age.Seconds()
+	}))
 	return model{
 		Model: m,
 		live:  true,
@@ -198,6 +216,10 @@ func newLiveModel(config *rest.Config, log *slog.Logger) (model, error) {
 		ready: func() error {
 			if !m.Synced() {
 				return errors.New("the model is not synced with the API server yet")
+			}
+			if age, kind := m.Age(); age > maxStaleness {
+				return fmt.Errorf("the model may be out of date: for %s the API server has not confirmed that the newest %s is known (--max-staleness %s)",
+					age.Round(time.Second), kind, maxStaleness)
 			}
 			return nil
 		},

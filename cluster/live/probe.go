@@ -1,0 +1,94 @@
+package live
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/client-go/rest"
+)
+
+// Probe asks an API server what has happened to the objects of a resource after
+// a resourceVersion. newest is the resourceVersion of something that has, and
+// empty when nothing has; an error means that nobody knows.
+type Probe func(ctx context.Context, resource schema.GroupVersionResource, since string) (newest string, err error)
+
+// maxProbeError bounds what is read of an answer that is no watch, in bytes.
+const maxProbeError = 4 << 10
+
+// NewProbe makes a Probe that opens a watch for a second. The API server sends
+// at once what has happened after since, out of its watch cache, and ends the
+// watch in good order when the second is over: only that end says that nothing
+// has happened. The metadata is all it asks for.
+func NewProbe(config *rest.Config) (Probe, error) {
+	client, err := rest.HTTPClientFor(config)
+	if err != nil {
+		return nil, fmt.Errorf("probe of the API server: %w", err)
+	}
+	server, _, err := rest.DefaultServerUrlFor(config)
+	if err != nil {
+		return nil, fmt.Errorf("probe of the API server: %w", err)
+	}
+	return func(ctx context.Context, resource schema.GroupVersionResource, since string) (string, error) {
+		request, err := http.NewRequestWithContext(ctx, http.MethodGet, probeURL(server, resource, since), nil)
+		if err != nil {
+			return "", err
+		}
+		request.Header.Set("Accept", "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1")
+		response, err := client.Do(request)
+		if err != nil {
+			return "", err
+		}
+		defer response.Body.Close()
+		if response.StatusCode != http.StatusOK {
+			text, _ := io.ReadAll(io.LimitReader(response.Body, maxProbeError))
+			return "", fmt.Errorf("%s: %s", response.Status, text)
+		}
+		return firstEvent(response.Body)
+	}, nil
+}
+
+func probeURL(server *url.URL, resource schema.GroupVersionResource, since string) string {
+	query := url.Values{"watch": {"1"}, "resourceVersion": {since}, "timeoutSeconds": {"1"}}
+	path := server.JoinPath("apis", resource.Group, resource.Version, resource.Resource)
+	if resource.Group == "" {
+		path = server.JoinPath("api", resource.Version, resource.Resource)
+	}
+	path.RawQuery = query.Encode()
+	return path.String()
+}
+
+// firstEvent reads the resourceVersion of a watch's first event; empty when the
+// watch ended without one. A stream that breaks off is an error.
+func firstEvent(stream io.Reader) (string, error) {
+	var event metav1.WatchEvent
+	switch err := json.NewDecoder(stream).Decode(&event); {
+	case errors.Is(err, io.EOF):
+		return "", nil
+	case err != nil:
+		return "", fmt.Errorf("the watch broke off: %w", err)
+	}
+	if event.Type == string(watch.Error) {
+		var status metav1.Status
+		if err := json.Unmarshal(event.Object.Raw, &status); err != nil {
+			return "", err
+		}
+		return "", apierrors.FromObject(&status)
+	}
+	var object metav1.PartialObjectMetadata
+	if err := json.Unmarshal(event.Object.Raw, &object); err != nil {
+		return "", err
+	}
+	if object.ResourceVersion == "" {
+		return "", fmt.Errorf("an event of type %q has no resourceVersion", event.Type)
+	}
+	return object.ResourceVersion, nil
+}

@@ -13,6 +13,8 @@
 //   - A reader never waits for the writer: a snapshot is one atomic load.
 //   - Before Synced the snapshot is empty; from then on it is complete. A part of
 //     the initial lists is never shown.
+//   - With a Probe it knows for how long the snapshot may be out of date, be the
+//     watches cut off, silent or quiet ([Model.Age]).
 //   - Events that gather while a snapshot is made are applied together, in the
 //     order of their watch for each object, and a batch that changes nothing of
 //     the model makes no snapshot.

@@ -26,25 +26,33 @@ const (
 	// UnmodelledKind: an object of another policy API is present that may open
 	// what NetworkPolicies leave blocked.
 	UnmodelledKind Uncertainty = "unmodelled-kind"
+	// NotDecided: the search for the labels of a pod that gets through was given
+	// up (Scope Possible).
+	NotDecided Uncertainty = "not-decided"
 )
 
-// Peer is one end of a connection: a workload, or a block of addresses outside
-// the cluster. Exactly one of the two is set.
+// Peer is one end of a connection: a workload, a block of addresses outside the
+// cluster, or a pod that could be created. Exactly one of them is set.
 type Peer struct {
 	Workload *cluster.Workload
 	CIDR     netip.Prefix
+	// Witness is set in answers about Scope Possible only.
+	Witness *Witness
 }
 
-// String is "shop/Deployment/web" or "10.0.0.0/8".
+// String is "shop/Deployment/web", "10.0.0.0/8", or that of the Witness.
 func (p Peer) String() string {
-	if p.Workload != nil {
+	switch {
+	case p.Workload != nil:
 		return p.Workload.Ref.String()
+	case p.Witness != nil:
+		return p.Witness.String()
 	}
 	return p.CIDR.String()
 }
 
-// Compare orders peers: workloads by namespace, kind and name, then address
-// blocks, IPv4 first.
+// Compare orders peers: workloads by namespace, kind and name, then pods that
+// could be created, then address blocks, IPv4 first.
 func (p Peer) Compare(o Peer) int {
 	switch {
 	case p.Workload != nil && o.Workload != nil:
@@ -52,6 +60,12 @@ func (p Peer) Compare(o Peer) int {
 	case p.Workload != nil:
 		return -1
 	case o.Workload != nil:
+		return 1
+	case p.Witness != nil && o.Witness != nil:
+		return p.Witness.compare(o.Witness)
+	case p.Witness != nil:
+		return -1
+	case o.Witness != nil:
 		return 1
 	}
 	return cmp.Or(p.CIDR.Addr().Compare(o.CIDR.Addr()), cmp.Compare(p.CIDR.Bits(), o.CIDR.Bits()))

@@ -31,6 +31,9 @@ func (o Options) enough(found int) bool {
 // tells its pods apart: who puts a frontend under the database's controller (an
 // owner reference is a claim that anybody can write) has not hidden it.
 func Open(s *cluster.Snapshot, q Query, o Options) []Connection {
+	if q.Scope == Possible {
+		return possiblyOpen(s, q, o)
+	}
 	e := newEvaluator(s, o)
 	var out []Connection
 	switch {

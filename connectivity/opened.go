@@ -15,6 +15,9 @@ import (
 // The query chooses a peer by what it is after the change or by what it was
 // before: relabelling a frontend does not make it somebody else.
 func Opened(before, after *cluster.Snapshot, q Query, o Options) []Connection {
+	if q.Scope == Possible {
+		return possible(before, after, q, o)
+	}
 	t := &transition{
 		before:  newEvaluator(before, o),
 		after:   newEvaluator(after, o),

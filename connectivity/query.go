@@ -35,6 +35,8 @@ type Query struct {
 	From, To Selection
 	// Ports limits the answer; the empty set means every port.
 	Ports PortSet
+	// Scope is which pods the query is about.
+	Scope Scope
 }
 
 func (q Query) ports() PortSet {

@@ -253,7 +253,11 @@ func portsOf(r *cluster.NetpolRule, destination *cluster.Variant) (ports, broken
 			ports = ports.Union(Ports(PortRange{p.Protocol, p.First, p.Last}))
 		case destination != nil:
 			for _, number := range destination.ResolvePort(p.Name, p.Protocol) {
-				ports = ports.Union(Ports(PortRange{p.Protocol, number, number}))
+				named := PortRange{p.Protocol, number, number}
+				if number == AnyNumber {
+					named.First, named.Last = minPort, maxPort
+				}
+				ports = ports.Union(Ports(named))
 			}
 		}
 	}

@@ -149,6 +149,9 @@ func compile(ctx context.Context, file, pkg string) error {
 // Build compiles a command of the repository, such as cmd/podcullis-webhook, and returns its path.
 func (n *Node) Build(ctx context.Context, pkg string) (string, error) {
 	file := filepath.Join(filepath.Dir(n.Nettool), "bin", filepath.Base(pkg))
+	if _, err := os.Stat(file); err == nil {
+		return file, nil // built in this run
+	}
 	return file, compile(ctx, file, pkg)
 }
 
@@ -203,9 +206,20 @@ func (n *Node) DialFromOutside(ctx context.Context, from string, targets ...stri
 	return results(string(out), targets)
 }
 
-// ServeOutside answers on ports of the machine outside, as "nettool serve" does, until the end.
+// ServeOutside answers on ports ("tcp/80") of each address of the machine outside until the end.
 func (n *Node) ServeOutside(ctx context.Context, ports ...string) error {
-	return n.Launch(ctx, controlplane.Program{Path: "/bin/ip", Args: append([]string{"netns", "exec", outside, n.Nettool, "serve"}, ports...)})
+	args := []string{"netns", "exec", outside, n.Nettool, "serve"}
+	for _, address := range OutsideAddresses() {
+		for _, port := range ports { // one by one: datagrams are answered from the address that was asked
+			protocol, number, _ := strings.Cut(port, "/")
+			args = append(args, fmt.Sprintf("%s/%s:%s", protocol, address, number))
+		}
+	}
+	ip, err := exec.LookPath("ip")
+	if err != nil {
+		return err
+	}
+	return n.Launch(ctx, controlplane.Program{Path: ip, Args: args})
 }
 
 // dialTimeout is how long nettool waits for an answer. Blocked packets are dropped, so each blocked

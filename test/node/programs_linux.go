@@ -18,7 +18,7 @@ const (
 )
 
 // containerdConfig: no AppArmor and no lower OOM scores than ours, which an unprivileged outer
-// container would refuse; the rest is where things are.
+// container would refuse; port 80 for pods that are not root; the rest is where things are.
 const containerdConfig = `version = 2
 disabled_plugins = [
   "io.containerd.snapshotter.v1.aufs", "io.containerd.snapshotter.v1.btrfs",
@@ -30,6 +30,7 @@ disabled_plugins = [
   sandbox_image = "` + pauseImage + `"
   disable_apparmor = true
   restrict_oom_score_adj = true
+  enable_unprivileged_ports = true
   [plugins."io.containerd.grpc.v1.cri".cni]
     bin_dir = "` + cniPlugins + `"
     conf_dir = %q

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -28,18 +29,28 @@ func TestMain(m *testing.M) { os.Exit(node.Main(m)) }
 // cluster is the node as one test sees it.
 type cluster struct{ *node.Node }
 
-// images are in the node's store once.
-var images sync.Once
+// prepared is done once for all tests.
+var prepared sync.Once
 
 func start(t *testing.T) cluster {
 	t.Helper()
 	c := cluster{node.Start(t)}
-	images.Do(func() {
+	prepared.Do(func() {
+		if err := c.ServeOutside(t.Context(), outsidePorts()...); err != nil {
+			t.Fatal(err)
+		}
 		if err := c.ImportImage(t.Context(), nettoolImage, image.Contents{Binaries: []string{c.Nettool}}); err != nil {
 			t.Fatal(err)
 		}
 	})
 	return c
+}
+
+// outsidePorts are all that any test asks for.
+func outsidePorts() []string {
+	ports := slices.Concat(townPorts, shopPorts)
+	slices.Sort(ports)
+	return slices.Compact(ports)
 }
 
 // kubectl runs a command that must succeed, and returns what it printed.
@@ -58,22 +69,32 @@ func (c cluster) apply(t *testing.T, manifests string) {
 	c.kubectl(t, manifests, "apply", "-f", "-")
 }
 
-// namespace makes a namespace, and has it removed with all that is in it when the test is over.
-func (c cluster) namespace(t *testing.T, name string, labels map[string]string) {
+// namespaces makes namespaces, each with the label side that is its name, and has them removed with
+// all that is in them when the test is over.
+func (c cluster) namespaces(t *testing.T, names ...string) {
 	t.Helper()
-	if err := c.CreateNamespace(t.Context(), name, labels); err != nil {
-		t.Fatal(err)
+	t.Cleanup(func() { c.removeNamespaces(t, names...) })
+	for _, name := range names {
+		if err := c.CreateNamespace(t.Context(), name, map[string]string{"side": name}); err != nil {
+			t.Fatal(err)
+		}
 	}
-	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), patience)
-		defer cancel()
+}
+
+// removeNamespaces returns when they are gone. Pods are killed, and so need no time to say goodbye.
+func (c cluster) removeNamespaces(t *testing.T, names ...string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	for _, name := range names {
 		if _, _, err := c.Kubectl(ctx, "", "delete", "pods", "--all", "-n", name, "--force", "--grace-period=0", "--wait=false"); err != nil {
 			t.Error(err)
 		}
-		if _, _, err := c.Kubectl(ctx, "", "delete", "namespace", name, "--timeout="+patience.String()); err != nil {
-			t.Error(err)
-		}
-	})
+	}
+	args := append([]string{"delete", "namespace", "--ignore-not-found", "--timeout=" + patience.String()}, names...)
+	if _, _, err := c.Kubectl(ctx, "", args...); err != nil {
+		t.Error(err)
+	}
 }
 
 // await fails the test when the condition does not come true.

@@ -6,6 +6,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
 	"sigs.k8s.io/yaml"
 )
 
@@ -31,12 +32,10 @@ var town = []citizen{
 // TestPackets compares Podcullis with packets, in one town under different netpols.
 func TestPackets(t *testing.T) {
 	c := start(t)
-	c.namespace(t, "west", map[string]string{"side": "west"})
-	c.namespace(t, "east", map[string]string{"side": "east"})
+	c.namespaces(t, "west", "east")
 	for _, citizen := range town {
 		c.apply(t, citizen.manifest(t))
 	}
-	c.serveOutside(t)
 	c.awaitReady(t, len(town), "west", "east")
 
 	// In this order: each state of the town is made of the one before.
@@ -218,14 +217,6 @@ func TestPackets(t *testing.T) {
 	}
 }
 
-// serveOutside makes the machine outside answer on every port that is asked for.
-func (c cluster) serveOutside(t *testing.T) {
-	t.Helper()
-	if err := c.ServeOutside(t.Context(), townPorts...); err != nil {
-		t.Fatal(err)
-	}
-}
-
 // applyNetpols makes netpols of a YAML list of their metadata and specs.
 func (c cluster) applyNetpols(t *testing.T, namespace, list string) {
 	t.Helper()
@@ -250,16 +241,21 @@ func (c citizen) manifest(t *testing.T) string {
 	pod := corev1.Pod{
 		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "Pod"},
 		ObjectMeta: metav1.ObjectMeta{Namespace: c.namespace, Name: c.name, Labels: c.labels},
-		Spec:       corev1.PodSpec{Containers: []corev1.Container{nettool(corev1.Container{Name: "nettool", Ports: c.ports}, townPorts)}},
+		Spec:       corev1.PodSpec{Containers: []corev1.Container{serving(corev1.Container{Name: "nettool", Ports: c.ports}, townPorts)}},
 	}
 	return asYAML(t, pod)
 }
 
-// nettool makes a container one that serves ports.
-func nettool(container corev1.Container, ports []string) corev1.Container {
+// serving makes a container serve ports, the first of which is TCP.
+func serving(container corev1.Container, ports []string) corev1.Container {
 	container.Image, container.ImagePullPolicy = nettoolImage, corev1.PullNever
 	container.Command = nil
 	container.Args = append([]string{"serve"}, ports...)
+	_, port, _ := parsePort(ports[0])
+	container.ReadinessProbe = &corev1.Probe{
+		ProbeHandler:  corev1.ProbeHandler{TCPSocket: &corev1.TCPSocketAction{Port: intstr.FromInt32(port)}},
+		PeriodSeconds: 1,
+	}
 	return container
 }
 

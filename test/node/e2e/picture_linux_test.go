@@ -93,7 +93,7 @@ func (c cluster) said(t *testing.T, ends []end, ports []string) picture {
 			From, To peer
 			Ports    []struct {
 				Protocol      string
-				Port, EndPort int
+				Port, EndPort int32
 			}
 			Because []struct{ Unknown string }
 		}
@@ -117,7 +117,10 @@ func (c cluster) said(t *testing.T, ends []end, ports []string) picture {
 				}
 			}
 			for _, port := range ports {
-				protocol, number := parsePort(t, port)
+				protocol, number, err := parsePort(port)
+				if err != nil {
+					t.Fatal(err)
+				}
 				for _, r := range item.Ports {
 					if strings.EqualFold(r.Protocol, protocol) && r.Port <= number && number <= r.EndPort && result[way(from, to, port)] != "open" {
 						result[way(from, to, port)] = verdict
@@ -130,14 +133,10 @@ func (c cluster) said(t *testing.T, ends []end, ports []string) picture {
 }
 
 // parsePort reads "tcp/80".
-func parsePort(t *testing.T, port string) (protocol string, number int) {
-	t.Helper()
+func parsePort(port string) (protocol string, number int32, err error) {
 	protocol, digits, _ := strings.Cut(port, "/")
-	number, err := strconv.Atoi(digits)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return protocol, number
+	parsed, err := strconv.ParseUint(digits, 10, 16)
+	return protocol, int32(parsed), err
 }
 
 // pairs are all ordered pairs of ends of which at least one is a pod, but for those of an end with itself.

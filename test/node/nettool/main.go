@@ -1,6 +1,6 @@
 // Command nettool is both ends of a connection attempt: it serves ports, and it dials others.
 //
-//	nettool serve tcp/80 udp/53 ...
+//	nettool serve tcp/80 udp/53 udp/203.0.113.10:53 ...
 //	nettool dial [-from ADDRESS] 2s tcp/198.18.1.7:80 udp/198.18.1.7:53 ...
 //
 // A server answers with its host name, which is the pod's. dial tries everything at once and prints
@@ -35,7 +35,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		}
 		err = dial(ctx, from, args[1], args[2:], stdout)
 	default:
-		err = errors.New("usage: nettool serve tcp/PORT... | nettool dial [-from ADDRESS] TIMEOUT tcp/ADDRESS:PORT...")
+		err = errors.New("usage: nettool serve tcp/[ADDRESS:]PORT... | nettool dial [-from ADDRESS] TIMEOUT tcp/ADDRESS:PORT...")
 	}
 	if err != nil {
 		fmt.Fprintln(stderr, "nettool:", err)
@@ -52,17 +52,20 @@ func serve(ctx context.Context, ports []string, stdout io.Writer) error {
 	}
 	ended := make(chan error)
 	for _, p := range ports {
-		network, port, _ := strings.Cut(p, "/")
+		network, address, _ := strings.Cut(p, "/")
+		if !strings.Contains(address, ":") {
+			address = ":" + address
+		}
 		var config net.ListenConfig
 		switch network {
 		case "tcp":
-			listener, err := config.Listen(ctx, network, ":"+port)
+			listener, err := config.Listen(ctx, network, address)
 			if err != nil {
 				return err
 			}
 			go func() { ended <- answerStreams(listener, name) }()
 		case "udp":
-			conn, err := config.ListenPacket(ctx, network, ":"+port)
+			conn, err := config.ListenPacket(ctx, network, address)
 			if err != nil {
 				return err
 			}

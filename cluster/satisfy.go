@@ -3,8 +3,6 @@ package cluster
 import (
 	"maps"
 	"slices"
-
-	"k8s.io/apimachinery/pkg/labels"
 )
 
 // Literal is a requirement of one of the objects whose labels are looked for.
@@ -53,7 +51,7 @@ type Search struct {
 // Satisfy looks for the labels of some objects for which every choice holds.
 // Yes comes with the labels, no more of them than are needed; No is a proof that
 // there are none; Maybe says that the search was given up.
-func (s Search) Satisfy(objects int, choices ...Choice) ([]labels.Set, Match) {
+func (s Search) Satisfy(objects int, choices ...Choice) ([]map[string]string, Match) {
 	p := &puzzle{Search: s, values: make([]map[string]Values, objects)}
 	for i := range p.values {
 		p.values[i] = map[string]Values{}
@@ -61,9 +59,9 @@ func (s Search) Satisfy(objects int, choices ...Choice) ([]labels.Set, Match) {
 	if m := p.solve(choices); m != Yes {
 		return nil, m
 	}
-	out := make([]labels.Set, objects)
+	out := make([]map[string]string, objects)
 	for i, values := range p.values {
-		out[i] = labels.Set{}
+		out[i] = map[string]string{}
 		for key, v := range values {
 			if value, present := v.Example(); present {
 				out[i][key] = value

@@ -195,7 +195,7 @@ func TestSatisfyFindsTheFewestLabels(t *testing.T) {
 			if m != Yes {
 				t.Fatalf("%s: got %v, want Yes", test.reason, m)
 			}
-			if diff := cmp.Diff(test.want, found[0]); diff != "" {
+			if diff := cmp.Diff(test.want, labels.Set(found[0])); diff != "" {
 				t.Errorf("%s (-want +got):\n%s", test.reason, diff)
 			}
 		})

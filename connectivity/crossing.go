@@ -3,8 +3,6 @@ package connectivity
 import (
 	"slices"
 
-	"k8s.io/apimachinery/pkg/labels"
-
 	"github.com/podcullis/podcullis/cluster"
 )
 
@@ -134,7 +132,7 @@ func (x *crossing) try(egress, ingress way, ports PortSet, certain bool) []door 
 // newly looks for labels that were not let through before on a cell of ports:
 // every way through one side fails, or every way through the other. What is
 // certain now is new when it was not certain; what is not, when it was blocked.
-func (x *crossing) newly(choices []cluster.Choice, cell PortSet, certain bool) ([]labels.Set, cluster.Match) {
+func (x *crossing) newly(choices []cluster.Choice, cell PortSet, certain bool) ([]map[string]string, cluster.Match) {
 	result := cluster.No
 	for _, side := range x.was {
 		shut := slices.Clone(choices)
@@ -154,7 +152,7 @@ func (x *crossing) newly(choices []cluster.Choice, cell PortSet, certain bool) (
 
 // door asks the plain evaluator about the pods that were found. What it does not
 // confirm, and what was not found in time, is not decided, and so not shut.
-func (x *crossing) door(found []labels.Set, m cluster.Match, egress, ingress way, ports PortSet, certain bool) door {
+func (x *crossing) door(found []map[string]string, m cluster.Match, egress, ingress way, ports PortSet, certain bool) door {
 	var d door
 	var pods [2]*cluster.Variant
 	for end, namespace := range x.namespaces {

@@ -4,8 +4,7 @@ import (
 	"cmp"
 	"maps"
 	"slices"
-
-	"k8s.io/apimachinery/pkg/labels"
+	"strings"
 
 	"github.com/podcullis/podcullis/cluster"
 )
@@ -17,7 +16,7 @@ const AnyNumber = 0
 type Witness struct {
 	Namespace string
 	// Labels are the fewest that will do: what they leave out the pod must lack.
-	Labels labels.Set
+	Labels map[string]string
 	// Ports are the names that ports of the pod must have, on AnyNumber.
 	Ports []cluster.NamedPort
 	// Key is what must hold of the labels beyond what the query asks for: without
@@ -28,7 +27,11 @@ type Witness struct {
 
 // String is "shop/Pod (app=backend,tier=frontend)".
 func (w *Witness) String() string {
-	text := w.Namespace + "/Pod (" + labels.FormatLabels(w.Labels) + ")"
+	var list []string
+	for _, key := range slices.Sorted(maps.Keys(w.Labels)) {
+		list = append(list, key+"="+w.Labels[key])
+	}
+	text := w.Namespace + "/Pod (" + strings.Join(list, ",") + ")"
 	for _, p := range w.Ports {
 		text += " port " + p.Name + "/" + p.Protocol.String()
 	}
@@ -43,7 +46,7 @@ func (w *Witness) compare(o *Witness) int {
 func (w *Witness) variant() *cluster.Variant { return possiblePod(w.Namespace, w.Labels, w.Ports) }
 
 // possiblePod is a pod that has no address yet.
-func possiblePod(namespace string, l labels.Set, ports []cluster.NamedPort) *cluster.Variant {
+func possiblePod(namespace string, l map[string]string, ports []cluster.NamedPort) *cluster.Variant {
 	w := &cluster.Workload{Ref: cluster.Ref{Namespace: namespace, Kind: "Pod"}, Labels: l}
 	v := &cluster.Variant{Workload: w, Labels: l, Ports: ports, Unaddressed: true}
 	w.Variants = []*cluster.Variant{v}
@@ -51,8 +54,8 @@ func possiblePod(namespace string, l labels.Set, ports []cluster.NamedPort) *clu
 }
 
 // newWitness reads what the search has found for one end.
-func newWitness(namespace string, found labels.Set) *Witness {
-	w := &Witness{Namespace: namespace, Labels: labels.Set{}}
+func newWitness(namespace string, found map[string]string) *Witness {
+	w := &Witness{Namespace: namespace, Labels: map[string]string{}}
 	for _, key := range slices.Sorted(maps.Keys(found)) {
 		if port, ok := portOf(key); ok {
 			w.Ports = append(w.Ports, port)

@@ -40,6 +40,7 @@ verify: lint ## Check what needs no run of the tests: formatting, lint, go.mod, 
 	$(GO) mod verify
 	@if command -v shellcheck >/dev/null; then echo shellcheck; git ls-files '*.sh' .ci/run | xargs -r shellcheck; else echo 'shellcheck is not installed: scripts are not checked'; fi
 	$(GO) test -count=1 .
+	$(GO) test -count=1 -run TestGenerated ./cmd/podcullis
 
 .PHONY: lint
 lint: $(TOOLS)/golangci-lint ## Run golangci-lint; its first build takes about two minutes
@@ -51,7 +52,7 @@ fmt: $(TOOLS)/golangci-lint ## Format the Go code
 
 .PHONY: docs
 docs: ## Regenerate the generated parts of docs/
-	$(GO) test -count=1 -run TestGenerated . -update
+	$(GO) test -count=1 -run TestGenerated . ./cmd/podcullis -update
 
 .PHONY: fuzz
 fuzz: ## Run each fuzz target for FUZZTIME (20s)

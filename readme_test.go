@@ -26,8 +26,10 @@ import (
 
 	"github.com/podcullis/podcullis/cluster"
 	"github.com/podcullis/podcullis/cluster/manifest"
+	"github.com/podcullis/podcullis/connectivity"
 	"github.com/podcullis/podcullis/guardrail"
 	"github.com/podcullis/podcullis/policies"
+	"github.com/podcullis/podcullis/report"
 )
 
 var update = flag.Bool("update", false, "rewrite the generated parts of the documentation")
@@ -74,6 +76,32 @@ func TestDenialOfREADME(t *testing.T) {
 	}
 	if diff := cmp.Diff(decision.DenialMessage(), strings.TrimSpace(block(t, readme, "denial", "text"))); diff != "" {
 		t.Errorf("README.md shows another denial (-real +shown):\n%s", diff)
+	}
+}
+
+// TestDiffOfREADME compares the two shops, and the table with the one that README.md shows.
+func TestDiffOfREADME(t *testing.T) {
+	readme := read(t, "README.md")
+	arguments := strings.Fields(block(t, readme, "diff command", "sh"))
+	if len(arguments) != 6 || arguments[2] != "-f" || arguments[4] != "-f" {
+		t.Fatalf("README.md shows %q, want podcullis diff -f OLD -f NEW", arguments)
+	}
+	var versions [2]*cluster.Snapshot
+	for i, dir := range []string{arguments[3], arguments[5]} {
+		set, err := manifest.Load([]string{dir}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if versions[i], err = set.Snapshot(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var table bytes.Buffer
+	if err := report.DiffText(&table, connectivity.Diff(versions[0], versions[1], connectivity.Options{}), report.Style{}); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(table.String(), block(t, readme, "diff", "text")); diff != "" {
+		t.Errorf("README.md shows another difference (-real +shown):\n%s", diff)
 	}
 }
 

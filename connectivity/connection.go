@@ -120,3 +120,10 @@ type Connection struct {
 func compareConnections(a, b Connection) int {
 	return cmp.Or(a.From.Compare(b.From), a.To.Compare(b.To), cmp.Compare(a.Unknown, b.Unknown))
 }
+
+// On is the part of the connection on some ports, if there is one.
+func (c Connection) On(ports PortSet) (Connection, bool) {
+	c.Ports = c.Ports.Intersect(ports)
+	c.Because = within(c.Because, ports)
+	return c, !c.Ports.Empty()
+}

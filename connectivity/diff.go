@@ -38,6 +38,12 @@ func (d Difference) Gained() PortSet { return d.After.Subtract(d.Before) }
 // Lost are the ports that are there no more.
 func (d Difference) Lost() PortSet { return d.Before.Subtract(d.After) }
 
+// On is the difference on some ports, if there is one.
+func (d Difference) On(ports PortSet) (Difference, bool) {
+	d.Before, d.After = d.Before.Intersect(ports), d.After.Intersect(ports)
+	return d.explained(), !d.Before.Equal(d.After)
+}
+
 // Diff compares everything that Connections lists of two snapshots, which need
 // have nothing to do with each other. It is sorted by peers. That other rules
 // open the same ports is no difference. Outside the cluster the peers are the

@@ -1,4 +1,4 @@
-// Package report writes findings, connections and explanations: as text for
+// Package report writes findings, connections, differences and explanations: as text for
 // people, and as JSON for machines (apiVersion podcullis.io/v1alpha1).
 //
 // The functions write to the writer they are given and know no terminal, flag or

@@ -60,9 +60,12 @@ func title(r cluster.Ref) string {
 	return r.Kind + " " + r.Namespace + "/" + r.Name
 }
 
-// ConnectionsText writes connections as a table. What is not proved is marked
-// unknown.
+// ConnectionsText writes connections as a table, nothing when there are none.
+// What is not proved is marked unknown.
 func ConnectionsText(w io.Writer, connections []connectivity.Connection) error {
+	if len(connections) == 0 {
+		return nil
+	}
 	t := tabwriter.NewWriter(w, 0, 0, 3, ' ', 0)
 	fmt.Fprintln(t, "FROM\tTO\tPORTS\tBECAUSE")
 	for _, c := range connections {

@@ -21,14 +21,18 @@ func (p *program) check() *cobra.Command {
 	var policyDirs []string
 	var config string
 	c := &cobra.Command{
-		Use:   "check -f FILE|DIR|- [--config FILE] [--policy-dir DIR]",
+		Use:   "check -f FILE|DIR|- | --helm CHART | -k DIR | --context NAME [--config FILE] [--policy-dir DIR]",
 		Short: "Judge manifests by guardrails",
-		Long: `Judges everything in the manifests as if it were created in an empty cluster.
+		Long: `Judges everything in the manifests as if it were created in an empty cluster. With
+--context, that is everything in the running cluster after the manifests are
+applied onto it: a change to one object can open a path that another one shows.
 
 Exit code 1 when a guardrail with action deny or warn is violated. Findings of
 guardrails with action audit are listed, and do not count for the exit code.`,
 		Example: `  podcullis check -f deploy/ --config guardrails.yaml
-  helm template ./chart | podcullis check -f -`,
+  podcullis check --helm ./chart --values prod.yaml --config guardrails.yaml
+  podcullis check -k overlays/prod -o text -o json=findings.json
+  podcullis check --context prod -f deploy/ --config guardrails.yaml`,
 		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if err := outputs.parse(); err != nil {

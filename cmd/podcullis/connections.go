@@ -12,17 +12,22 @@ import (
 func (p *program) connections() *cobra.Command {
 	var sources sources
 	var network network
-	outputs := outputs{formats: []string{"text", "json", "yaml"}}
+	var filter filter
+	outputs := outputs{formats: []string{"text", "json", "yaml", "csv"}}
 	var expect string
 	c := &cobra.Command{
-		Use:   "connections -f FILE|DIR|-",
+		Use:   "connections -f FILE|DIR|- [--from PEER] [--to PEER] [--port PORT/PROTO]",
 		Short: "List who can talk to whom",
-		Long: `Lists every connection that is open between the workloads of the manifests, and
-between each of them and the outside, with the netpol rules that open it. What
-is neither proved open nor proved blocked is listed as unknown; what is not
-listed is blocked. Connections of a workload with itself are left out.`,
+		Long: `Lists every connection that is open between the workloads of the manifests (or of
+a running cluster, with the manifests applied onto it), and between each of them
+and the outside, with the netpol rules that open it. What is neither proved open
+nor proved blocked is listed as unknown; what is not listed is blocked, unless
+--from and the like leave it out. Connections of a workload with itself are left
+out.`,
 		Example: `  podcullis connections -f deploy/
-  podcullis connections -f deploy/ -o json | jq '.items[] | select(.to.name == "db")'`,
+  podcullis connections -f deploy/ --to shop/db --port 5432 -o csv
+  podcullis connections --helm ./chart --values prod.yaml --external
+  podcullis connections --context prod -n shop -o text -o json=connections.json`,
 		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if err := outputs.parse(); err != nil {
@@ -39,11 +44,15 @@ listed is blocked. Connections of a workload with itself are left out.`,
 			if err != nil {
 				return err
 			}
-			list := connectivity.Connections(in.snapshot, options)
+			if err := filter.resolve(in.snapshot); err != nil {
+				return err
+			}
+			list := filter.connections(connectivity.Connections(in.snapshot, options))
 			if err := outputs.write(p, writers{
 				"text": func(w io.Writer, _ report.Style) error { return report.ConnectionsText(w, list) },
 				"json": func(w io.Writer, _ report.Style) error { return report.ConnectionsJSON(w, list) },
 				"yaml": func(w io.Writer, _ report.Style) error { return report.ConnectionsYAML(w, list) },
+				"csv":  func(w io.Writer, _ report.Style) error { return report.ConnectionsCSV(w, list) },
 			}); err != nil {
 				return err
 			}
@@ -58,6 +67,7 @@ listed is blocked. Connections of a workload with itself are left out.`,
 		},
 	}
 	sources.addFlags(c)
+	filter.addFlags(c)
 	network.addFlags(c)
 	outputs.addFlags(c)
 	addExpectFlag(c, &expect, "`open` or blocked: exit 1 when no connection is listed, or when one is (unknown counts as open)")

@@ -88,7 +88,7 @@ func (p *program) root() *cobra.Command {
 		Long: `Podcullis judges Kubernetes manifests by the guardrails that its admission
 webhook applies, and tells who can talk to whom.
 
-Exit codes: 0 clean, 1 violations (or not what --expect says), 2 could not evaluate.
+Exit codes: 0 clean, 1 violations (differences, or not what --expect says), 2 could not evaluate.
 Data goes to standard output, everything else to standard error.`,
 		Annotations:   map[string]string{cobra.CommandDisplayNameAnnotation: p.name},
 		SilenceErrors: true,
@@ -97,7 +97,7 @@ Data goes to standard output, everything else to standard error.`,
 	c.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return hint(err, "`%s --help` shows the flags", c.CommandPath())
 	})
-	c.AddCommand(p.check(), p.connections(), p.explain(), p.version())
+	c.AddCommand(p.check(), p.connections(), p.diff(), p.explain(), p.version())
 	c.CompletionOptions.HiddenDefaultCmd = true
 	return c
 }

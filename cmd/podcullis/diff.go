@@ -1,0 +1,183 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"sigs.k8s.io/kustomize/api/konfig"
+
+	"github.com/podcullis/podcullis/connectivity"
+	"github.com/podcullis/podcullis/report"
+)
+
+func (p *program) diff() *cobra.Command {
+	var sources sources
+	var before, after []string
+	var network network
+	var filter filter
+	outputs := outputs{formats: []string{"text", "json", "yaml", "markdown"}}
+	c := &cobra.Command{
+		Use:   "diff -f OLD -f NEW | --before SRC... --after SRC... | --context NAME -f NEW",
+		Short: "Say which connections a change opens, closes or changes",
+		Long: `Compares two versions of a cluster, connection by connection: which were added,
+which removed, and which gained or lost ports, each with the netpol rules that
+open it, or opened it before.
+
+Two versions are compared as they stand, each as a cluster of its own: what only
+OLD has is gone in NEW. OLD and NEW, and each SRC, are a file, a directory, - for
+standard input, a Helm chart or a kustomization; a directory is a chart when it
+has a Chart.yaml, and built when it has a kustomization.
+
+With --context the running cluster is compared with itself after everything else
+that is given is applied onto it: an object replaces the one of the same kind,
+namespace and name, or is added; nothing is deleted. The pods of a workload whose
+template changes make way for its new ones.
+
+Only connections are compared: that other rules open the same ports is no
+difference. Exit code 1 when there is a difference, 0 when there is none.`,
+		Example: `  podcullis diff -f old/ -f new/
+  podcullis diff --before base/ --after base/ --after extra.yaml --to shop/db
+  podcullis diff --before charts/shop-1.4.tgz --after charts/shop --values prod.yaml
+  podcullis diff --context prod -f deploy/ -o text -o markdown=comment.md`,
+		Args: noArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			if err := outputs.parse(); err != nil {
+				return err
+			}
+			options, err := network.options()
+			if err != nil {
+				return err
+			}
+			was, is, err := p.versions(c.Context(), &sources, before, after)
+			if err != nil {
+				return err
+			}
+			if err := filter.resolve(is.snapshot, was.snapshot); err != nil {
+				return err
+			}
+			list := filter.differences(connectivity.Diff(was.snapshot, is.snapshot, options))
+			if err := outputs.write(p, writers{
+				"text":     func(w io.Writer, s report.Style) error { return report.DiffText(w, list, s) },
+				"json":     func(w io.Writer, _ report.Style) error { return report.DiffJSON(w, list) },
+				"yaml":     func(w io.Writer, _ report.Style) error { return report.DiffYAML(w, list) },
+				"markdown": func(w io.Writer, _ report.Style) error { return report.DiffMarkdown(w, list) },
+			}); err != nil {
+				return err
+			}
+			if len(list) == 0 {
+				p.say("no connection differs")
+				return nil
+			}
+			p.say("%s: %s", number(len(list), "connection"), report.Count(list))
+			return errViolations
+		},
+	}
+	sources.addFlags(c)
+	c.Flags().StringArrayVar(&before, "before", nil, "the old version: a `source`; repeatable")
+	c.Flags().StringArrayVar(&after, "after", nil, "the new version: a `source`; repeatable")
+	filter.addFlags(c)
+	network.addFlags(c)
+	outputs.addFlags(c)
+	return c
+}
+
+// versions loads what is compared.
+func (p *program) versions(ctx context.Context, s *sources, before, after []string) (was, is input, err error) {
+	given := len(s.files) + len(s.kustomizations) + len(s.charts)
+	pair := len(before)+len(after) > 0
+	switch {
+	case s.live() && pair:
+		return was, is, hint(errors.New("--context is compared with what is applied onto it, and takes no --before and no --after"), "name what is applied with -f, -k or --helm")
+	case s.live() && given == 0:
+		return was, is, hint(errors.New("a running cluster was given, and nothing to compare it with"), "name what is applied onto it with -f, -k or --helm")
+	case s.live():
+		return p.applied(ctx, s)
+	case pair && given > 0:
+		return was, is, hint(errors.New("--before and --after name both versions, and -f, -k and --helm name others"), "name every source with --before or --after")
+	case pair && (len(before) == 0 || len(after) == 0):
+		return was, is, hint(errors.New("--before and --after belong together"), "name both versions: --before OLD --after NEW")
+	case !pair && given == 2 && len(s.files) == 2:
+		before, after = s.files[:1], s.files[1:]
+	case !pair && given == 2 && len(s.charts) == 2:
+		before, after = s.charts[:1], s.charts[1:]
+	case !pair && given == 2 && len(s.kustomizations) == 2:
+		before, after = s.kustomizations[:1], s.kustomizations[1:]
+	case !pair:
+		return was, is, hint(errors.New("want two versions: "+number(given, "source")+" given"), "`%s diff -f OLD -f NEW`, or several of each with --before and --after, or one running cluster with --context", p.name)
+	}
+	if slices.Contains(before, "-") && slices.Contains(after, "-") {
+		return was, is, hint(errors.New("standard input cannot be both versions"), "put one of them in a file")
+	}
+	oldSources, newSources := s.of(before), s.of(after)
+	if len(oldSources.charts)+len(newSources.charts) == 0 {
+		if err := s.validate(); err != nil {
+			return was, is, err
+		}
+	}
+	if was, err = p.standalone(ctx, oldSources); err != nil {
+		return was, is, err
+	}
+	is, err = p.standalone(ctx, newSources)
+	return was, is, err
+}
+
+// standalone is a version that is a cluster of its own.
+func (p *program) standalone(ctx context.Context, s *sources) (input, error) {
+	set, err := p.read(ctx, s)
+	if err != nil {
+		return input{}, err
+	}
+	return p.modelled(set)
+}
+
+// applied is a running cluster, and what it is after the rest is applied.
+func (p *program) applied(ctx context.Context, s *sources) (was, is input, err error) {
+	if err := s.validate(); err != nil {
+		return was, is, err
+	}
+	set, err := p.read(ctx, s)
+	if err != nil {
+		return was, is, err
+	}
+	running, err := s.running(ctx)
+	if err != nil {
+		return was, is, err
+	}
+	if was, err = p.modelled(running); err != nil {
+		return was, is, err
+	}
+	is, err = p.modelled(set.Over(running))
+	return was, is, err
+}
+
+// of is some paths, each for what it is, with the settings of s.
+func (s *sources) of(paths []string) *sources {
+	out := &sources{chart: s.chart}
+	for _, path := range paths {
+		switch {
+		case strings.HasSuffix(path, ".tgz") || holds(path, "Chart.yaml"):
+			out.charts = append(out.charts, path)
+		case holds(path, konfig.RecognizedKustomizationFileNames()...):
+			out.kustomizations = append(out.kustomizations, path)
+		default:
+			out.files = append(out.files, path)
+		}
+	}
+	return out
+}
+
+// holds tells whether a directory holds one of the files.
+func holds(dir string, names ...string) bool {
+	for _, name := range names {
+		if info, err := os.Stat(filepath.Join(dir, name)); err == nil && info.Mode().IsRegular() {
+			return true
+		}
+	}
+	return false
+}

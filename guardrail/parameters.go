@@ -8,7 +8,6 @@ import (
 	"maps"
 	"strings"
 
-	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"github.com/santhosh-tekuri/jsonschema/v6/kind"
 	"golang.org/x/text/language"
@@ -90,17 +89,7 @@ func validateCIDR(v any) error {
 // validatePathQuestion asks of parameters what netpol.opened would ask when it
 // is too late. What single fields must be is the schema's business.
 func validatePathQuestion(given map[string]any) error {
-	question := map[string]any{}
-	for _, key := range []string{"from", "to", "ports", "scope"} {
-		if value, ok := given[key]; ok {
-			question[key] = value
-		}
-	}
-	term, err := ast.InterfaceToValue(question)
-	if err != nil {
-		return err
-	}
-	_, err = parsePathQuestion(ast.NewTerm(term))
+	_, err := pathQuestionOf(given)
 	return err
 }
 

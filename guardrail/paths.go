@@ -1,0 +1,52 @@
+package guardrail
+
+import (
+	"github.com/open-policy-agent/opa/v1/ast"
+
+	"github.com/podcullis/podcullis/connectivity"
+)
+
+// PathQuestion is what a guardrail asks about paths: which connections from some
+// peers to others it is about.
+type PathQuestion struct {
+	// Guardrail is the name in the configuration.
+	Guardrail string
+	connectivity.Query
+}
+
+// PathQuestions lists what the configured guardrails ask whose parameters are a
+// question about paths (format: path-question), such as forbidden-paths.
+func (e *Engine) PathQuestions() ([]PathQuestion, error) {
+	var out []PathQuestion
+	for _, in := range e.current.Load().instances {
+		if !in.schema.asksPaths {
+			continue
+		}
+		parameters, err := ast.JSON(in.parameters.Value)
+		if err != nil {
+			return nil, err
+		}
+		given, _ := parameters.(map[string]any)
+		q, err := pathQuestionOf(given)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, PathQuestion{in.Name, q})
+	}
+	return out, nil
+}
+
+// pathQuestionOf reads parameters as netpol.opened would.
+func pathQuestionOf(parameters map[string]any) (connectivity.Query, error) {
+	question := map[string]any{}
+	for _, key := range []string{"from", "to", "ports", "scope"} {
+		if value, ok := parameters[key]; ok {
+			question[key] = value
+		}
+	}
+	term, err := ast.InterfaceToValue(question)
+	if err != nil {
+		return connectivity.Query{}, err
+	}
+	return parsePathQuestion(ast.NewTerm(term))
+}

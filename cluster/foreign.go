@@ -21,6 +21,14 @@ func (f *Foreign) Ref() Ref {
 // blocked. One that only restricts (Istio's AuthorizationPolicy) cannot.
 func (f *Foreign) Opens() bool { return foreignKinds[f.Group][f.Kind] }
 
+// Restricts reports whether the object can close, for the pods of a namespace,
+// what NetworkPolicies leave open. Each of the kinds can.
+func (f *Foreign) Restricts(namespace string) bool {
+	// A policy in Istio's root namespace is about the whole mesh.
+	mesh := f.Group == "security.istio.io" && f.Namespace == "istio-system"
+	return f.Namespace == "" || f.Namespace == namespace || mesh
+}
+
 // foreignKinds are the policy kinds known by group and kind; true for those
 // that can open a path.
 var foreignKinds = map[string]map[string]bool{

@@ -16,6 +16,9 @@ type Options struct {
 	// Interrupted, when set, is asked while Open, Opened and Connections are at
 	// work. Once it says yes they stop, and what they return is not the answer.
 	Interrupted func() bool
+	// NothingRestricts says that other policy APIs close nothing that
+	// NetworkPolicies leave open. Only Closed and Blocked ask.
+	NothingRestricts bool
 	// Limit, when positive, bounds how many connections are listed: an answer
 	// longer than that is not complete.
 	Limit int

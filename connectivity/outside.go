@@ -31,28 +31,42 @@ func (e *evaluator) outside(d cluster.Direction, subjects []*cluster.Variant, bl
 func (e *evaluator) outsideOf(d cluster.Direction, v *cluster.Variant, all regions) regions {
 	// Cut the addresses along every block that a rule names, then ask about one
 	// address of each piece.
-	if !v.HostNetwork {
-		for _, n := range e.netpols(v, d) {
-			for i := range n.Rules[d] {
-				for _, p := range n.Rules[d][i].Peers {
-					if p.Block != nil {
-						all = all.cut(setOf(p.Block.Prefix, p.Block.Except...))
-					}
-				}
-			}
-		}
-	}
-	var destination *cluster.Variant
-	if d == cluster.Ingress {
-		destination = v
-	}
+	all = e.cutAlong(d, v, all)
 	for i := range all {
-		address := all[i].addresses.Ranges()[0].From()
-		s := e.judge(d, v, func(_ *cluster.Netpol, r *cluster.NetpolRule) matched { return matchAddress(r, address) }, destination, false)
+		s := e.judgeAddress(d, v, all[i].first())
 		all[i].add(s.open, s.possible(), s.because)
 	}
 	return all
 }
+
+// cutAlong splits regions so that the netpols of a pod treat all of each alike.
+func (e *evaluator) cutAlong(d cluster.Direction, v *cluster.Variant, all regions) regions {
+	if v.HostNetwork {
+		return all
+	}
+	for _, n := range e.netpols(v, d) {
+		for i := range n.Rules[d] {
+			for _, p := range n.Rules[d][i].Peers {
+				if p.Block != nil {
+					all = all.cut(setOf(p.Block.Prefix, p.Block.Except...))
+				}
+			}
+		}
+	}
+	return all
+}
+
+// judgeAddress evaluates one side of a connection with an address outside.
+func (e *evaluator) judgeAddress(d cluster.Direction, subject *cluster.Variant, a netip.Addr) side {
+	var destination *cluster.Variant
+	if d == cluster.Ingress {
+		destination = subject
+	}
+	return e.judge(d, subject, func(_ *cluster.Netpol, r *cluster.NetpolRule) matched { return matchAddress(r, a) }, destination, false)
+}
+
+// first is an address of the region, for all of them.
+func (r region) first() netip.Addr { return r.addresses.Ranges()[0].From() }
 
 // matchAddress tells whether a rule lets an address outside the cluster through.
 // Selectors see pods only.

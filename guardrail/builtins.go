@@ -43,6 +43,16 @@ var builtins = []builtin{
 		answer:      (*evaluation).open,
 	},
 	{
+		name: "netpol.closed", args: []types.Type{object}, result: listOfAny,
+		description: "The paths that this change closes, or leaves shut for a new workload: {from, to, ports?, otherAPIs?}.",
+		answer:      (*evaluation).closed,
+	},
+	{
+		name: "netpol.blocked", args: []types.Type{object}, result: listOfAny,
+		description: "The paths that are not proved open after this change: {from, to, ports?, otherAPIs?}.",
+		answer:      (*evaluation).blocked,
+	},
+	{
 		name: "netpol.exposed", args: []types.Type{object}, result: listOfAny,
 		description: "The workloads that this change leaves without isolation, new or isolated before: {namespaceSelector?, podSelector?, directions?}.",
 		answer:      (*evaluation).exposed,

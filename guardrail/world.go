@@ -17,6 +17,7 @@ type world struct {
 	openedBy      map[string][]connectivity.Connection
 	openBy        map[string][]connectivity.Connection
 	exposedBy     map[string][]connectivity.Exposure
+	closedBy      map[string][]connectivity.Closure
 }
 
 // maxConnections bounds one answer of netpol.open and netpol.opened; a longer
@@ -32,6 +33,7 @@ func newWorld(ctx context.Context, before, after *cluster.Snapshot, o connectivi
 		openedBy:  map[string][]connectivity.Connection{},
 		openBy:    map[string][]connectivity.Connection{},
 		exposedBy: map[string][]connectivity.Exposure{},
+		closedBy:  map[string][]connectivity.Closure{},
 	}
 }
 
@@ -64,13 +66,23 @@ func (w *world) exposed(key string, s connectivity.Selection, d []cluster.Direct
 // reaches. Only an object that the guardrail judges will do; the zero Ref means
 // that there is none.
 func (w *world) homeOf(c connectivity.Connection, concerns func(cluster.Ref) bool) cluster.Ref {
+	var netpols []cluster.Ref
+	for _, b := range c.Because {
+		netpols = append(netpols, b.Netpol)
+	}
+	return w.home(netpols, []connectivity.Peer{c.To, c.From}, concerns)
+}
+
+// home is the first object that a guardrail judges: of the netpols, the last
+// first, as egress comes before ingress; then of the peers.
+func (w *world) home(netpols []cluster.Ref, peers []connectivity.Peer, concerns func(cluster.Ref) bool) cluster.Ref {
 	var homes []cluster.Ref
-	for _, b := range slices.Backward(c.Because) { // egress comes first, ingress last
-		if b.Netpol != (cluster.Ref{}) {
-			homes = append(homes, b.Netpol)
+	for _, n := range slices.Backward(netpols) {
+		if n != (cluster.Ref{}) {
+			homes = append(homes, n)
 		}
 	}
-	for _, p := range []connectivity.Peer{c.To, c.From} {
+	for _, p := range peers {
 		if p.Workload != nil {
 			homes = append(homes, w.objectOf(p.Workload))
 		}

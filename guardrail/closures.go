@@ -1,0 +1,120 @@
+package guardrail
+
+import (
+	"fmt"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+
+	"github.com/podcullis/podcullis/cluster"
+	"github.com/podcullis/podcullis/connectivity"
+)
+
+// This file answers about paths that must be there.
+
+// closed is netpol.closed({from, to, ports?, otherAPIs?}).
+func (e *evaluation) closed(args []*ast.Term) (ast.Value, error) { return e.closures(args[0], false) }
+
+// blocked is netpol.blocked({from, to, ports?, otherAPIs?}).
+func (e *evaluation) blocked(args []*ast.Term) (ast.Value, error) { return e.closures(args[0], true) }
+
+func (e *evaluation) closures(question *ast.Term, standing bool) (ast.Value, error) {
+	q, trusted, err := parseDemand(question)
+	if err != nil {
+		return nil, err
+	}
+	all := remember(e.world.closedBy, fmt.Sprint(standing, question), func() []connectivity.Closure {
+		o := e.world.options
+		o.NothingRestricts = trusted
+		if standing {
+			return connectivity.Blocked(e.After, q, o)
+		}
+		return connectivity.Closed(e.Before, e.After, q, o)
+	})
+	if len(all) > maxConnections {
+		return nil, errTooMany
+	}
+	var out []*ast.Term
+	for _, c := range all {
+		if !standing && e.Origin != Admission && e.homeOfClosure(c, e.concerns) != e.Change.Ref() {
+			continue // reported with another object
+		}
+		out = append(out, closureTerm(c))
+	}
+	return ast.NewArray(out...), nil
+}
+
+// parseDemand reads a question about paths that must be there: that of
+// netpol.open, and how other policy APIs count that may restrict them.
+func parseDemand(t *ast.Term) (q connectivity.Query, trusted bool, err error) {
+	o, ok := t.Value.(ast.Object)
+	if !ok {
+		return q, false, fmt.Errorf("want an object with from and to, got %s", t)
+	}
+	const key = "otherAPIs"
+	if v := o.Get(str(key)); v != nil {
+		switch text, err := stringOf(v); {
+		case err != nil || text != "unknown" && text != "ignored":
+			return q, false, fmt.Errorf("%s: %s is not supported; use unknown or ignored", key, v)
+		default:
+			trusted = text == "ignored"
+		}
+		plain := ast.NewObject()
+		o.Foreach(func(k, v *ast.Term) {
+			if !k.Equal(str(key)) {
+				plain.Insert(k, v)
+			}
+		})
+		t = ast.NewTerm(plain)
+	}
+	q, err = parsePathQuestion(t)
+	return q, trusted, err
+}
+
+// homeOfClosure is the object with which audit and CLI report a path that is
+// shut: the netpol that isolates its destination, else its source, else the
+// workload that does not get through.
+func (w *world) homeOfClosure(c connectivity.Closure, concerns func(cluster.Ref) bool) cluster.Ref {
+	var netpols []cluster.Ref
+	for _, o := range c.Because {
+		netpols = append(netpols, o.Netpol)
+	}
+	return w.home(netpols, []connectivity.Peer{c.From, c.To}, concerns)
+}
+
+// closureTerm is {from, to, ports, unknown?, new?, because: [{direction, netpol?,
+// unknown?, new?}], lost: [{direction, netpol, rule} or {direction, notIsolated}]}.
+func closureTerm(c connectivity.Closure) *ast.Term {
+	because := make([]*ast.Term, 0, len(c.Because))
+	for _, o := range c.Because {
+		because = append(because, obstacleTerm(o))
+	}
+	lost := make([]*ast.Term, 0, len(c.Lost))
+	for _, r := range c.Lost {
+		lost = append(lost, becauseTerm(connectivity.Because{Reason: r}))
+	}
+	return objectTerm("from", peerTerm(c.From), "to", peerTerm(c.To), "ports", portsTerm(c.Ports), "unknown", unknownTerm(c.Unknown), "new", flagTerm(c.New),
+		"because", ast.ArrayTerm(because...), "lost", ast.ArrayTerm(lost...))
+}
+
+func obstacleTerm(o connectivity.Obstacle) *ast.Term {
+	var netpol *ast.Term
+	if o.Netpol != (cluster.Ref{}) {
+		netpol = netpolTerm(o.Netpol)
+	}
+	return objectTerm("direction", str(o.Direction.String()), "netpol", netpol, "unknown", unknownTerm(o.Unknown), "new", flagTerm(o.New))
+}
+
+// unknownTerm and flagTerm are nil, and so left out, where there is nothing to say.
+func unknownTerm(u connectivity.Uncertainty) *ast.Term {
+	if u == "" {
+		return nil
+	}
+	return str(string(u))
+}
+
+func flagTerm(set bool) *ast.Term {
+	if !set {
+		return nil
+	}
+	return ast.BooleanTerm(true)
+}

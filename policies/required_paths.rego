@@ -1,0 +1,142 @@
+# METADATA
+# title: Required paths
+# description: |
+#   Some pods must always reach some others: everything the DNS server,
+#   Prometheus the metrics ports, the API server a webhook.
+#
+#   A change is refused for the paths that it closes, by whatever: a
+#   NetworkPolicy that is created, changed or deleted, or new labels on a pod, a
+#   pod template or a namespace. A new workload is refused while it does not get
+#   through. What was shut before is not the change's fault.
+#
+#   A path counts only when every pod of one side is proved to reach every pod of
+#   the other.
+# custom:
+#   severity: high
+#   kinds: [NetworkPolicy, Namespace, Pod, Deployment, StatefulSet, DaemonSet, ReplicaSet, Job, CronJob]
+#   parameters:
+#     type: object
+#     format: path-question
+#     additionalProperties: false
+#     required: [from, to]
+#     $defs:
+#       endpoint:
+#         type: object
+#         additionalProperties: false
+#         properties:
+#           namespaceSelector: {type: object, format: label-selector}
+#           podSelector: {type: object, format: label-selector}
+#           cidr: {type: string, format: cidr}
+#         dependentSchemas:
+#           cidr:
+#             properties: {cidr: true}
+#             additionalProperties: false
+#     properties:
+#       from:
+#         description: Who must get through. A missing selector selects all.
+#         $ref: "#/$defs/endpoint"
+#       to:
+#         description: To whom.
+#         $ref: "#/$defs/endpoint"
+#       ports:
+#         description: On which ports, all of them; missing means on every port.
+#         type: array
+#         minItems: 1
+#         items:
+#           type: object
+#           additionalProperties: false
+#           properties:
+#             protocol: {enum: [TCP, UDP, SCTP]}
+#             port: {type: integer, minimum: 1, maximum: 65535}
+#             endPort: {type: integer, minimum: 1, maximum: 65535}
+#           dependentRequired: {endPort: [port]}
+#       unknown:
+#         description: How a path counts that is neither proved open nor proved blocked.
+#         enum: [blocked, open]
+#         default: blocked
+#       otherAPIs:
+#         description: How a path counts that NetworkPolicies leave open and an object of another network policy API may close. ignored takes it to be open.
+#         enum: [unknown, ignored]
+#         default: unknown
+package guardrails.required_paths
+
+import data.lib.paths
+
+violation contains {"msg": msg, "details": closure} if {
+	some closure in netpol.closed(object.filter(input.parameters, {"from", "to", "ports", "otherAPIs"}))
+	not tolerated(closure)
+	msg := concat("\n  ", array.concat(array.concat([summary(closure), cause(closure)], so_far(closure)), [$"to fix: {advice(closure, decisive(closure))}"]))
+}
+
+tolerated(closure) if {
+	closure.unknown
+	input.parameters.unknown == "open"
+}
+
+summary(closure) := text if {
+	closure.unknown
+	text := $"{paths.peer(closure.from)} may be unable to reach {paths.peer(closure.to)} on {paths.ports(closure.ports)}: not proved open ({closure.unknown})"
+} else := $"{paths.peer(closure.from)} could not reach {paths.peer(closure.to)} on {paths.ports(closure.ports)}"
+
+# cause names what this change put in the way; where nothing of it is new,
+# everything that is there.
+cause(closure) := $"blocked by: {texts(closure)}" if {
+	not closure.unknown
+} else := $"perhaps blocked by: {texts(closure)}"
+
+texts(closure) := concat("; ", [obstacle(closure, o) | some o in telling(closure)])
+
+telling(closure) := new if {
+	new := [o | some o in closure.because; o.new]
+	count(new) > 0
+} else := closure.because
+
+obstacle(closure, o) := text if {
+	o.unknown == "unmodelled-kind"
+	text := $"another network policy API is in use here, and it may close what NetworkPolicies leave open ({o.direction} of {paths.subject(closure, o.direction)})"
+} else := text if {
+	o.unknown == "node-exception"
+	text := $"only from a pod's own node is it open, as {paths.peer(closure.from)} runs on the host's network"
+} else := text if {
+	o.unknown
+	text := $"{o.direction} of {paths.subject(closure, o.direction)} hangs on NetworkPolicy {o.netpol}, {paths.uncertainty[o.unknown]}"
+} else := $"NetworkPolicy {o.netpol}, which isolates {paths.subject(closure, o.direction)} for {o.direction} and has no rule for this"
+
+# so_far is what let the path through until now.
+so_far(closure) := [text | count(lost(closure)) > 0; text := $"so far open by: {concat("; ", lost(closure))}"]
+
+lost(closure) := [paths.reason_text(closure, r) | some r in closure.lost]
+
+# decisive is the obstacle to do something about: what is not certain first.
+decisive(closure) := first if {
+	first := [o | some o in telling(closure); o.unknown][0]
+} else := telling(closure)[0]
+
+advice(closure, o) := text if {
+	o.unknown == "unmodelled-kind"
+	text := "look there whether it lets this through; the guardrail's parameter otherAPIs: ignored takes it for granted"
+} else := text if {
+	o.unknown == "unparsable-selector"
+	text := $"mend NetworkPolicy {o.netpol}, or delete it"
+} else := text if {
+	o.unknown == "ip-not-assigned"
+	text := $"let a rule of NetworkPolicy {o.netpol} name the pods by labels; if their addresses are known, say where as podNetwork in the configuration"
+} else := text if {
+	o.unknown
+	text := "give the pods a rule with their nodes' addresses, or set the guardrail's parameter unknown to open if it may stay unproved"
+} else := text if {
+	input.request.kind.kind == "NetworkPolicy"
+	input.request.operation == "DELETE"
+	text := $"keep NetworkPolicy {input.request.namespace}/{input.request.name}, or first apply another {opening(closure, o)}"
+} else := $"first apply a NetworkPolicy {opening(closure, o)}"
+
+opening(closure, o) := text if {
+	o.direction == "egress"
+	text := $"in namespace {closure.from.namespace} that selects {paths.peer(closure.from)} and has an egress rule to {paths.peer(closure.to)} on {paths.ports(closure.ports)}{other_side(closure, o)}"
+} else := $"in namespace {closure.to.namespace} that selects {paths.peer(closure.to)} and has an ingress rule from {paths.peer(closure.from)} on {paths.ports(closure.ports)}"
+
+# other_side reminds of the second side when both are shut.
+other_side(closure, o) := ", and let it in on the other side too" if {
+	some other in closure.because
+	other.direction != o.direction
+} else := ""

@@ -66,6 +66,10 @@ fuzz: ## Run each fuzz target for FUZZTIME (20s)
 bench: control-plane-bin ## Measure speed and memory against docs/performance.md, about ten minutes. BENCHFLAGS='-run model' for a part
 	@$(GO) run ./test/bench $(BENCHFLAGS)
 
+.PHONY: bench-peers
+bench-peers: ## Ask Gatekeeper, OPA and cyclonus the same, in the same run; the first build takes minutes
+	@$(GO) run -C test/bench/peers -mod=mod . $(BENCHFLAGS)
+
 .PHONY: control-plane-bin
 control-plane-bin: ## Build etcd, kube-apiserver, kubectl, ... for the tests into .cache (minutes, once)
 	@$(GO) run ./test/controlplane/build

@@ -1,0 +1,102 @@
+package chart
+
+import (
+	"net/netip"
+	"testing"
+
+	"github.com/podcullis/podcullis/cluster"
+	"github.com/podcullis/podcullis/cluster/manifest"
+	"github.com/podcullis/podcullis/connectivity"
+)
+
+// The chart's own NetworkPolicy, judged by what it installs.
+func TestOwnNetworkPolicy(t *testing.T) {
+	apiServer, somebody := netip.MustParsePrefix("172.16.0.1/32"), netip.MustParsePrefix("203.0.113.7/32")
+	tight := "networkPolicy: {apiServerCIDRs: [172.16.0.0/28], apiServerPorts: [6443], metricsFrom: [{podSelector: {}}]}"
+	cases := map[string]struct {
+		reason, values string
+		block          netip.Prefix
+		egress         bool
+		port           uint16
+		udp            bool
+		open           bool
+	}{
+		"APIServerReachesThePodsPort":  {reason: "not the Service's", block: apiServer, port: 9443, open: true},
+		"ServicesPortIsNoPortOfThePod": {reason: "a NetworkPolicy never sees it", block: apiServer, port: 443},
+		"KubeletReachesTheProbes":      {reason: "some plugins do not except it", block: somebody, port: 8081, open: true},
+		"PrometheusReachesTheMetrics":  {reason: "nobody said who may not", block: somebody, port: 8080, open: true},
+		"NothingElseIsOpen":            {reason: "there is nothing else", block: somebody, port: 22},
+		"ReachesTheAPIServer":          {reason: "informers", block: apiServer, egress: true, port: 443, open: true},
+		"ReachesTheAPIServerBehindIt":  {reason: "after the Service's address was translated", block: apiServer, egress: true, port: 6443, open: true},
+		"ResolvesNames":                {reason: "an API server with a name", block: somebody, egress: true, port: 53, udp: true, open: true},
+		"ReachesNothingElse":           {reason: "nothing else is needed", block: somebody, egress: true, port: 80},
+		"TightAPIServerReaches":        {reason: "it is in the block", values: tight, block: apiServer, port: 9443, open: true},
+		"TightNobodyElseReaches":       {reason: "he is not in the block", values: tight, block: somebody, port: 9443},
+		"TightMetricsNotFromOutside":   {reason: "pods of the namespace only", values: tight, block: somebody, port: 8080},
+		"TightReachesTheAPIServer":     {reason: "it is in the block", values: tight, block: apiServer, egress: true, port: 6443, open: true},
+		"TightReachesNobodyElse":       {reason: "he is not in the block", values: tight, block: somebody, egress: true, port: 6443},
+		"OtherPortsAreThoseOfThePods":  {reason: "the netpol follows the values", values: "ports: {webhook: 10250}", block: apiServer, port: 10250, open: true},
+		"OtherPortsCloseTheUsualOnes":  {reason: "the netpol follows the values", values: "ports: {webhook: 10250}", block: apiServer, port: 9443},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			s := snapshot(t, install(t, tc.values))
+			pods := connectivity.Selection{Namespaces: cluster.Everything(), Pods: cluster.Everything()}
+			protocol := cluster.TCP
+			if tc.udp {
+				protocol = cluster.UDP
+			}
+			q := connectivity.Query{
+				From: connectivity.Selection{Block: tc.block}, To: pods,
+				Ports: connectivity.Ports(connectivity.PortRange{Protocol: protocol, First: tc.port, Last: tc.port}),
+			}
+			if tc.egress {
+				q.From, q.To = q.To, q.From
+			}
+			var open bool
+			for _, c := range connectivity.Open(s, q, connectivity.Options{}) {
+				for _, peer := range []connectivity.Peer{c.From, c.To} {
+					open = open || (peer.Workload != nil && peer.Workload.Kind == "Deployment")
+				}
+			}
+			if open != tc.open {
+				t.Errorf("open %v, want %v: %s", open, tc.open, tc.reason)
+			}
+		})
+	}
+}
+
+// Whoever installs guardrails follows them.
+func everyPodIsIsolated(t *testing.T, r release) {
+	if len(r.objects) > 0 && !hasNetpol(r) {
+		t.Skip("networkPolicy.enabled is false")
+	}
+	s := snapshot(t, r)
+	for _, c := range connectivity.Open(s, connectivity.Query{From: connectivity.Selection{Block: netip.MustParsePrefix("203.0.113.7/32")}, To: connectivity.Everyone()}, connectivity.Options{}) {
+		if c.Ports.All() {
+			t.Errorf("%s is not isolated", c.To.Workload.Name)
+		}
+	}
+}
+
+func hasNetpol(r release) bool {
+	for _, o := range r.objects {
+		if o.kind == "NetworkPolicy" {
+			return true
+		}
+	}
+	return false
+}
+
+func snapshot(t *testing.T, r release) *cluster.Snapshot {
+	t.Helper()
+	set, err := manifest.Read(manifest.Input{Texts: r.texts})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := set.Snapshot()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}

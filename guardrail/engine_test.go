@@ -119,7 +119,7 @@ func TestAGuardrailThatCannotAnswerIsAnError(t *testing.T) {
 		"builtin-error":     {`violation contains "x" if to_number("a") == 1`, "to_number"},
 		"our-builtin-error": {`violation contains "x" if count(netpol.opened({"from": {}})) > 0`, "from and to"},
 		"misspelt-question": {`violation contains "x" if count(netpol.open({"from": {"podSelecter": {}}, "to": {}})) > 0`, "podSelecter"},
-		"bad-scope":         {`violation contains "x" if count(netpol.open({"from": {}, "to": {}, "scope": "possible"})) > 0`, "scope"},
+		"bad-scope":         {`violation contains "x" if count(netpol.open({"from": {}, "to": {}, "scope": "imaginary"})) > 0`, "scope"},
 		"isolation-nowhere": {`violation contains "x" if count(netpol.isolation({})) > 0`, "namespace: missing"},
 		"selects-null":      {`violation contains "x" if netpol.selects(input.request.oldObject)`, "want a NetworkPolicy"},
 		"divide-by-zero":    {`violation contains "x" if 1 / (count(input.request.uid) - 1) > 0`, "divide by zero"},

@@ -70,8 +70,12 @@ func parsePathQuestion(t *ast.Term) (connectivity.Query, error) {
 	if in.From == nil || in.To == nil {
 		return q, fmt.Errorf("from and to: both are needed; {} selects every workload")
 	}
-	if in.Scope != "" && in.Scope != "existing" {
-		return q, fmt.Errorf("scope: %q is not supported; use existing", in.Scope)
+	switch in.Scope {
+	case "", "existing":
+	case "possible":
+		q.Scope = connectivity.Possible
+	default:
+		return q, fmt.Errorf("scope: %q is not supported; use existing or possible", in.Scope)
 	}
 	var err error
 	if q.From, err = in.From.selection(); err != nil {

@@ -46,7 +46,34 @@ func peerTerm(p connectivity.Peer) *ast.Term {
 		}
 		return t
 	}
+	if p.Witness != nil {
+		return witnessTerm(p.Witness)
+	}
 	return objectTerm("cidr", str(p.CIDR.String()))
+}
+
+// witnessTerm is a pod that could be created. It has no name; its labels are left
+// out when the search for them was given up.
+func witnessTerm(w *connectivity.Witness) *ast.Term {
+	var l *ast.Term
+	if w.Labels != nil {
+		l = labelsTerm(w.Labels)
+	}
+	var key, ports []*ast.Term
+	for _, r := range w.Key {
+		for _, e := range r.Expression() {
+			values := make([]*ast.Term, 0, len(e.Values))
+			for _, v := range e.Values {
+				values = append(values, str(v))
+			}
+			key = append(key, objectTerm("key", str(e.Key), "operator", str(e.Operator), "values", ast.ArrayTerm(values...)))
+		}
+	}
+	for _, p := range w.Ports {
+		ports = append(ports, objectTerm("name", str(p.Name), "protocol", str(p.Protocol.String())))
+	}
+	return objectTerm("namespace", str(w.Namespace), "kind", str("Pod"), "name", str(""), "labels", l,
+		"witness", ast.BooleanTerm(true), "key", ast.ArrayTerm(key...), "namedPorts", ast.ArrayTerm(ports...))
 }
 
 func connectionTerm(c connectivity.Connection) *ast.Term {

@@ -86,6 +86,9 @@ func (w *world) home(netpols []cluster.Ref, peers []connectivity.Peer, concerns 
 		if p.Workload != nil {
 			homes = append(homes, w.objectOf(p.Workload))
 		}
+		if p.Witness != nil {
+			homes = append(homes, w.objectsIn(p.Witness.Namespace)...)
+		}
 	}
 	for _, home := range homes {
 		if concerns(home) {
@@ -93,6 +96,21 @@ func (w *world) home(netpols []cluster.Ref, peers []connectivity.Peer, concerns 
 		}
 	}
 	return cluster.Ref{}
+}
+
+// objectsIn are objects that stand for a namespace: its own, a netpol, a workload.
+func (w *world) objectsIn(namespace string) []cluster.Ref {
+	var out []cluster.Ref
+	if ns, ok := w.after.Namespace(namespace); ok && !ns.Implied {
+		out = append(out, ns.Ref())
+	}
+	for _, n := range w.after.Netpols(namespace) {
+		out = append(out, n.Ref())
+	}
+	for x := range w.after.Workloads(namespace) {
+		out = append(out, w.objectOf(x))
+	}
+	return out
 }
 
 // objectOf is the API object that stands for a workload: the one with its

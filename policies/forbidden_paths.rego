@@ -8,6 +8,11 @@
 #   A change is refused for the paths that it opens. What was open before is
 #   not its fault: a new pod of a workload that already exists opens nothing
 #   that its siblings had, so drains, scale-ups and rollouts pass.
+#
+#   With scope possible the paths are shut for every pod that could be created
+#   in the namespaces that there are, whatever its other labels. What is
+#   reported then is an example: labels by which a pod gets through, and which of
+#   them are the key.
 # custom:
 #   severity: critical
 #   kinds: [NetworkPolicy, Namespace, Pod, Deployment, StatefulSet, DaemonSet, ReplicaSet, Job, CronJob]
@@ -48,8 +53,8 @@
 #             endPort: {type: integer, minimum: 1, maximum: 65535}
 #           dependentRequired: {endPort: [port]}
 #       scope:
-#         description: Which pods are looked at. existing means the workloads that there are.
-#         enum: [existing]
+#         description: Which pods are looked at. existing means the workloads that there are; possible, every pod that could be created, too.
+#         enum: [existing, possible]
 #         default: existing
 #       unknown:
 #         description: How a path counts that is neither proved open nor proved blocked.
@@ -58,6 +63,7 @@
 package guardrails.forbidden_paths
 
 import data.lib.paths
+import data.lib.possible
 
 violation contains {"msg": msg, "details": connection} if {
 	some connection in netpol.opened(object.filter(input.parameters, {"from", "to", "ports", "scope"}))
@@ -72,8 +78,8 @@ tolerated(connection) if {
 
 summary(connection) := text if {
 	connection.unknown
-	text := $"{paths.peer(connection.from)} may be able to reach {paths.peer(connection.to)} on {paths.ports(connection.ports)}: not proved shut ({connection.unknown})"
-} else := $"{paths.peer(connection.from)} could reach {paths.peer(connection.to)} on {paths.ports(connection.ports)}"
+	text := $"{paths.peer(connection.from)} may be able to reach {paths.peer(connection.to)} on {paths.ports(connection.ports)}: not proved shut ({connection.unknown}){possible.key(connection)}"
+} else := $"{paths.peer(connection.from)} could reach {paths.peer(connection.to)} on {paths.ports(connection.ports)}{possible.key(connection)}"
 
 # cause names what this change brought about; where nothing is new, everything
 # that keeps the path open.
@@ -120,6 +126,14 @@ side(reason) := 0 if reason.direction == "ingress"
 else := 1
 
 advice(connection, reason) := text if {
+	reason.unknown == "not-decided"
+	text := "let the selectors of the NetworkPolicies there say the same in fewer words, or ask about fewer pods"
+} else := text if {
+	reason.notIsolated
+	paths.subject_peer(connection, reason.direction).witness
+	input.request.kind.kind == "Namespace"
+	text := "leave out the labels by which the guardrail chooses the namespace until NetworkPolicies isolate every pod in it"
+} else := text if {
 	reason.unknown == "node-exception"
 	text := $"leave out hostNetwork: true in {paths.peer(connection.from)}"
 } else := text if {
@@ -152,7 +166,13 @@ changed := $"{input.request.namespace}/{input.request.name}"
 
 isolating(connection, reason) := $"that isolates {paths.subject(connection, reason.direction)} for {reason.direction}: podSelector: \{} and policyTypes: [{paths.types([reason.direction])}] in namespace {paths.subject_peer(connection, reason.direction).namespace} (`podcullis explain default-deny -n {paths.subject_peer(connection, reason.direction).namespace}` prints one)"
 
-narrow(connection, reason) := $"narrow {rule(connection)}'s from to the pods that need {paths.peer(connection.to)}" if {
+narrow(connection, reason) := $"keep {possible.chosen("from")} out of {rule(connection)}'s from" if {
+	reason.direction == "ingress"
+	connection.from.witness
+} else := $"keep {possible.chosen("to")} out of {rule(connection)}'s to" if {
+	connection.to.witness
+	reason.direction == "egress"
+} else := $"narrow {rule(connection)}'s from to the pods that need {paths.peer(connection.to)}" if {
 	reason.direction == "ingress"
 	connection.from.name
 } else := $"narrow {rule(connection)}'s from to the addresses that need {paths.peer(connection.to)}" if {

@@ -147,3 +147,38 @@ test_a_path_that_cannot_be_explained_is_still_a_violation if {
 	odd := {"from": web, "to": db, "ports": [], "because": []}
 	count(messages) == 1 with input as allow_all with netpol.opened as [odd]
 }
+
+# Pods that could be created.
+
+backend := {"namespace": "shop", "kind": "Pod", "name": "", "labels": {"app": "backend", "tier": "frontend"}, "witness": true, "key": [{"key": "app", "operator": "In", "values": ["backend"]}], "namedPorts": []}
+
+any_db := {"namespace": "shop", "kind": "Pod", "name": "", "labels": {"tier": "db"}, "witness": true, "key": [], "namedPorts": []}
+
+about_labels(r) := object.union(r, {"parameters": {"from": {"podSelector": {"matchLabels": {"tier": "frontend"}}}, "to": {"podSelector": {"matchLabels": {"tier": "db"}}}, "scope": "possible"}})
+
+test_a_possible_path_word_for_word if {
+	messages == {concat("\n", [
+		"a pod in namespace shop with labels app=backend,tier=frontend could reach a pod in namespace shop with labels tier=db on TCP 5432; the label app=backend is the key",
+		"  opened by: ingress rule 1 of NetworkPolicy shop/allow-all",
+		"  to fix: keep the pods with tier=frontend (podSelector: {matchExpressions: [{key: tier, operator: NotIn, values: [frontend]}]}) out of that rule's from",
+	])} with input as about_labels(allow_all) with netpol.opened as [connection(backend, any_db, [ingress_rule("shop/allow-all")])]
+}
+
+test_a_possible_path_by_egress if {
+	fixes == {"to fix: keep the pods with tier=db (podSelector: {matchExpressions: [{key: tier, operator: NotIn, values: [db]}]}) out of that rule's to"} with input as about_labels(allow_all)
+		with netpol.opened as [connection(backend, any_db, [egress_rule("shop/allow-all")])]
+}
+
+test_a_namespace_full_of_possible_pods if {
+	fixes == {"to fix: leave out the labels by which the guardrail chooses the namespace until NetworkPolicies isolate every pod in it"} with input as about_labels(request("CREATE", "Namespace", "shop"))
+		with netpol.opened as [connection(backend, any_db, [{"direction": "ingress", "notIsolated": true, "new": true}])]
+}
+
+test_what_was_not_decided if {
+	messages == {concat("\n", [
+		"some pod in namespace shop may be able to reach a pod in namespace shop with labels tier=db on TCP 5432: not proved shut (not-decided)",
+		"  perhaps opened by: ingress rule 1 of NetworkPolicy shop/a, and the search for labels by which a pod gets through it was given up",
+		"  to fix: let the selectors of the NetworkPolicies there say the same in fewer words, or ask about fewer pods",
+	])} with input as about_labels(allow_all)
+		with netpol.opened as [doubtful(object.remove(object.union(backend, {"key": []}), {"labels"}), any_db, "not-decided", [object.union(ingress_rule("shop/a"), {"unknown": "not-decided"})])]
+}

@@ -3,10 +3,15 @@
 # description: How guardrails name peers, ports and reasons, so that every message reads alike.
 package lib.paths
 
-# peer names one end of a connection: "shop/Deployment/web", or a block of addresses.
-peer(p) := $"{p.namespace}/{p.kind}/{p.name}" if p.name
+import data.lib.possible
 
-peer(p) := p.cidr if p.cidr
+# peer names one end of a connection: "shop/Deployment/web", a block of addresses,
+# or a pod that could be created.
+peer(p) := possible.pod(p) if {
+	p.witness
+} else := $"{p.namespace}/{p.kind}/{p.name}" if {
+	p.name
+} else := p.cidr
 
 # ports lists the ports of a connection: "TCP 5432, UDP 53-54", "all ports".
 ports(list) := "all ports" if {
@@ -38,6 +43,7 @@ rule(reason) := $"{reason.direction} rule {reason.rule + 1} of NetworkPolicy {re
 uncertainty := {
 	"ip-not-assigned": "whose address block may hold the address that a pod will get",
 	"host-network": "which matches a pod on the host's network, and only some network plugins see it there",
+	"not-decided": "and the search for labels by which a pod gets through it was given up",
 	"unparsable-selector": "which holds something that does not parse, so that what it matches is not known",
 }
 

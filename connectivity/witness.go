@@ -19,9 +19,9 @@ type Witness struct {
 	Labels map[string]string
 	// Ports are the names that ports of the pod must have, on AnyNumber.
 	Ports []cluster.NamedPort
-	// Key is what must hold of the labels beyond what the query asks for: without
-	// it the pod would not get through here. It is empty when every pod that the
-	// query chooses does.
+	// Key is what holds of the labels beyond what the query asks for, and opens the
+	// path; another key may do as well. It is empty when every pod that the query
+	// chooses gets through.
 	Key []cluster.Requirement
 }
 

@@ -66,7 +66,9 @@ func parseDemand(t *ast.Term) (q connectivity.Query, trusted bool, err error) {
 		})
 		t = ast.NewTerm(plain)
 	}
-	q, err = parsePathQuestion(t)
+	if q, err = parsePathQuestion(t); err == nil && q.Scope != connectivity.Existing {
+		err = fmt.Errorf("scope: a path must be there between workloads that exist; leave it out")
+	}
 	return q, trusted, err
 }
 

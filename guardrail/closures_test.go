@@ -58,6 +58,7 @@ func TestWhatARequirementMayAsk(t *testing.T) {
 		`{"from": {}, "to": {}, "otherAPIs": "maybe"}`:   "otherAPIs",
 		`{"from": {}, "to": {}, "otherAPIs": 1}`:         "otherAPIs",
 		`{"from": {}, "to": {}, "other": "ignored"}`:     "other",
+		`{"from": {}, "to": {}, "scope": "possible"}`:    "scope",
 		`"shop"`: "want an object",
 	} {
 		_, trusted, err := parseDemand(ast.MustParseTerm(question))

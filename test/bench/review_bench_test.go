@@ -1,0 +1,75 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+
+	"github.com/podcullis/podcullis/cluster"
+	"github.com/podcullis/podcullis/guardrail"
+	"github.com/podcullis/podcullis/policies"
+	"github.com/podcullis/podcullis/webhook"
+)
+
+// BenchmarkReview is what the webhook does with the body of one request: all but
+// TLS and HTTP.
+func BenchmarkReview(b *testing.B) {
+	s := sheet{settings: settings{scale: *scale, seed: 1}}
+	library, err := guardrail.LoadLibrary(guardrail.Source{Name: "embedded", FS: policies.FS})
+	if err != nil {
+		b.Fatal(err)
+	}
+	config, err := guardrail.ParseConfig("bench", []byte(guardrails))
+	if err != nil {
+		b.Fatal(err)
+	}
+	engine, err := guardrail.New(library, config)
+	if err != nil {
+		b.Fatal(err)
+	}
+	log := slog.New(slog.DiscardHandler)
+	judge := webhook.NewJudge(webhook.JudgeOptions{
+		Evaluator: engine, Model: still{made(b, s.town())}, Mode: webhook.Enforce, Remember: true, Log: log,
+	})
+	handler := webhook.NewReviewHandler(judge, webhook.ReviewOptions{Mode: webhook.Enforce, Logger: log})
+	r, err := newReviewer(s.town())
+	if err != nil {
+		b.Fatal(err)
+	}
+	for name, write := range map[string]func() ([]byte, error){
+		"PodCreate": r.podCreate, "PodStatus": r.podStatus, "Deployment": r.deploymentUpdate, "Netpol": r.netpolUpdate,
+	} {
+		var bodies [][]byte
+		for range 200 {
+			body, err := write()
+			if err != nil {
+				b.Fatal(err)
+			}
+			bodies = append(bodies, body)
+		}
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for i := 0; b.Loop(); i++ {
+				w := httptest.NewRecorder()
+				q := httptest.NewRequest(http.MethodPost, "/validate?timeout=10s", bytes.NewReader(bodies[i%len(bodies)]))
+				q.Header.Set("Content-Type", "application/json")
+				handler.ServeHTTP(w, q)
+				if !bytes.Contains(w.Body.Bytes(), allowed) {
+					b.Fatal(w.Body.String())
+				}
+			}
+		})
+	}
+}
+
+// still is a model that does not move.
+type still struct{ snapshot *cluster.Snapshot }
+
+func (s still) Snapshot() *cluster.Snapshot { return s.snapshot }
+
+func (s still) WaitFor(_ context.Context, condition func(*cluster.Snapshot) bool) bool {
+	return condition(s.snapshot)
+}

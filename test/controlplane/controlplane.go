@@ -200,13 +200,23 @@ func (c *ControlPlane) StopAPIServer() error { return c.stop(kubeAPIServer) }
 // StartAPIServer starts kube-apiserver again after StopAPIServer, on the same port and with the same
 // certificates, and returns when it is ready. The audit log continues.
 func (c *ControlPlane) StartAPIServer(ctx context.Context) error {
+	return c.startAgain(ctx, c.apiServer())
+}
+
+// StopEtcd kills etcd and nothing else, as a crash would. What it has stored stays on disk.
+func (c *ControlPlane) StopEtcd() error { return c.stop(etcd) }
+
+// StartEtcd starts etcd again after StopEtcd, with what it had stored, and returns when it is ready.
+func (c *ControlPlane) StartEtcd(ctx context.Context) error { return c.startAgain(ctx, c.etcd()) }
+
+func (c *ControlPlane) startAgain(ctx context.Context, p program) error {
 	c.mu.Lock()
-	_, running := c.processes[kubeAPIServer]
+	_, running := c.processes[p.name]
 	c.mu.Unlock()
 	if running {
-		return fmt.Errorf("start %s: already started", kubeAPIServer)
+		return fmt.Errorf("start %s: already started", p.name)
 	}
-	return c.launch(ctx, c.apiServer())
+	return c.launch(ctx, p)
 }
 
 // CreateNamespace creates a namespace and waits for its default service account, without which the

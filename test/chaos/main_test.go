@@ -13,7 +13,10 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/go-logr/logr"
 	"k8s.io/client-go/kubernetes"
+	"k8s.io/klog/v2"
+	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/podcullis/podcullis/test/controlplane"
 )
@@ -52,6 +55,8 @@ func TestMain(m *testing.M) { os.Exit(run(m)) }
 
 func run(m *testing.M) int {
 	flag.Parse()
+	ctrllog.SetLogger(logr.Discard()) // informers that lose their API server have much to say
+	klog.SetLogger(logr.Discard())
 	dir, err := os.MkdirTemp("", "podcullis-chaos-")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)

@@ -119,7 +119,7 @@ func TestQuietWatchesAreNotStale(t *testing.T) {
 	certs, _ := certificates(t)
 	r := c.launch(t, replicaOptions{certs: certs, args: []string{"--max-staleness", maxStaleness.String()}})
 	caller, question := newCaller(t), review(t, harmless)
-	began, spell := time.Now(), time.Duration(size(10, 180))*time.Second
+	began, spell := time.Now(), time.Duration(size(10, 60))*time.Second
 	var asked, unavailable int64
 	for time.Since(began) < spell {
 		said, err := caller.ask(t.Context(), r, question)

@@ -73,7 +73,7 @@ func (c cluster) launch(t *testing.T, o replicaOptions) *replica {
 	args := []string{
 		"--kubeconfig", o.kubeconfig, "--cert-dir", o.certs,
 		"--bind-address", r.address, "--metrics-bind-address", r.metrics, "--health-probe-bind-address", r.probes,
-		"--config", repository(t, "examples", "shop-guardrails.yaml"),
+		"--config", repository(t, "examples", "shop-guardrails.yaml"), "--log-level", "warn",
 	}
 	r.cmd = exec.CommandContext(context.Background(), build(t), append(args, o.args...)...)
 	r.cmd.Stdout, r.cmd.Stderr = log, log

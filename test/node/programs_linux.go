@@ -101,7 +101,8 @@ func (n *Node) startKubelet(ctx context.Context, dir string) error {
 		},
 		"authorization": map[string]any{"mode": "Webhook"},
 		"clusterDomain": "cluster.local",
-		"resolvConf":    "", // there is no DNS
+		"resolvConf":    "",   // there is no DNS
+		"syncFrequency": "2s", // a ConfigMap that changed is in its pods within seconds, not a minute
 		"cgroupDriver":  "cgroupfs",
 		"cgroupRoot":    "/" + cgroupOf(dir),
 		"failCgroupV1":  false,

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -150,6 +151,11 @@ func (c cluster) enforced(t *testing.T) {
 }
 
 // repository is a path in it.
-func repository(elements ...string) string {
-	return strings.Join(append([]string{"..", "..", ".."}, elements...), "/")
+func repository(t *testing.T, elements ...string) string {
+	t.Helper()
+	path, err := filepath.Abs(filepath.Join(append([]string{"..", "..", ".."}, elements...)...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
 }

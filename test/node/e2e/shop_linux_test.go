@@ -50,7 +50,7 @@ func TestShop(t *testing.T) {
 // shop applies the shop of examples, with nettool in its pods, and a visitor from elsewhere.
 func (c cluster) shop(t *testing.T) {
 	t.Helper()
-	files, err := filepath.Glob(repository("examples", "shop", "*.yaml"))
+	files, err := filepath.Glob(repository(t, "examples", "shop", "*.yaml"))
 	if err != nil || len(files) == 0 {
 		t.Fatalf("the shop of examples: %v, %v", files, err)
 	}

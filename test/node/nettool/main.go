@@ -4,9 +4,9 @@
 //	nettool dial [-from ADDRESS] 2s tcp/198.18.1.7:80 udp/198.18.1.7:53 ...
 //
 // A server answers with its host name, which is the pod's. dial tries everything at once and prints
-// one line a target, in the order given: "open HOST", "blocked" when there was no answer in time, or
-// "closed REASON" when the attempt was answered with an error: a packet came through, but there was
-// no server, or something rejected it.
+// one line a target, in the order given: "open HOST" ("open -" if a server was silent), "blocked" when
+// nothing answered in time, or "closed REASON" when the attempt was answered with an error: a packet
+// came through, but there was no server, or something rejected it.
 package main
 
 import (
@@ -157,6 +157,8 @@ func attempt(ctx context.Context, from, network, address string) string {
 			return "open " + string(name[:n])
 		case errors.Is(err, os.ErrDeadlineExceeded) && until.Before(deadline):
 			continue
+		case network == "tcp" && errors.Is(err, os.ErrDeadlineExceeded):
+			return "open -" // there was a handshake
 		default:
 			return failure(err)
 		}

@@ -15,6 +15,9 @@ import (
 // APIVersion is that of every JSON document.
 const APIVersion = "podcullis.io/v1alpha1"
 
+// ClusterPrefix begins the File of a Location that is a running cluster.
+const ClusterPrefix = "cluster "
+
 // Location is a place in a file, or where else an object comes from.
 type Location struct {
 	File string `json:"file"`

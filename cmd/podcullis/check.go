@@ -17,7 +17,7 @@ import (
 
 func (p *program) check() *cobra.Command {
 	var sources sources
-	outputs := outputs{formats: []string{"text", "json", "yaml"}}
+	outputs := outputs{formats: []string{"text", "json", "yaml", "sarif", "junit", "github"}}
 	var policyDirs []string
 	var config string
 	c := &cobra.Command{
@@ -31,7 +31,7 @@ Exit code 1 when a guardrail with action deny or warn is violated. Findings of
 guardrails with action audit are listed, and do not count for the exit code.`,
 		Example: `  podcullis check -f deploy/ --config guardrails.yaml
   podcullis check --helm ./chart --values prod.yaml --config guardrails.yaml
-  podcullis check -k overlays/prod -o text -o json=findings.json
+  podcullis check -k overlays/prod -o github -o sarif=findings.sarif
   podcullis check --context prod -f deploy/ --config guardrails.yaml`,
 		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -58,9 +58,12 @@ guardrails with action audit are listed, and do not count for the exit code.`,
 			}
 			findings := located(found, in.set)
 			if err := outputs.write(p, writers{
-				"text": func(w io.Writer, s report.Style) error { return report.FindingsText(w, findings, s) },
-				"json": func(w io.Writer, _ report.Style) error { return report.FindingsJSON(w, findings) },
-				"yaml": func(w io.Writer, _ report.Style) error { return report.FindingsYAML(w, findings) },
+				"text":   func(w io.Writer, s report.Style) error { return report.FindingsText(w, findings, s) },
+				"json":   func(w io.Writer, _ report.Style) error { return report.FindingsJSON(w, findings) },
+				"yaml":   func(w io.Writer, _ report.Style) error { return report.FindingsYAML(w, findings) },
+				"sarif":  func(w io.Writer, _ report.Style) error { return report.FindingsSARIF(w, findings, build().Version) },
+				"junit":  func(w io.Writer, _ report.Style) error { return report.FindingsJUnit(w, findings, objects(in.set)) },
+				"github": func(w io.Writer, _ report.Style) error { return report.FindingsGitHub(w, findings) },
 			}); err != nil {
 				return err
 			}
@@ -160,9 +163,22 @@ func located(found []audit.Finding, set *manifest.Set) []report.Finding {
 	for _, f := range found {
 		r := report.Finding{Violation: f.Violation, Object: f.Object}
 		if o, ok := set.Lookup(f.Object); ok {
-			r.Location = report.Location{File: o.Location.File, Line: o.Location.Line}
+			r.Location = place(o)
 		}
 		out = append(out, r)
+	}
+	return out
+}
+
+func place(o *manifest.Object) report.Location {
+	return report.Location{File: o.Location.File, Line: o.Location.Line}
+}
+
+// objects are those of a set, with their places.
+func objects(set *manifest.Set) []report.Object {
+	var out []report.Object
+	for i := range set.Objects {
+		out = append(out, report.Object{Ref: set.Objects[i].Ref(), Location: place(&set.Objects[i])})
 	}
 	return out
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/podcullis/podcullis/cluster/manifest"
 	"github.com/podcullis/podcullis/cluster/remote"
+	"github.com/podcullis/podcullis/report"
 )
 
 // running reads the cluster that --context and --kubeconfig name.
@@ -39,7 +40,7 @@ func (s *sources) running(ctx context.Context) (*manifest.Set, error) {
 	if err != nil {
 		return nil, hint(err, "correct the kubeconfig")
 	}
-	set, err := remote.Read(ctx, client, served, "cluster "+name)
+	set, err := remote.Read(ctx, client, served, report.ClusterPrefix+name)
 	switch {
 	case remote.Forbidden(err):
 		return nil, hint(err, "whoever asks needs list in every namespace on pods, namespaces, NetworkPolicies, workloads and the other policy APIs: what is not seen could open any path")

@@ -1,0 +1,105 @@
+package report
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"io"
+	"net/url"
+	"path/filepath"
+	"strings"
+
+	"github.com/owenrumney/go-sarif/v3/pkg/report/v210/sarif"
+
+	"github.com/podcullis/podcullis/guardrail"
+)
+
+// FindingsSARIF writes findings as SARIF 2.1.0 (OASIS, errata 01), the version
+// that GitHub's code scanning reads. Rules are the guardrails as configured. Paths
+// are relative to where podcullis ran, which should be the repository's root.
+func FindingsSARIF(w io.Writer, findings []Finding, version string) error {
+	run := sarif.NewRun()
+	run.Tool = sarif.NewTool().WithDriver(sarif.NewToolComponent().
+		WithName("podcullis").WithVersion(version).WithInformationURI("https://github.com/podcullis/podcullis"))
+	for _, f := range findings {
+		rule := run.AddRule(f.Guardrail)
+		rule.WithShortDescription(sarif.NewMultiformatMessageString().WithText(f.Rule + " (" + f.Severity + ")")).
+			WithDefaultConfiguration(sarif.NewReportingConfiguration().WithLevel(level(f.Action)))
+		rule.Properties = sarif.NewPropertyBag().Add("security-severity", score(f.Severity)).WithTags([]string{"security", "network"})
+		run.CreateResultForRule(f.Guardrail).
+			WithLevel(level(f.Action)).
+			WithMessage(sarif.NewTextMessage(f.Message)).
+			WithLocations([]*sarif.Location{sarifLocation(f)}).
+			WithPartialFingerprints(map[string]string{"podcullis/v1": fingerprint(f)})
+	}
+	log := sarif.NewReport()
+	log.AddRun(run)
+	if err := log.PrettyWrite(w); err != nil {
+		return err
+	}
+	_, err := io.WriteString(w, "\n")
+	return err
+}
+
+// level is how a CI system shows a finding.
+func level(a guardrail.Action) string {
+	switch a {
+	case guardrail.Deny:
+		return "error"
+	case guardrail.Warn:
+		return "warning"
+	}
+	return "note"
+}
+
+// score is the severity on the scale of CVSS, in the middle of what GitHub calls
+// by that name.
+func score(severity string) string {
+	switch severity {
+	case "critical":
+		return "9.5"
+	case "high":
+		return "8.0"
+	case "medium":
+		return "5.5"
+	}
+	return "2.0"
+}
+
+// sarifLocation is the file if there is one, and always the object.
+func sarifLocation(f Finding) *sarif.Location {
+	out := sarif.NewLocation().WithLogicalLocations([]*sarif.LogicalLocation{
+		sarif.NewLogicalLocation().WithFullyQualifiedName(f.Object.String()).WithName(f.Object.Name).WithKind("resource"),
+	})
+	uri, relative := f.Location.uri()
+	if uri == "" {
+		return out
+	}
+	file := sarif.NewArtifactLocation().WithURI(uri)
+	if relative {
+		file.WithURIBaseID("%SRCROOT%")
+	}
+	physical := sarif.NewPhysicalLocation().WithArtifactLocation(file)
+	if f.Location.Line > 0 {
+		physical.WithRegion(sarif.NewRegion().WithStartLine(f.Location.Line))
+	}
+	return out.WithPhysicalLocation(physical)
+}
+
+// uri is the file as a URI reference; empty for standard input and a cluster.
+func (l Location) uri() (uri string, relative bool) {
+	switch {
+	case l.File == "-" || strings.HasPrefix(l.File, ClusterPrefix):
+		return "", false
+	case strings.Contains(l.File, "://"): // a remote base of a kustomization
+		return l.File, false
+	case filepath.IsAbs(l.File):
+		return (&url.URL{Scheme: "file", Path: filepath.ToSlash(l.File)}).String(), false
+	}
+	return (&url.URL{Path: filepath.ToSlash(filepath.Clean(l.File))}).String(), true
+}
+
+// fingerprint stays the same while lines move.
+func fingerprint(f Finding) string {
+	sum := sha256.Sum256([]byte(f.Guardrail + "\x00" + f.Object.String() + "\x00" + f.Summary()))
+	return hex.EncodeToString(sum[:])
+}

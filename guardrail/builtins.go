@@ -53,6 +53,11 @@ var builtins = []builtin{
 		answer:      (*evaluation).blocked,
 	},
 	{
+		name: "netpol.barriers", args: []types.Type{object}, result: listOfAny,
+		description: "The paths that this change takes from two barriers to one, blocked by both sides before and by one after: {from, to, ports?}.",
+		answer:      (*evaluation).barriers,
+	},
+	{
 		name: "netpol.exposed", args: []types.Type{object}, result: listOfAny,
 		description: "The workloads that this change leaves without isolation, new or isolated before: {namespaceSelector?, podSelector?, directions?}.",
 		answer:      (*evaluation).exposed,

@@ -18,6 +18,7 @@ type world struct {
 	openBy        map[string][]connectivity.Connection
 	exposedBy     map[string][]connectivity.Exposure
 	closedBy      map[string][]connectivity.Closure
+	weakenedBy    map[string][]connectivity.Weakening
 }
 
 // maxConnections bounds one answer of netpol.open and netpol.opened; a longer
@@ -34,6 +35,8 @@ func newWorld(ctx context.Context, before, after *cluster.Snapshot, o connectivi
 		openBy:    map[string][]connectivity.Connection{},
 		exposedBy: map[string][]connectivity.Exposure{},
 		closedBy:  map[string][]connectivity.Closure{},
+
+		weakenedBy: map[string][]connectivity.Weakening{},
 	}
 }
 

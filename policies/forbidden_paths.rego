@@ -60,6 +60,10 @@
 #         description: How a path counts that is neither proved open nor proved blocked.
 #         enum: [open, blocked]
 #         default: open
+#       barriers:
+#         description: Whether a change is warned about that leaves a path shut on one side only, where both did so before.
+#         enum: [warn, ignore]
+#         default: warn
 package guardrails.forbidden_paths
 
 import data.lib.paths
@@ -188,3 +192,15 @@ rule(connection) := "that rule" if {
 	direction := decisive(connection).direction
 	count([r | some r in telling(connection); r.direction == direction]) == 1
 } else := paths.rule(decisive(connection))
+
+# A path that both sides shut is one mistake away from being open when one of them no longer does.
+warn contains {"msg": msg, "details": path} if {
+	input.parameters.barriers == "warn"
+	some path in netpol.barriers(object.filter(input.parameters, {"from", "to", "ports"}))
+	msg := $"{paths.peer(path.from)} to {paths.peer(path.to)} on {brief(path.ports)} is now held by one side only: {path.left.direction} isolation by {paths.netpols(path.left.by)}; {path.gone.direction} was blocked by {concat(", ", path.gone.by)} until this change"
+}
+
+# brief is for warnings, which are cut at 256 characters.
+brief(ports) := paths.ports(ports) if {
+	count(ports) <= 3
+} else := $"{count(ports)} ranges of ports"

@@ -37,6 +37,11 @@ subject(connection, direction) := peer(subject_peer(connection, direction))
 # types are the policyTypes that isolate for the directions: "Ingress, Egress".
 types(directions) := concat(", ", [t | some d in directions; t := {"ingress": "Ingress", "egress": "Egress"}[d]])
 
+# netpols names NetworkPolicies: "NetworkPolicy shop/a", "NetworkPolicies shop/a, shop/b".
+netpols(names) := $"NetworkPolicy {names[0]}" if {
+	count(names) == 1
+} else := $"NetworkPolicies {concat(", ", names)}"
+
 # rule names the rule of a reason as people count: from 1.
 rule(reason) := $"{reason.direction} rule {reason.rule + 1} of NetworkPolicy {reason.netpol}"
 

@@ -22,6 +22,11 @@ test_rules_count_from_one if {
 	paths.rule({"direction": "egress", "netpol": "shop/a", "rule": 0}) == "egress rule 1 of NetworkPolicy shop/a"
 }
 
+test_netpols if {
+	paths.netpols(["shop/a"]) == "NetworkPolicy shop/a"
+	paths.netpols(["shop/a", "shop/b"]) == "NetworkPolicies shop/a, shop/b"
+}
+
 test_types_in_order if paths.types(["ingress", "egress"]) == "Ingress, Egress"
 
 said(reason) := paths.reason_text({"from": web, "to": db}, reason)

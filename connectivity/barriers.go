@@ -1,0 +1,190 @@
+package connectivity
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/podcullis/podcullis/cluster"
+)
+
+// Weakening is a path that was blocked on both sides before a change, and after
+// it is blocked on one side only: the next mistake opens it.
+type Weakening struct {
+	From, To Peer
+	Ports    PortSet
+	// Gone is the side that no longer blocks, and GoneBy are the netpols that
+	// isolated it before. The other side still does, by LeftBy.
+	Gone           cluster.Direction
+	GoneBy, LeftBy []cluster.Ref
+}
+
+// Barriers counts the sides that block one port between two workloads: 0 to 2,
+// as few as for the pods that come closest. 0 means that the path is open, or
+// not proved blocked.
+func Barriers(s *cluster.Snapshot, from, to *cluster.Workload, port PortRange, o Options) int {
+	b := newEvaluator(s, o).barriers(from.Variants, to.Variants)
+	asked := Ports(port)
+	switch {
+	case !b.none.Intersect(asked).Empty():
+		return 0
+	case !b.lets[cluster.Egress].Union(b.lets[cluster.Ingress]).Intersect(asked).Empty():
+		return 1
+	}
+	return 2
+}
+
+// barriers are the ports by the number of sides that block them.
+type barriers struct {
+	// lets are the ports that each side lets through, surely or not, for some pods.
+	lets [2]PortSet
+	// none are those that both sides let through, for the same pods.
+	none PortSet
+}
+
+// one are the ports that a single side blocks, two those that both do.
+func (b barriers) one() PortSet {
+	return b.lets[cluster.Egress].Union(b.lets[cluster.Ingress]).Subtract(b.none)
+}
+
+func (b barriers) two() PortSet {
+	return AllPorts().Subtract(b.lets[cluster.Egress].Union(b.lets[cluster.Ingress]))
+}
+
+func (e *evaluator) barriers(from, to []*cluster.Variant) barriers {
+	var b barriers
+	for _, source := range e.classes(from) {
+		for _, destination := range e.classes(to) {
+			egress := e.towards(cluster.Egress, source, destination).possible()
+			ingress := e.towards(cluster.Ingress, destination, source).possible()
+			b.lets[cluster.Egress] = b.lets[cluster.Egress].Union(egress)
+			b.lets[cluster.Ingress] = b.lets[cluster.Ingress].Union(ingress)
+			b.none = b.none.Union(egress.Intersect(ingress))
+		}
+	}
+	return b
+}
+
+// Weakened lists the paths between workloads that a change takes from two
+// barriers to one, sorted. Peers that are new had no barriers before.
+func Weakened(before, after *cluster.Snapshot, q Query, o Options) []Weakening {
+	if q.From.external() || q.To.external() {
+		return nil // one side only can block there
+	}
+	t := &transition{before: newEvaluator(before, o), after: newEvaluator(after, o), query: q, options: o, delta: after.Since(before)}
+	w := &weakening{transition: t, seen: map[[2]*cluster.Workload]bool{}}
+	w.side(cluster.Egress, q.From, q.To)
+	w.side(cluster.Ingress, q.To, q.From)
+	slices.SortFunc(w.found, func(a, b Weakening) int {
+		return cmp.Or(a.From.Compare(b.From), a.To.Compare(b.To), cmp.Compare(a.Gone, b.Gone))
+	})
+	return w.found
+}
+
+// weakening is a transition in search of the barriers that went.
+type weakening struct {
+	*transition
+	seen  map[[2]*cluster.Workload]bool
+	found []Weakening
+}
+
+// side looks at the pairs whose side in direction d may have begun to let
+// something through: because the subject's netpols changed, or because the peer did.
+func (w *weakening) side(d cluster.Direction, subject, peer Selection) {
+	affected := w.affected()
+	if subjects := w.chosenAmong(subject, affected); len(subjects) > 0 {
+		for _, p := range w.choose(peer, w.after.jointReach(d, subjects)) {
+			if !w.pairs(d, subjects, p) {
+				return
+			}
+		}
+	}
+	peers := w.chosenAmong(peer, w.replaced())
+	if len(peers) == 0 {
+		return
+	}
+	subjects := slices.DeleteFunc(w.choose(subject, everyone), func(c chosen) bool { return affected[c.workload] })
+	for _, p := range peers {
+		if !w.pairs(d, subjects, p) {
+			return
+		}
+	}
+}
+
+// replaced are the workloads that are not what they were, other than by the
+// netpols that select them.
+func (w *weakening) replaced() map[*cluster.Workload]bool {
+	out := map[*cluster.Workload]bool{}
+	for _, ns := range w.delta.Namespaces {
+		for _, x := range ns.Workloads {
+			out[x] = true
+		}
+		if ns.Relabelled {
+			for x := range w.after.snapshot.Workloads(ns.Name) {
+				out[x] = true
+			}
+		}
+	}
+	return out
+}
+
+func (w *weakening) pairs(d cluster.Direction, subjects []chosen, peer chosen) bool {
+	for i := range subjects {
+		if w.options.enough(len(w.found)) {
+			return false
+		}
+		if !holds(w.after.reachOf(d, &subjects[i]), &peer) {
+			continue
+		}
+		if from, to := subjects[i], peer; d == cluster.Egress {
+			w.pair(from, to)
+		} else {
+			w.pair(to, from)
+		}
+	}
+	return true
+}
+
+func (w *weakening) pair(from, to chosen) {
+	key := [2]*cluster.Workload{from.workload, to.workload}
+	if w.seen[key] || from.workload == to.workload {
+		return
+	}
+	w.seen[key] = true
+	now := w.after.barriers(from.variants, to.variants)
+	asked := now.one().Intersect(w.query.ports())
+	if asked.Empty() {
+		return
+	}
+	fromWas, toWas := w.fromBefore(from.workload), w.toBefore(to.workload)
+	if len(fromWas.variants) == 0 || len(toWas.variants) == 0 {
+		return
+	}
+	asked = asked.Intersect(w.before.barriers(fromWas.variants, toWas.variants).two())
+	for _, gone := range []cluster.Direction{cluster.Egress, cluster.Ingress} {
+		ports := asked.Intersect(now.lets[gone])
+		if asked = asked.Subtract(ports); ports.Empty() {
+			continue
+		}
+		x := Weakening{From: Peer{Workload: from.workload}, To: Peer{Workload: to.workload}, Ports: ports, Gone: gone}
+		if gone == cluster.Egress {
+			x.GoneBy, x.LeftBy = w.before.isolating(gone, fromWas.variants), w.after.isolating(cluster.Ingress, to.variants)
+		} else {
+			x.GoneBy, x.LeftBy = w.before.isolating(gone, toWas.variants), w.after.isolating(cluster.Egress, from.variants)
+		}
+		w.found = append(w.found, x)
+	}
+}
+
+// isolating are the netpols that isolate one of the pods, sorted.
+func (e *evaluator) isolating(d cluster.Direction, variants []*cluster.Variant) []cluster.Ref {
+	var out []cluster.Ref
+	for _, v := range e.classes(variants) {
+		for _, n := range e.netpols(v, d) {
+			if !v.HostNetwork && !slices.Contains(out, n.Ref()) {
+				out = append(out, n.Ref())
+			}
+		}
+	}
+	slices.SortFunc(out, cluster.Ref.Compare)
+	return out
+}

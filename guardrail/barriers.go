@@ -1,0 +1,37 @@
+package guardrail
+
+import (
+	"github.com/open-policy-agent/opa/v1/ast"
+
+	"github.com/podcullis/podcullis/cluster"
+	"github.com/podcullis/podcullis/connectivity"
+)
+
+// barriers is netpol.barriers({from, to, ports?}). Audit and CLI know no before,
+// so that for them there is nothing to tell.
+func (e *evaluation) barriers(args []*ast.Term) (ast.Value, error) {
+	q, err := parsePathQuestion(args[0])
+	if err != nil {
+		return nil, err
+	}
+	all := remember(e.world.weakenedBy, args[0].String(), func() []connectivity.Weakening {
+		return connectivity.Weakened(e.Before, e.After, q, e.world.options)
+	})
+	if len(all) > maxConnections {
+		return nil, errTooMany
+	}
+	var out []*ast.Term
+	for _, w := range all {
+		out = append(out, weakeningTerm(w))
+	}
+	return ast.NewArray(out...), nil
+}
+
+// weakeningTerm is {from, to, ports, gone: {direction, by}, left: {direction, by}}.
+func weakeningTerm(w connectivity.Weakening) *ast.Term {
+	side := func(d cluster.Direction, by []cluster.Ref) *ast.Term {
+		return objectTerm("direction", str(d.String()), "by", netpolTerms(by))
+	}
+	return objectTerm("from", peerTerm(w.From), "to", peerTerm(w.To), "ports", portsTerm(w.Ports),
+		"gone", side(w.Gone, w.GoneBy), "left", side(1-w.Gone, w.LeftBy))
+}

@@ -66,10 +66,13 @@ func (s *shard) changed(was *shard) []*Workload {
 	if s.folding == was.folding {
 		return nil
 	}
-	before := was.fold().byRef
+	before := was.fold().sorted
 	var out []*Workload
 	for _, w := range s.fold().sorted {
-		if old, ok := before[w.Ref]; !ok || (w != old && !w.equal(old)) {
+		for len(before) > 0 && before[0] != w && before[0].Ref.Compare(w.Ref) < 0 {
+			before = before[1:]
+		}
+		if len(before) == 0 || (before[0] != w && (before[0].Ref != w.Ref || !w.equal(before[0]))) {
 			out = append(out, w)
 		}
 	}

@@ -12,20 +12,40 @@ import (
 // folded is the workloads of a shard, and what finds them. It does not change.
 type folded struct {
 	sorted []*Workload
-	byRef  map[Ref]*Workload
-	byPod  map[string]*Workload
+	// variants are those of all workloads, in order; those of sorted[i] begin at
+	// first[i], and labels finds them.
+	variants []*Variant
+	first    []int
+	labels   *index
 	// strays are the pods that were relabelled away from their controller.
 	strays []*Workload
-
-	// variants are those of all workloads, in order; at is where each one stands
-	// and labels finds them.
-	variants []*Variant
-	at       map[*Variant]int
-	labels   *index
 
 	placed sync.Once
 	places places
 	alike  atomic.Pointer[alike]
+}
+
+// workload is the one that ref names.
+func (f *folded) workload(ref Ref) (*Workload, bool) {
+	i, ok := f.find(ref)
+	if !ok {
+		return nil, false
+	}
+	return f.sorted[i], true
+}
+
+func (f *folded) find(ref Ref) (int, bool) {
+	return slices.BinarySearchFunc(f.sorted, ref, func(w *Workload, ref Ref) int { return w.Ref.Compare(ref) })
+}
+
+// position is where a variant stands among all variants.
+func (f *folded) position(v *Variant) (int, bool) {
+	i, ok := f.find(v.Workload.Ref)
+	if !ok || f.sorted[i] != v.Workload {
+		return 0, false
+	}
+	j := slices.Index(f.sorted[i].Variants, v.self())
+	return f.first[i] + j, j >= 0
 }
 
 // folding is the workloads of a shard, folded when first asked for and shared
@@ -40,15 +60,21 @@ type folding struct {
 // touch is taken from there.
 type start struct {
 	base *folded
-	pods []string
+	pods []touched
+}
+
+// touched is a pod that came, went or changed, and the workload that it was part of.
+type touched struct {
+	name string
+	was  Ref
 }
 
 // touch is the folding after a pod came, went or changed.
-func (f *folding) touch(pod string) *folding {
+func (f *folding) touch(pod touched) *folding {
 	const few = 32 // beyond that it is as well to start anew
 	next, from := &folding{}, f.start.Load()
 	if r := f.result.Load(); r != nil {
-		next.start.Store(&start{r, []string{pod}})
+		next.start.Store(&start{r, []touched{pod}})
 	} else if from != nil && len(from.pods) < few {
 		next.start.Store(&start{from.base, append(slices.Clip(from.pods), pod)})
 	}
@@ -70,7 +96,7 @@ func (s *shard) fold() *folded {
 }
 
 func (s *shard) newFolder() *folder {
-	return &folder{shard: s, byRef: map[Ref]*Workload{}, byPod: map[string]*Workload{}, variants: map[string]*Variant{}}
+	return &folder{shard: s, byRef: map[Ref]*Workload{}, variants: map[string]*Variant{}}
 }
 
 func (s *shard) foldAll() *folded {
@@ -83,7 +109,11 @@ func (s *shard) foldAll() *folded {
 	for _, name := range slices.Sorted(maps.Keys(s.pods)) {
 		f.addPod(s.pods[name])
 	}
-	return newFolded(f.byRef, f.byPod)
+	return newFolded(f.sorted())
+}
+
+func (f *folder) sorted() []*Workload {
+	return slices.SortedFunc(maps.Values(f.byRef), func(a, b *Workload) int { return a.Ref.Compare(b.Ref) })
 }
 
 func (s *shard) sortedTemplates() []*Template {
@@ -111,15 +141,27 @@ func (s *shard) speaks(t *Template) bool {
 
 // refold folds those workloads again that the pods were part of or are part of
 // now. Templates are as they were, so every other pod is where it was.
-func (s *shard) refold(base *folded, pods []string) *folded {
+func (s *shard) refold(base *folded, pods []touched) *folded {
 	members := map[Ref][]string{} // of the workloads to fold
-	for _, name := range pods {
-		if w, ok := base.byPod[name]; ok && members[w.Ref] == nil {
-			members[w.Ref] = []string{}
+	again := func(ref Ref) {
+		if _, ok := members[ref]; ok {
+			return
 		}
-		if p, ok := s.pods[name]; ok {
+		members[ref] = nil
+		if w, ok := base.workload(ref); ok {
+			for _, v := range w.Variants {
+				members[ref] = append(members[ref], v.Pods...)
+			}
+		}
+	}
+	for _, pod := range pods {
+		if pod.was != (Ref{}) {
+			again(pod.was)
+		}
+		if p, ok := s.pods[pod.name]; ok {
 			ref, _ := s.workloadOf(p)
-			members[ref] = append(members[ref], name)
+			again(ref)
+			members[ref] = append(members[ref], pod.name)
 		}
 	}
 	f := s.newFolder()
@@ -129,64 +171,53 @@ func (s *shard) refold(base *folded, pods []string) *folded {
 		}
 	}
 	for ref, names := range members {
-		if w, ok := base.byRef[ref]; ok {
-			for _, v := range w.Variants {
-				names = append(names, slices.DeleteFunc(slices.Clone(v.Pods), func(name string) bool { return slices.Contains(pods, name) })...)
-			}
-		}
 		slices.Sort(names)
 		for _, name := range slices.Compact(names) {
-			f.addPod(s.pods[name])
-		}
-	}
-	return base.with(members, pods, f)
-}
-
-// with is what f folded again in place of what was.
-func (b *folded) with(again map[Ref][]string, pods []string, f *folder) *folded {
-	byRef, byPod := maps.Clone(b.byRef), maps.Clone(b.byPod)
-	for _, name := range pods {
-		delete(byPod, name)
-	}
-	for ref := range again {
-		w, ok := f.byRef[ref]
-		switch old := byRef[ref]; {
-		case !ok:
-			delete(byRef, ref)
-			continue
-		case old != nil && old.equal(w):
-			w = old // as it was, so that whoever compares sees no change
-		}
-		byRef[ref] = w
-		for _, v := range w.Variants {
-			for _, name := range v.Pods {
-				byPod[name] = w
+			if p, ok := s.pods[name]; ok {
+				if now, _ := s.workloadOf(p); now == ref {
+					f.addPod(p)
+				}
 			}
 		}
 	}
-	return newFolded(byRef, byPod)
+	return base.with(members, f.sorted())
 }
 
-func newFolded(byRef map[Ref]*Workload, byPod map[string]*Workload) *folded {
-	f := &folded{
-		sorted: slices.SortedFunc(maps.Values(byRef), func(a, b *Workload) int { return a.Ref.Compare(b.Ref) }),
-		byRef:  byRef, byPod: byPod,
+// with is b with some of its workloads folded again.
+func (b *folded) with(again map[Ref][]string, fresh []*Workload) *folded {
+	sorted := make([]*Workload, 0, len(b.sorted)+len(fresh))
+	for _, w := range b.sorted {
+		for len(fresh) > 0 && fresh[0].Ref.Compare(w.Ref) < 0 {
+			sorted, fresh = append(sorted, fresh[0]), fresh[1:]
+		}
+		_, touched := again[w.Ref]
+		switch {
+		case !touched:
+			sorted = append(sorted, w)
+		case len(fresh) > 0 && fresh[0].Ref == w.Ref:
+			if !w.equal(fresh[0]) { // else it is as it was, and whoever compares sees no change
+				w = fresh[0]
+			}
+			sorted, fresh = append(sorted, w), fresh[1:]
+		}
 	}
+	return newFolded(append(sorted, fresh...))
+}
+
+func newFolded(sorted []*Workload) *folded {
+	f := &folded{sorted: sorted, first: make([]int, len(sorted))}
 	n := 0
-	for _, w := range f.sorted {
+	for i, w := range sorted {
+		f.first[i] = n
 		n += len(w.Variants)
 	}
-	f.variants, f.at = make([]*Variant, 0, n), make(map[*Variant]int, n)
-	sets := make([]labels.Set, 0, n)
-	for _, w := range f.sorted {
+	f.variants = make([]*Variant, 0, n)
+	for _, w := range sorted {
 		if w.Parent != (Ref{}) {
 			f.strays = append(f.strays, w)
 		}
-		for _, v := range w.Variants {
-			f.at[v] = len(f.variants)
-			f.variants, sets = append(f.variants, v), append(sets, v.Labels)
-		}
+		f.variants = append(f.variants, w.Variants...)
 	}
-	f.labels = newIndex(sets)
+	f.labels = newIndex(n, func(i int) labels.Set { return f.variants[i].Labels })
 	return f
 }

@@ -1,7 +1,9 @@
 package cluster
 
 import (
+	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/bits-and-blooms/bitset"
 )
@@ -23,36 +25,102 @@ type Guarding struct {
 // all shards with the same pods, templates and netpols.
 type guarding struct {
 	once   sync.Once
-	guards []*Guard // by the position of the variant
+	result atomic.Pointer[guards]
+	base   atomic.Pointer[guards] // of the same netpols, before some pods changed
+}
+
+// guards are those of the variants of some workloads, by position.
+type guards struct {
+	of  *folded
+	all []*Guard
+}
+
+// touch is the guarding after a pod came, went or changed.
+func (g *guarding) touch() *guarding {
+	next := &guarding{}
+	if r := g.result.Load(); r != nil {
+		next.base.Store(r)
+	} else {
+		next.base.Store(g.base.Load())
+	}
+	return next
 }
 
 // guard gives every variant its netpols, once.
 func (s *shard) guard() []*Guard {
-	s.guarding.once.Do(func() {
-		folded, netpols := s.fold(), s.order()
-		selected := make([]*bitset.BitSet, len(netpols))
-		for i, n := range netpols {
-			selected[i] = folded.labels.selects(n.Selector)
-		}
-		known := map[string]*Guard{}
-		s.guarding.guards = make([]*Guard, len(folded.variants))
-		by := make([]byte, len(netpols))
-		for at := range folded.variants {
-			for i := range netpols {
-				by[i] = 0
-				if selected[i].Test(uint(at)) {
-					by[i] = 1
-				}
-			}
-			g, ok := known[string(by)]
-			if !ok {
-				g = newGuard(s.namespace.Name, netpols, by)
-				known[string(by)] = g
-			}
-			s.guarding.guards[at] = g
+	g := s.guarding
+	g.once.Do(func() {
+		if base := g.base.Load(); base != nil {
+			g.result.Store(s.guardAgain(base))
+			g.base.Store(nil)
+		} else {
+			g.result.Store(s.guardAll())
 		}
 	})
-	return s.guarding.guards
+	return g.result.Load().all
+}
+
+func (s *shard) guardAll() *guards {
+	folded, netpols := s.fold(), s.order()
+	selected := make([]*bitset.BitSet, len(netpols))
+	for i, n := range netpols {
+		selected[i] = folded.labels.selects(n.Selector)
+	}
+	known := map[string]*Guard{}
+	out := &guards{of: folded, all: make([]*Guard, len(folded.variants))}
+	by := make([]byte, len(netpols))
+	for at := range folded.variants {
+		for i := range netpols {
+			by[i] = 0
+			if selected[i].Test(uint(at)) {
+				by[i] = 1
+			}
+		}
+		g, ok := known[string(by)]
+		if !ok {
+			g = newGuard(s.namespace.Name, netpols, by)
+			known[string(by)] = g
+		}
+		out.all[at] = g
+	}
+	return out
+}
+
+// guardAgain takes the guards of the workloads that are as they were.
+func (s *shard) guardAgain(base *guards) *guards {
+	folded := s.fold()
+	out := &guards{of: folded, all: make([]*Guard, 0, len(folded.variants))}
+	was, first := base.of.sorted, base.of.first
+	for _, w := range folded.sorted {
+		for len(was) > 0 && was[0] != w && was[0].Ref.Compare(w.Ref) < 0 {
+			was, first = was[1:], first[1:]
+		}
+		if len(was) > 0 && was[0] == w {
+			out.all = append(out.all, base.all[first[0]:first[0]+len(w.Variants)]...)
+			continue
+		}
+		for _, v := range w.Variants {
+			out.all = append(out.all, s.guardOf(v, base))
+		}
+	}
+	return out
+}
+
+// guardOf is the guard of one variant: one of those that are there, if it fits.
+func (s *shard) guardOf(v *Variant, known *guards) *Guard {
+	by := make([]byte, len(s.order()))
+	for i, n := range s.order() {
+		if n.Selector.Matches(v.Labels) != No {
+			by[i] = 1
+		}
+	}
+	g := newGuard(s.namespace.Name, s.order(), by)
+	for _, k := range known.all {
+		if slices.Equal(k.By[Egress], g.By[Egress]) && slices.Equal(k.By[Ingress], g.By[Ingress]) {
+			return k
+		}
+	}
+	return g
 }
 
 func newGuard(namespace string, netpols []*Netpol, by []byte) *Guard {
@@ -80,14 +148,8 @@ func (s *Snapshot) GuardOf(v *Variant) *Guard {
 	if sh == nil {
 		return &Guard{Namespace: v.Workload.Namespace}
 	}
-	if at, ok := sh.fold().at[v.self()]; ok {
+	if at, ok := sh.fold().position(v); ok {
 		return sh.guard()[at]
 	}
-	by := make([]byte, len(sh.order()))
-	for i, n := range sh.order() {
-		if n.Selector.Matches(v.Labels) != No {
-			by[i] = 1
-		}
-	}
-	return newGuard(sh.namespace.Name, sh.order(), by)
+	return sh.guardOf(v, &guards{})
 }

@@ -13,7 +13,8 @@ import (
 // first asks for it, and from then on a requirement costs a map lookup and one
 // pass over a few words. It is safe for concurrent use.
 type index struct {
-	sets     []labels.Set
+	n        int
+	set      func(i int) labels.Set
 	postings sync.Map // key -> *posting; only of keys that some set has
 }
 
@@ -23,12 +24,12 @@ type posting struct {
 	values map[string]*bitset.BitSet
 }
 
-func newIndex(sets []labels.Set) *index { return &index{sets: sets} }
+func newIndex(n int, set func(i int) labels.Set) *index { return &index{n: n, set: set} }
 
 // selects lists the sets to which the selector does not answer No. The caller
 // may keep the answer and must not change it.
 func (x *index) selects(s Selector) *bitset.BitSet {
-	n := uint(len(x.sets))
+	n := uint(x.n)
 	if s.compiled == nil {
 		out := bitset.New(n)
 		if s.broken {
@@ -65,12 +66,12 @@ func (x *index) restrict(out *bitset.BitSet, r *labels.Requirement) {
 	case selection.DoesNotExist:
 		out.InPlaceDifference(p.has)
 	case selection.In, selection.Equals, selection.DoubleEquals:
-		out.InPlaceIntersection(p.any(r.ValuesUnsorted(), uint(len(x.sets))))
+		out.InPlaceIntersection(p.any(r.ValuesUnsorted(), uint(x.n)))
 	case selection.NotIn, selection.NotEquals:
-		out.InPlaceDifference(p.any(r.ValuesUnsorted(), uint(len(x.sets))))
+		out.InPlaceDifference(p.any(r.ValuesUnsorted(), uint(x.n)))
 	default: // not to be had from a LabelSelector
 		for i, ok := out.NextSet(0); ok; i, ok = out.NextSet(i + 1) {
-			out.SetTo(i, r.Matches(x.sets[i]))
+			out.SetTo(i, r.Matches(x.set(int(i))))
 		}
 	}
 }
@@ -95,10 +96,10 @@ func (x *index) posting(key string) *posting {
 	if p, ok := x.postings.Load(key); ok {
 		return p.(*posting)
 	}
-	n := uint(len(x.sets))
+	n := uint(x.n)
 	p := &posting{has: bitset.New(n), values: map[string]*bitset.BitSet{}}
-	for i, set := range x.sets {
-		value, ok := set[key]
+	for i := range x.n {
+		value, ok := x.set(i)[key]
 		if !ok {
 			continue
 		}

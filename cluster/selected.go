@@ -24,11 +24,8 @@ func (s *Snapshot) SelectNamespaces(which Selector) iter.Seq2[*Namespace, Member
 			return
 		}
 		s.labels.once.Do(func() {
-			sets := make([]labels.Set, len(s.shards))
-			for i, sh := range s.shards {
-				sets[i] = sh.namespace.Labels
-			}
-			s.labels.index = newIndex(sets)
+			shards := s.shards
+			s.labels.index = newIndex(len(shards), func(i int) labels.Set { return shards[i].namespace.Labels })
 		})
 		for i := range s.labels.index.selects(which).EachSet() {
 			if !yield(s.shards[i].namespace, Members{s.shards[i]}) {
@@ -62,7 +59,7 @@ func (m Members) Position(v *Variant) (uint, bool) {
 	if m.shard == nil {
 		return 0, false
 	}
-	at, ok := m.shard.fold().at[v.self()]
+	at, ok := m.shard.fold().position(v)
 	return uint(at), ok
 }
 

@@ -53,8 +53,12 @@ func (s *shard) apply(c Change) error {
 			s.namespace = impliedNamespace(o.Name)
 		}
 	case *Pod:
+		pod := touched{name: o.Name}
+		if was, ok := s.pods[o.Name]; ok {
+			pod.was, _ = s.workloadOf(was)
+		}
 		write(&s.pods, &s.ownsPods, o.Name, o, c.After != nil && !o.Gone)
-		s.folding, s.guarding = s.folding.touch(o.Name), &guarding{}
+		s.folding, s.guarding = s.folding.touch(pod), s.guarding.touch()
 	case *Template:
 		write(&s.templates, &s.ownsTemplates, Owner{o.Kind, o.Name}, o, c.After != nil)
 		s.folding, s.guarding = &folding{}, &guarding{}

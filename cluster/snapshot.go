@@ -190,8 +190,7 @@ func (s *Snapshot) Workload(ref Ref) (*Workload, bool) {
 	if sh == nil {
 		return nil, false
 	}
-	w, ok := sh.fold().byRef[ref]
-	return w, ok
+	return sh.fold().workload(ref)
 }
 
 // WorkloadOf returns the workload that an object counts to: of a pod the
@@ -202,15 +201,18 @@ func (s *Snapshot) WorkloadOf(object Ref) (*Workload, bool) {
 		return nil, false
 	}
 	if object.Kind == "Pod" {
-		w, ok := sh.fold().byPod[object.Name]
-		return w, ok
+		p, ok := sh.pods[object.Name]
+		if !ok {
+			return nil, false
+		}
+		ref, _ := sh.workloadOf(p)
+		return sh.fold().workload(ref)
 	}
 	t, ok := sh.templates[Owner{object.Kind, object.Name}]
 	if !ok {
 		return nil, false
 	}
-	w, ok := sh.fold().byRef[sh.top(t)]
-	return w, ok
+	return sh.fold().workload(sh.top(t))
 }
 
 // Pod returns a pod by namespace and name.

@@ -84,7 +84,6 @@ func (v *Variant) ResolvePort(name string, protocol Protocol) []uint16 {
 type folder struct {
 	*shard
 	byRef    map[Ref]*Workload
-	byPod    map[string]*Workload
 	variants map[string]*Variant
 }
 
@@ -103,7 +102,6 @@ func (f *folder) addPod(p *Pod) {
 	v.Pods = append(v.Pods, p.Name)
 	v.IPs = append(v.IPs, p.IPs...)
 	v.Unaddressed = v.Unaddressed || len(p.IPs) == 0
-	f.byPod[p.Name] = w
 }
 
 func (f *folder) workload(r Ref, l labels.Set) *Workload {

@@ -101,10 +101,8 @@ func (s *shard) newFolder() *folder {
 
 func (s *shard) foldAll() *folded {
 	f := s.newFolder()
-	for _, t := range s.sortedTemplates() {
-		if s.speaks(t) {
-			f.addTemplate(t)
-		}
+	for _, t := range s.speaking(func(Ref) bool { return true }) {
+		f.addTemplate(t)
 	}
 	for _, name := range slices.Sorted(maps.Keys(s.pods)) {
 		f.addPod(s.pods[name])
@@ -116,11 +114,15 @@ func (f *folder) sorted() []*Workload {
 	return slices.SortedFunc(maps.Values(f.byRef), func(a, b *Workload) int { return a.Ref.Compare(b.Ref) })
 }
 
-func (s *shard) sortedTemplates() []*Template {
+// speaking are the templates that make the workloads in question, in a stable order.
+func (s *shard) speaking(wanted func(Ref) bool) []*Template {
 	var out []*Template
-	for _, key := range slices.SortedFunc(maps.Keys(s.templates), compareOwners) {
-		out = append(out, s.templates[key])
+	for _, t := range s.templates {
+		if wanted(s.top(t)) && s.speaks(t) {
+			out = append(out, t)
+		}
 	}
+	slices.SortFunc(out, func(a, b *Template) int { return compareOwners(Owner{a.Kind, a.Name}, Owner{b.Kind, b.Name}) })
 	return out
 }
 
@@ -165,10 +167,9 @@ func (s *shard) refold(base *folded, pods []touched) *folded {
 		}
 	}
 	f := s.newFolder()
-	for _, t := range s.sortedTemplates() {
-		if _, ok := members[s.top(t)]; ok && s.speaks(t) {
-			f.addTemplate(t)
-		}
+	touched := func(ref Ref) bool { _, ok := members[ref]; return ok }
+	for _, t := range s.speaking(touched) {
+		f.addTemplate(t)
 	}
 	for ref, names := range members {
 		slices.Sort(names)

@@ -99,7 +99,7 @@ func deletion(c cluster.Change, now time.Time) cluster.Change {
 // deleted before, and nothing holds it any more. No DELETE will follow.
 func lastFinalizerDropped(raw []byte) bool {
 	var o metav1.PartialObjectMetadata
-	return kjson.UnmarshalCaseSensitivePreserveInts(raw, &o) == nil && o.DeletionTimestamp != nil && len(o.Finalizers) == 0
+	return kjson.UnmarshalCaseSensitivePreserveInts(fields{"metadata": metaFields}.prune(raw), &o) == nil && o.DeletionTimestamp != nil && len(o.Finalizers) == 0
 }
 
 // modelObject decodes an object as the API server does and makes the model's of
@@ -109,7 +109,7 @@ func modelObject(r *admissionv1.AdmissionRequest, raw []byte, field string) (clu
 		return nil, fmt.Errorf("request.%s: missing, and %s needs it", field, r.Operation)
 	}
 	o := modelled[r.Kind]()
-	if err := kjson.UnmarshalCaseSensitivePreserveInts(raw, o); err != nil {
+	if err := kjson.UnmarshalCaseSensitivePreserveInts(fieldsOf(r.Kind.Kind).prune(raw), o); err != nil {
 		return nil, fmt.Errorf("request.%s: is no %s: %w", field, r.Kind.Kind, err)
 	}
 	meta, ok := o.(metav1.Object)

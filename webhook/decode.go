@@ -119,7 +119,8 @@ func decodeReview(body []byte, maxDepth int) (*admissionv1.AdmissionRequest, err
 		return nil, err
 	}
 	var review admissionv1.AdmissionReview
-	if err := kjson.UnmarshalCaseSensitivePreserveInts(body, &review); err != nil {
+	envelope, object, oldObject := open(body)
+	if err := kjson.UnmarshalCaseSensitivePreserveInts(envelope, &review); err != nil {
 		return nil, fmt.Errorf("it is no AdmissionReview: %w", err)
 	}
 	switch {
@@ -133,7 +134,58 @@ func decodeReview(body []byte, maxDepth int) (*admissionv1.AdmissionRequest, err
 	case len(review.Request.UID) > maxUIDBytes:
 		return nil, fmt.Errorf("its request's uid is longer than %d bytes", maxUIDBytes)
 	}
+	review.Request.Object.Raw, review.Request.OldObject.Raw = object, oldObject
 	return review.Request, nil
+}
+
+// open takes the objects out of a review: nearly all of it is theirs, and the
+// decoder would read them three times over to hand them out as they are. What is
+// no JSON stays whole, for the decoder to say so.
+func open(body []byte) (envelope, object, oldObject []byte) {
+	if !json.Valid(body) {
+		return body, nil, nil
+	}
+	body = bytes.TrimLeft(body, " \t\r\n")
+	if body[0] != '{' {
+		return body, nil, nil
+	}
+	without := func(value []byte, keep func(key string, value []byte) []byte) []byte {
+		out := []byte{'{'}
+		for key, member := range members(value) {
+			if member = keep(string(plainKey(key)), member); member != nil {
+				if len(out) > 1 {
+					out = append(out, ',')
+				}
+				out = append(append(append(out, key...), ':'), member...)
+			}
+		}
+		return append(out, '}')
+	}
+	envelope = without(body, func(key string, value []byte) []byte {
+		if key != "request" || value[0] != '{' {
+			return value
+		}
+		return without(value, func(key string, value []byte) []byte {
+			switch {
+			case key == "object":
+				object = present(value)
+			case key == "oldObject":
+				oldObject = present(value)
+			default:
+				return value
+			}
+			return nil
+		})
+	})
+	return envelope, object, oldObject
+}
+
+// present is nil for null, as it is for runtime.RawExtension.
+func present(value []byte) []byte {
+	if string(value) == "null" {
+		return nil
+	}
+	return value
 }
 
 // checkShape walks over JSON once and refuses what parsers disagree about or break

@@ -86,6 +86,9 @@ func (s *sheet) throughput(ctx context.Context, d *duel) error {
 		costs[p] = append(costs[p], float64((after-before).Microseconds())/float64(len(r.Latencies)))
 		return nil
 	})
+	if err != nil {
+		return err
+	}
 	how := fmt.Sprintf("%d connections, closed loop, %s; %d rounds of %s in turns, median; the load generator shares the machine; %s", clients, mixText, s.rounds, s.phase, s.town())
 	s.put("https-throughput", load.Median(ratios(rates[d.own], rates[d.noop])), answers, "median of the rounds' ratios; %s", how)
 	s.put("https-throughput-own", load.Median(rates[d.own]), answers, "%s", how)
@@ -93,7 +96,7 @@ func (s *sheet) throughput(ctx context.Context, d *duel) error {
 	s.put("https-cpu", load.Median(ratios(costs[d.noop], costs[d.own])), answers, "what the ratio of throughputs would be if the load generator cost nothing: processor time of the no-op process for a review, divided by ours")
 	s.put("https-cpu-own", load.Median(costs[d.own]), answers, "user and system time of the process, from /proc")
 	s.put("https-cpu-noop", load.Median(costs[d.noop]), answers, "user and system time of the process, from /proc")
-	return err
+	return nil
 }
 
 func (s *sheet) latency(ctx context.Context, d *duel) error {
@@ -108,13 +111,16 @@ func (s *sheet) latency(ctx context.Context, d *duel) error {
 		all[p] = append(all[p], r.Latencies...)
 		return nil
 	})
+	if err != nil {
+		return err
+	}
 	how := fmt.Sprintf("open loop, one review every %s whether or not earlier ones were answered, latency from the time at which it was due; %d rounds of %s in turns", (time.Duration(float64(time.Second) / rate)).Round(time.Microsecond), s.rounds, s.phase)
 	s.put("https-p99", load.Median(ratios(p99[d.own], p99[d.noop])), len(all[d.own]), "median of the rounds' ratios; %s", how)
 	s.putLatency("https-p99-own", all[d.own], 0.99, "all rounds together; %s", how)
 	s.putLatency("https-p99-noop", all[d.noop], 0.99, "all rounds together; %s", how)
 	s.putLatency("https-p50-own", all[d.own], 0.5, "all rounds together; %s", how)
 	s.putLatency("https-p50-noop", all[d.noop], 0.5, "all rounds together; %s", how)
-	return err
+	return nil
 }
 
 // ratios divides round by round.

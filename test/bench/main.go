@@ -32,6 +32,9 @@ type settings struct {
 	samples int
 	phase   time.Duration
 	rounds  int
+	// clock is wall time or processor time; clockName says which.
+	clock     func() time.Duration
+	clockName string
 }
 
 // run measures what the arguments ask for and prints it. A figure that misses its
@@ -48,6 +51,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	flags.IntVar(&s.samples, "samples", 2000, "how often to measure one operation at most")
 	flags.DurationVar(&s.phase, "phase", 5*time.Second, "how long to load a server at a stretch")
 	flags.IntVar(&s.rounds, "rounds", 5, "how often two servers take turns")
+	flags.StringVar(&s.clockName, "clock", "wall", "measure the model by wall, or by cpu: processor time, for a machine that others use as well")
 	if err := flags.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
 			return nil
@@ -62,6 +66,10 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	}
 	if s.scale <= 0 || s.samples < 1 || s.rounds < 1 || s.phase <= 0 {
 		return errors.New("-scale, -samples, -rounds and -phase must be positive")
+	}
+	var known bool
+	if s.clock, known = clocks()[s.clockName]; !known {
+		return fmt.Errorf("-clock must be wall or cpu, got %q", s.clockName)
 	}
 	var err error
 	if s.only, err = regexp.Compile(*only); err != nil {

@@ -59,7 +59,7 @@ func TestEveryFigureIsMeasured(t *testing.T) {
 }
 
 func TestGoals(t *testing.T) {
-	s := newSheet(settings{scale: 1}, io.Discard)
+	s := newSheet(settings{scale: 1, clockName: "wall"}, io.Discard)
 	s.put("model-build", 0.5, 5, "quickly")
 	s.put("model-size", 51, 1, "on the scales")
 	s.put("https-throughput", 0.69, 100, "in turns")
@@ -76,7 +76,7 @@ func TestGoals(t *testing.T) {
 		lines = append(lines, strings.TrimRight(line, "\n"))
 	}
 	want := []string{
-		"2 cores, go1, linux/amd64, load average before the run 0.10, scale 1, seed 0",
+		"2 cores, go1, linux/amd64, load average before the run 0.10, scale 1, seed 0, model by wall time",
 		"",
 		"FIGURE                  VALUE    GOAL       MET  SAMPLES  WHAT",
 		"model-build             0.500 s  ≤ 1.00 s   yes  5        build a snapshot from objects, and answer the first question",
@@ -107,6 +107,7 @@ func TestWrongArguments(t *testing.T) {
 		"NoFigure":      {"-run", "nonsense"},
 		"NoPattern":     {"-run", "("},
 		"Argument":      {"model"},
+		"UnknownClock":  {"-clock", "sun"},
 		"NoScale":       {"-scale", "0"},
 	} {
 		t.Run(name, func(t *testing.T) {

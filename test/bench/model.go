@@ -47,7 +47,7 @@ func (s *sheet) measureTable(ctx context.Context, suite string, p town.Plan) err
 	}
 	var found int
 	took, err := s.repeat(ctx, 3, func() (time.Duration, error) {
-		return timed(func() { found = len(connectivity.Connections(b.base, connectivity.Options{})) }), nil
+		return s.timed(func() { found = len(connectivity.Connections(b.base, connectivity.Options{})) }), nil
 	})
 	s.putLatency(suite+"-open-list", took, 0.5, "connectivity.Connections of the whole town; median")
 	s.put(suite+"-open-list-length", float64(found), 1, "%s", p)
@@ -82,14 +82,14 @@ func (s *sheet) build(suite string, p town.Plan, times int) (*workbench, error) 
 	for range times {
 		base = nil
 		heap() // the one before is not this one's garbage
-		began := time.Now()
+		began := s.clock()
 		if base, err = cluster.New(objects...); err != nil {
 			return nil, err
 		}
 		if err := firstQuestion(base); err != nil {
 			return nil, err
 		}
-		took = append(took, time.Since(began))
+		took = append(took, s.clock()-began)
 	}
 	s.putLatency(suite+"-build", took, 0.5, "cluster.New and the first forbidden-paths; median; %s", p)
 	clear(objects)
@@ -172,7 +172,7 @@ func (s *sheet) chain(ctx context.Context, b *workbench, change edit) (load.Late
 			return 0, err
 		}
 		var next *cluster.Snapshot
-		took := timed(func() { next, err = now.Apply(c) })
+		took := s.timed(func() { next, err = now.Apply(c) })
 		now = next
 		return took, err
 	})
@@ -185,7 +185,7 @@ func (s *sheet) fork(ctx context.Context, b *workbench, change edit) (load.Laten
 		if err != nil {
 			return 0, err
 		}
-		return timed(func() {
+		return s.timed(func() {
 			var after *cluster.Snapshot
 			if after, err = b.base.Apply(c); err == nil {
 				connectivity.Opened(b.base, after, forbidden(), connectivity.Options{})
@@ -211,8 +211,8 @@ func (s *sheet) repeat(ctx context.Context, times int, measure func() (time.Dura
 	return out, nil
 }
 
-func timed(f func()) time.Duration {
-	began := time.Now()
+func (s *sheet) timed(f func()) time.Duration {
+	began := s.clock()
 	f()
-	return time.Since(began)
+	return s.clock() - began
 }

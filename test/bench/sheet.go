@@ -165,13 +165,14 @@ func (s *sheet) writeJSON(w io.Writer) error {
 		Machine Machine   `json:"machine"`
 		Scale   float64   `json:"scale"`
 		Seed    uint64    `json:"seed"`
+		Clock   string    `json:"clock"`
 		Figures []*Figure `json:"figures"`
-	}{s.machine, s.scale, s.seed, s.results()})
+	}{s.machine, s.scale, s.seed, s.clockName, s.results()})
 }
 
 func (s *sheet) writeText(w io.Writer) error {
-	fmt.Fprintf(w, "%d cores, %s, %s/%s, load average before the run %s, scale %v, seed %d\n\n",
-		s.machine.Cores, s.machine.Go, s.machine.OS, s.machine.Arch, s.machine.Load, s.scale, s.seed)
+	fmt.Fprintf(w, "%d cores, %s, %s/%s, load average before the run %s, scale %v, seed %d, model by %s time\n\n",
+		s.machine.Cores, s.machine.Go, s.machine.OS, s.machine.Arch, s.machine.Load, s.scale, s.seed, s.clockName)
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "FIGURE\tVALUE\tGOAL\tMET\tSAMPLES\tWHAT")
 	var missed []string

@@ -1,6 +1,7 @@
 package standin
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -8,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
@@ -32,8 +34,13 @@ type resource struct {
 	plural     string
 	namespaced bool
 
-	objects  map[string]json.RawMessage // by namespace/name
+	objects  map[string]stored // by namespace/name
 	watchers map[chan event]bool
+}
+
+type stored struct {
+	version int
+	text    json.RawMessage
 }
 
 type event struct {
@@ -50,7 +57,7 @@ func New() *Server {
 	add := func(gv schema.GroupVersion, kind, plural string, namespaced bool) {
 		s.resources = append(s.resources, &resource{
 			GroupVersionKind: gv.WithKind(kind), plural: plural, namespaced: namespaced,
-			objects: map[string]json.RawMessage{}, watchers: map[chan event]bool{},
+			objects: map[string]stored{}, watchers: map[chan event]bool{},
 		})
 	}
 	add(corev1.SchemeGroupVersion, "Namespace", "namespaces", false)
@@ -83,10 +90,10 @@ func (s *Server) Put(o client.Object) error {
 	}
 	key := o.GetNamespace() + "/" + o.GetName()
 	e := event{Type: "ADDED", Object: text}
-	if r.objects[key] != nil {
+	if _, known := r.objects[key]; known {
 		e.Type = "MODIFIED"
 	}
-	r.objects[key] = text
+	r.objects[key] = stored{s.version, text}
 	for w := range r.watchers {
 		select {
 		case w <- e:
@@ -166,11 +173,13 @@ func (s *Server) object(w http.ResponseWriter, plural, name string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	r := s.find(func(r *resource) bool { return !r.namespaced && r.plural == plural })
-	if r == nil || r.objects["/"+name] == nil {
-		fail(w, apierrors.NewNotFound(schema.GroupResource{Resource: plural}, name))
-		return
+	if r != nil {
+		if o, known := r.objects["/"+name]; known {
+			answer(w, o.text)
+			return
+		}
 	}
-	answer(w, r.objects["/"+name])
+	fail(w, apierrors.NewNotFound(schema.GroupResource{Resource: plural}, name))
 }
 
 func (s *Server) collection(w http.ResponseWriter, req *http.Request, gv schema.GroupVersion, plural string) {
@@ -200,38 +209,39 @@ func (s *Server) list(w http.ResponseWriter, r *resource) {
 		Items:    make([]json.RawMessage, 0, len(r.objects)),
 	}
 	for _, o := range r.objects {
-		list.Items = append(list.Items, o)
+		list.Items = append(list.Items, o.text)
 	}
 	s.mu.Unlock()
 	answer(w, list)
 }
 
-// watch sends what changes until the client goes. What changed between a
-// client's list and its watch is sent first.
+// watch sends what changes until the client goes or the time that it gave is
+// over. What changed since the version that it names is sent first.
 func (s *Server) watch(w http.ResponseWriter, req *http.Request, r *resource) {
-	since, err := strconv.Atoi(req.URL.Query().Get("resourceVersion"))
+	query := req.URL.Query()
+	since, err := strconv.Atoi(query.Get("resourceVersion"))
 	if err != nil {
 		fail(w, apierrors.NewBadRequest("resourceVersion: "+err.Error()))
 		return
 	}
-	events := make(chan event, backlog)
-	s.mu.Lock()
-	for _, o := range r.objects {
-		if version(o) > since {
-			events <- event{Type: "MODIFIED", Object: o}
-		}
+	ctx := req.Context()
+	if seconds, err := strconv.Atoi(query.Get("timeoutSeconds")); err == nil {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, time.Duration(seconds)*time.Second)
+		defer cancel()
 	}
-	r.watchers[events] = true
-	s.mu.Unlock()
-	defer func() {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		delete(r.watchers, events)
-	}()
+	events := make(chan event, backlog)
+	missed := s.follow(r, events, since)
+	defer s.unfollow(r, events)
 
 	w.Header().Set("Content-Type", "application/json")
 	flush := http.NewResponseController(w)
 	out := json.NewEncoder(w)
+	for _, o := range missed {
+		if out.Encode(event{Type: "MODIFIED", Object: o.text}) != nil {
+			return
+		}
+	}
 	if flush.Flush() != nil {
 		return
 	}
@@ -241,22 +251,32 @@ func (s *Server) watch(w http.ResponseWriter, req *http.Request, r *resource) {
 			if !open || out.Encode(e) != nil || (len(events) == 0 && flush.Flush() != nil) {
 				return
 			}
-		case <-req.Context().Done():
+		case <-ctx.Done():
 			return
 		}
 	}
 }
 
-func version(o json.RawMessage) int {
-	var meta struct {
-		Metadata struct {
-			ResourceVersion int `json:"resourceVersion,string"`
+// follow subscribes to what changes from now on, and returns what changed since
+// a version, oldest first.
+func (s *Server) follow(r *resource, events chan event, since int) []stored {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r.watchers[events] = true
+	var missed []stored
+	for _, o := range r.objects {
+		if o.version > since {
+			missed = append(missed, o)
 		}
 	}
-	if json.Unmarshal(o, &meta) != nil {
-		return 0
-	}
-	return meta.Metadata.ResourceVersion
+	slices.SortFunc(missed, func(a, b stored) int { return a.version - b.version })
+	return missed
+}
+
+func (s *Server) unfollow(r *resource, events chan event) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(r.watchers, events)
 }
 
 func answer(w http.ResponseWriter, o any) {

@@ -39,7 +39,11 @@ func TestModelFollowsTheStandIn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	model := live.New(informers, live.Options{Reader: direct, Mapper: direct.RESTMapper()})
+	probe, err := live.NewProbe(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	model := live.New(informers, live.Options{Reader: direct, Mapper: direct.RESTMapper(), Probe: probe})
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 2)
 	go func() { done <- informers.Start(ctx) }()
@@ -69,6 +73,31 @@ func TestModelFollowsTheStandIn(t *testing.T) {
 	}
 	if !model.WaitFor(within, func(s *cluster.Snapshot) bool { return pods(s) == plan.Pods+300 }) {
 		t.Errorf("%d pods followed, want %d", pods(model.Snapshot()), plan.Pods+300)
+	}
+}
+
+// TestAWatchEndsInGoodOrder: that nothing has happened is told by the end of a
+// watch of a second (see live.NewProbe), and that something has by its event.
+func TestAWatchEndsInGoodOrder(t *testing.T) {
+	api := standin.New()
+	for _, name := range []string{"first", "second"} {
+		ns := &corev1.Namespace{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Namespace"}, ObjectMeta: metav1.ObjectMeta{Name: name}}
+		if err := api.Put(ns); err != nil {
+			t.Fatal(err)
+		}
+	}
+	server := httptest.NewServer(api)
+	defer server.Close()
+	probe, err := live.NewProbe(&rest.Config{Host: server.URL})
+	if err != nil {
+		t.Fatal(err)
+	}
+	namespaces := corev1.SchemeGroupVersion.WithResource("namespaces")
+	if newest, err := probe(t.Context(), namespaces, "2"); err != nil || newest != "3" {
+		t.Errorf("since the first namespace: %q, %v; want the version of the second, 3", newest, err)
+	}
+	if newest, err := probe(t.Context(), namespaces, "3"); err != nil || newest != "" {
+		t.Errorf("since the second namespace: %q, %v; want nothing", newest, err)
 	}
 }
 

@@ -42,6 +42,20 @@ type Chart struct {
 	APIVersions []string
 }
 
+// IsChart tells whether a path is a chart: a directory with a Chart.yaml, or
+// something.tgz.
+func IsChart(path string) bool {
+	return strings.HasSuffix(path, ".tgz") || holds(path, "Chart.yaml")
+}
+
+// holds tells whether a directory holds one of the files.
+func holds(dir string, names ...string) bool {
+	return slices.ContainsFunc(names, func(name string) bool {
+		info, err := os.Stat(filepath.Join(dir, name))
+		return err == nil && info.Mode().IsRegular()
+	})
+}
+
 // Render makes the manifests of a first installation, hooks and tests among
 // them: each is an object that admission would see. Names are those of the
 // templates. Notes and the CRDs of crds/ are left out.
@@ -117,7 +131,7 @@ func (c Chart) capabilities(loaded *chart.Chart) (*common.Capabilities, error) {
 	}
 	version, err := common.ParseKubeVersion(text)
 	if err != nil {
-		return nil, fmt.Errorf("Kubernetes version %q: %w", text, err)
+		return nil, fmt.Errorf("kube-version %q: %w", text, err)
 	}
 	if want := loaded.Metadata.KubeVersion; want != "" && !chartutil.IsCompatibleRange(want, version.String()) {
 		return nil, fmt.Errorf("it wants Kubernetes %s, and is rendered for %s", want, version)

@@ -16,6 +16,11 @@ import (
 	"github.com/podcullis/podcullis/cluster/manifest"
 )
 
+// IsKustomization tells whether a path is a directory with a kustomization.
+func IsKustomization(path string) bool {
+	return holds(path, konfig.RecognizedKustomizationFileNames()...)
+}
+
 // Kustomization makes the manifests of a directory with a kustomization. Each
 // is named by the file of the resource that it began as.
 func Kustomization(dir string) ([]manifest.Text, error) {

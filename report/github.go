@@ -26,18 +26,18 @@ func FindingsGitHub(w io.Writer, findings []Finding) error {
 
 func workflowCommand(f Finding) string {
 	command := map[string]string{"error": "error", "warning": "warning", "note": "notice"}[level(f.Action)]
-	properties := []string{"title=" + property.Replace(f.Guardrail+": "+title(f.Object))}
+	properties := []string{"title=" + inProperty.Replace(f.Guardrail+": "+title(f.Object))}
 	if _, relative := f.Location.uri(); relative {
-		properties = append(properties, "file="+property.Replace(f.Location.File))
+		properties = append(properties, "file="+inProperty.Replace(f.Location.File))
 		if f.Location.Line > 0 {
 			properties = append(properties, "line="+strconv.Itoa(f.Location.Line))
 		}
 	}
-	return "::" + command + " " + strings.Join(properties, ",") + "::" + data.Replace(f.Message) + "\n"
+	return "::" + command + " " + strings.Join(properties, ",") + "::" + inData.Replace(f.Message) + "\n"
 }
 
 // What a workflow command cannot hold as it is.
 var (
-	data     = strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A")
-	property = strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A", ":", "%3A", ",", "%2C")
+	inData     = strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A")
+	inProperty = strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A", ":", "%3A", ",", "%2C")
 )

@@ -4,15 +4,12 @@ import (
 	"context"
 	"errors"
 	"io"
-	"os"
-	"path/filepath"
 	"slices"
-	"strings"
 
 	"github.com/spf13/cobra"
-	"sigs.k8s.io/kustomize/api/konfig"
 
 	"github.com/podcullis/podcullis/connectivity"
+	"github.com/podcullis/podcullis/render"
 	"github.com/podcullis/podcullis/report"
 )
 
@@ -161,23 +158,13 @@ func (s *sources) of(paths []string) *sources {
 	out := &sources{chart: s.chart}
 	for _, path := range paths {
 		switch {
-		case strings.HasSuffix(path, ".tgz") || holds(path, "Chart.yaml"):
+		case render.IsChart(path):
 			out.charts = append(out.charts, path)
-		case holds(path, konfig.RecognizedKustomizationFileNames()...):
+		case render.IsKustomization(path):
 			out.kustomizations = append(out.kustomizations, path)
 		default:
 			out.files = append(out.files, path)
 		}
 	}
 	return out
-}
-
-// holds tells whether a directory holds one of the files.
-func holds(dir string, names ...string) bool {
-	for _, name := range names {
-		if info, err := os.Stat(filepath.Join(dir, name)); err == nil && info.Mode().IsRegular() {
-			return true
-		}
-	}
-	return false
 }

@@ -100,7 +100,7 @@ func writeFile(path string, data []byte) error {
 	if err != nil {
 		return err
 	}
-	defer os.Remove(f.Name()) // nothing, once it has its name
+	defer func() { _ = os.Remove(f.Name()) }() // which is nobody's once it is renamed
 	if _, err = f.Write(data); err == nil {
 		err = f.Chmod(0o644)
 	}

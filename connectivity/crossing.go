@@ -42,9 +42,11 @@ type crossing struct {
 	*possibility
 	// namespaces are those of source and destination; empty outside the cluster.
 	namespaces [2]string
-	now, was   passage
-	// known is set when the query was about these pods before the change, too.
+	now        passage
+	// known is set when the query was about these pods before the change, too,
+	// and was is what it was then: it is asked for when something is open now.
 	known bool
+	was   func() passage
 	// evaluate asks the plain evaluator about two pods.
 	evaluate func(*evaluator, [2]*cluster.Variant) (pair, map[Reason]PortSet)
 }
@@ -101,7 +103,7 @@ func (x *crossing) doors() []door {
 
 // try looks for pods that get through by two ways and would not have before.
 func (x *crossing) try(egress, ingress way, ports PortSet, certain bool) []door {
-	if ports.Empty() || (x.known && x.was.has(egress, ingress)) {
+	if ports.Empty() {
 		return nil
 	}
 	choices := slices.Concat(
@@ -117,8 +119,11 @@ func (x *crossing) try(egress, ingress way, ports PortSet, certain bool) []door 
 	if !x.known {
 		return []door{x.door(found, m, egress, ingress, ports, certain)}
 	}
+	if x.was().has(egress, ingress) {
+		return nil
+	}
 	var out []door
-	for _, cell := range x.was.cells(ports) {
+	for _, cell := range x.was().cells(ports) {
 		if slices.ContainsFunc(out, func(d door) bool { return cell.Subtract(d.possible).Empty() }) {
 			continue
 		}
@@ -134,7 +139,7 @@ func (x *crossing) try(egress, ingress way, ports PortSet, certain bool) []door 
 // certain now is new when it was not certain; what is not, when it was blocked.
 func (x *crossing) newly(choices []cluster.Choice, cell PortSet, certain bool) ([]map[string]string, cluster.Match) {
 	result := cluster.No
-	for _, side := range x.was {
+	for _, side := range x.was() {
 		shut := slices.Clone(choices)
 		for _, w := range side {
 			if (w.certain || !certain) && !w.ports.Intersect(cell).Empty() {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"net/netip"
 	"slices"
+	"sync"
 
 	"go4.org/netipx"
 
@@ -37,7 +38,7 @@ const searchSteps = 10_000
 func possible(before, after *cluster.Snapshot, q Query, o Options) []Connection {
 	p := &possibility{
 		before: newEvaluator(before, o), after: newEvaluator(after, o),
-		query: q, options: o, changed: map[string]bool{},
+		query: q, options: o, changed: map[string]bool{}, readings: readings{},
 		search: cluster.Search{Steps: searchSteps, Interrupted: o.Interrupted},
 	}
 	p.requirements[source], _ = q.From.Pods.Requirements()
@@ -82,6 +83,7 @@ type possibility struct {
 	// changed are the namespaces in which what is possible may differ from before.
 	everything bool
 	changed    map[string]bool
+	readings   readings
 }
 
 // territory is a namespace that a selection chooses.
@@ -142,20 +144,27 @@ func (p *possibility) between(from, to territory) []Connection {
 	x := &crossing{
 		possibility: p,
 		namespaces:  [2]string{from.namespace, to.namespace},
-		now:         passage{p.after.waysBetween(cluster.Egress, from.namespace, to.namespace), p.after.waysBetween(cluster.Ingress, from.namespace, to.namespace)},
+		now:         p.passageBetween(p.after, from, to),
 		evaluate: func(e *evaluator, w [2]*cluster.Variant) (pair, map[Reason]PortSet) {
 			s, d := []*cluster.Variant{w[source]}, []*cluster.Variant{w[destination]}
 			return e.between(s, d), e.reasonsOf(s, d)
 		},
 	}
 	if x.known = from.was && to.was; x.known {
-		x.was = passage{p.before.waysBetween(cluster.Egress, from.namespace, to.namespace), p.before.waysBetween(cluster.Ingress, from.namespace, to.namespace)}
+		x.was = sync.OnceValue(func() passage { return p.passageBetween(p.before, from, to) })
 	}
 	var out []Connection
 	for _, d := range x.doors() {
 		out = append(out, d.connections(Peer{Witness: d.ends[source]}, Peer{Witness: d.ends[destination]}, p.query.ports())...)
 	}
 	return out
+}
+
+func (p *possibility) passageBetween(e *evaluator, from, to territory) passage {
+	return passage{
+		e.waysBetween(p.readings, cluster.Egress, from.namespace, to.namespace),
+		e.waysBetween(p.readings, cluster.Ingress, from.namespace, to.namespace),
+	}
 }
 
 // outside cuts the addresses along every block that a rule names, before or
@@ -197,7 +206,7 @@ func (p *possibility) crossingAt(d cluster.Direction, t territory, a netip.Addr)
 	inside, _ := subjectOf(d)
 	through := func(e *evaluator) passage {
 		out := passage{anyWay(), anyWay()}
-		out[d] = e.waysOutside(d, t.namespace, a)
+		out[d] = e.waysOutside(p.readings, d, t.namespace, a)
 		return out
 	}
 	x := &crossing{
@@ -219,7 +228,7 @@ func (p *possibility) crossingAt(d cluster.Direction, t territory, a netip.Addr)
 	}
 	x.namespaces[inside] = t.namespace
 	if x.known {
-		x.was = through(p.before)
+		x.was = sync.OnceValue(func() passage { return through(p.before) })
 	}
 	return x
 }

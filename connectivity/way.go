@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"unique"
 
 	"github.com/podcullis/podcullis/cluster"
 )
@@ -31,13 +32,19 @@ type way struct {
 	// destination here, see namedPort.
 	needs []cluster.Literal
 	// isolators are the netpols of which none may select the subject.
-	isolators []*cluster.Netpol
+	isolators []isolator
 	ports     PortSet
 	// certain is false for a way that nothing proves open, or blocked.
 	certain bool
 	reason  Reason
 	// from tells where the way was read: rule, peer and port of a netpol.
 	from origin
+}
+
+// isolator is a netpol with what a pod must be for it to select the pod.
+type isolator struct {
+	netpol   *cluster.Netpol
+	selected []cluster.Literal
 }
 
 type origin struct {
@@ -49,7 +56,7 @@ type origin struct {
 func (w way) holds() []cluster.Choice {
 	out := []cluster.Choice{cluster.All(w.needs...)}
 	for _, n := range w.isolators {
-		out = append(out, cluster.None(w.selectedBy(n)...))
+		out = append(out, cluster.None(n.selected...))
 	}
 	return out
 }
@@ -58,28 +65,43 @@ func (w way) holds() []cluster.Choice {
 func (w way) fails() cluster.Choice {
 	out := cluster.None(w.needs...)
 	for _, n := range w.isolators {
-		out = append(out, w.selectedBy(n))
+		out = append(out, n.selected)
 	}
 	return out
-}
-
-func (w way) selectedBy(n *cluster.Netpol) []cluster.Literal {
-	requirements, _ := n.Selector.Requirements()
-	return cluster.Of(w.subject, requirements)
 }
 
 // impliedBy reports whether w is open, by construction, wherever o is.
 func (w way) impliedBy(o way) bool {
 	return w.from == o.from && w.certain == o.certain && w.ports.Equal(o.ports) &&
-		!slices.ContainsFunc(w.isolators, func(n *cluster.Netpol) bool { return !slices.Contains(o.isolators, n) })
+		!slices.ContainsFunc(w.isolators, func(n isolator) bool {
+			return !slices.ContainsFunc(o.isolators, func(m isolator) bool { return m.netpol == n.netpol })
+		})
 }
 
 // anyWay is the side of an end outside the cluster, where no netpol has a say.
 func anyWay() []way { return []way{{ports: AllPorts(), certain: true}} }
 
+// readings remember, for the length of one question, what selectors require.
+type readings map[unique.Handle[string]]reading
+
+type reading struct {
+	requirements []cluster.Requirement
+	match        cluster.Match
+}
+
+func (r readings) of(s cluster.Selector) ([]cluster.Requirement, cluster.Match) {
+	known, ok := r[s.Key()]
+	if !ok {
+		known.requirements, known.match = s.Requirements()
+		r[s.Key()] = known
+	}
+	return known.requirements, known.match
+}
+
 // reader lists the ways that the netpols of one namespace leave open.
 type reader struct {
 	*evaluator
+	readings
 	direction     cluster.Direction
 	subject, peer int
 	namespace     string
@@ -90,12 +112,12 @@ type reader struct {
 }
 
 // waysBetween lists the ways through one side between pods of two namespaces.
-func (e *evaluator) waysBetween(d cluster.Direction, from, to string) []way {
+func (e *evaluator) waysBetween(known readings, d cluster.Direction, from, to string) []way {
 	subject, other := from, to
 	if d == cluster.Ingress {
 		subject, other = to, from
 	}
-	r := reader{evaluator: e, direction: d, namespace: subject, names: true}
+	r := reader{evaluator: e, readings: known, direction: d, namespace: subject, names: true}
 	r.subject, r.peer = subjectOf(d)
 	pod := possiblePod(other, nil, nil)
 	r.match = func(n *cluster.Netpol, p *cluster.NetpolPeer) ([]cluster.Literal, cluster.Match) {
@@ -107,7 +129,7 @@ func (e *evaluator) waysBetween(d cluster.Direction, from, to string) []way {
 		case p.OwnNamespace && n.Namespace != other:
 			return nil, cluster.No
 		}
-		requirements, m := p.Pods.Requirements()
+		requirements, m := known.of(p.Pods)
 		if !p.OwnNamespace {
 			m = m.And(e.matchNamespace(p, other))
 		}
@@ -117,8 +139,8 @@ func (e *evaluator) waysBetween(d cluster.Direction, from, to string) []way {
 }
 
 // waysOutside lists the ways between pods of a namespace and an address.
-func (e *evaluator) waysOutside(d cluster.Direction, namespace string, a netip.Addr) []way {
-	r := reader{evaluator: e, direction: d, namespace: namespace, names: d == cluster.Ingress}
+func (e *evaluator) waysOutside(known readings, d cluster.Direction, namespace string, a netip.Addr) []way {
+	r := reader{evaluator: e, readings: known, direction: d, namespace: namespace, names: d == cluster.Ingress}
 	r.subject, r.peer = subjectOf(d)
 	r.match = func(_ *cluster.Netpol, p *cluster.NetpolPeer) ([]cluster.Literal, cluster.Match) {
 		return nil, matchAddress(&cluster.NetpolRule{Peers: []cluster.NetpolPeer{*p}}, a).match
@@ -151,9 +173,11 @@ func (r reader) notIsolated() []way {
 		if !n.Isolates[r.direction] {
 			continue
 		}
-		all.isolators = append(all.isolators, n)
-		if _, m := n.Selector.Requirements(); m == cluster.Yes {
-			sure.isolators = append(sure.isolators, n)
+		requirements, m := r.of(n.Selector)
+		isolator := isolator{n, cluster.Of(r.subject, requirements)}
+		all.isolators = append(all.isolators, isolator)
+		if m == cluster.Yes {
+			sure.isolators = append(sure.isolators, isolator)
 		}
 	}
 	if len(sure.isolators) == len(all.isolators) {
@@ -164,7 +188,7 @@ func (r reader) notIsolated() []way {
 
 // through are the ways that one rule of a netpol opens.
 func (r reader) through(n *cluster.Netpol, rule int) []way {
-	requirements, selects := n.Selector.Requirements()
+	requirements, selects := r.of(n.Selector)
 	selected := cluster.Of(r.subject, requirements)
 	var out []way
 	add := func(peer int, needs []cluster.Literal, m cluster.Match) {

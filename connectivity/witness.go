@@ -94,7 +94,6 @@ func (w *Witness) unlock(end int, selection []cluster.Requirement, ways ...way) 
 		}
 		for _, n := range x.isolators {
 			// Of what keeps the netpol from selecting the pod, take what holds anyway.
-			selected, _ := n.Selector.Requirements()
 			var best *cluster.Requirement
 			rank := func(r cluster.Requirement) int {
 				switch now := valuesOf(asked, r.Key).And(valuesOf(chosen, r.Key)); {
@@ -105,8 +104,8 @@ func (w *Witness) unlock(end int, selection []cluster.Requirement, ways ...way) 
 				}
 				return 2
 			}
-			for _, s := range selected {
-				if r := s.Not(); r.Matches(w.Labels) && (best == nil || rank(r) < rank(*best)) {
+			for _, s := range n.selected {
+				if r := s.Requirement.Not(); r.Matches(w.Labels) && (best == nil || rank(r) < rank(*best)) {
 					best = &r
 				}
 			}

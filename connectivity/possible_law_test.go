@@ -174,34 +174,36 @@ func newly(now, then truth) int {
 	return blocked.level
 }
 
-func TestLawPossibleAgreesWithTryingEveryLabelSet(t *testing.T) {
-	checks(t, 50, func(t *rapid.T) {
-		x := drawPossibleChange(t)
-		got := witnessed(connectivity.Opened(x.before, x.after, x.query, x.options))
-		for _, a := range []string{"a", "b", "c"} {
-			b := rapid.SampledFrom([]string{"a", "b", "c"}).Draw(t, "to namespace")
-			fromWas, toWas := x.was.chooses(x.from, a), x.was.chooses(x.to, b)
-			chosen := x.now.namespaces[a] != nil && x.now.namespaces[b] != nil &&
-				(fromWas || x.now.chooses(x.from, a)) && (toWas || x.now.chooses(x.to, b))
-			for _, p := range possibleProbes {
-				want := blocked.level
-				if chosen && (x.query.Ports.Empty() || (answer{open: x.query.Ports}).level(p) == open.level) {
-					for _, s := range podsOf(a, &x.from.pods, nil) {
-						for _, d := range podsOf(b, &x.to.pods, &p) {
-							now, then := x.now.connection(refEnd{pod: s}, refEnd{pod: d}, p.protocol, p.port), blocked
-							if now != blocked && fromWas && toWas {
-								then = x.was.connection(refEnd{pod: s}, refEnd{pod: d}, p.protocol, p.port)
-							}
-							want = max(want, newly(now, then))
+func TestLawPossibleAgreesWithTryingEveryLabelSet(t *testing.T) { checks(t, 50, possibleAgrees) }
+
+func FuzzPossible(f *testing.F) { f.Fuzz(rapid.MakeFuzz(possibleAgrees)) }
+
+func possibleAgrees(t *rapid.T) {
+	x := drawPossibleChange(t)
+	got := witnessed(connectivity.Opened(x.before, x.after, x.query, x.options))
+	for _, a := range []string{"a", "b", "c"} {
+		b := rapid.SampledFrom([]string{"a", "b", "c"}).Draw(t, "to namespace")
+		fromWas, toWas := x.was.chooses(x.from, a), x.was.chooses(x.to, b)
+		chosen := x.now.namespaces[a] != nil && x.now.namespaces[b] != nil &&
+			(fromWas || x.now.chooses(x.from, a)) && (toWas || x.now.chooses(x.to, b))
+		for _, p := range possibleProbes {
+			want := blocked.level
+			if chosen && (x.query.Ports.Empty() || (answer{open: x.query.Ports}).level(p) == open.level) {
+				for _, s := range podsOf(a, &x.from.pods, nil) {
+					for _, d := range podsOf(b, &x.to.pods, &p) {
+						now, then := x.now.connection(refEnd{pod: s}, refEnd{pod: d}, p.protocol, p.port), blocked
+						if now != blocked && fromWas && toWas {
+							then = x.was.connection(refEnd{pod: s}, refEnd{pod: d}, p.protocol, p.port)
 						}
+						want = max(want, newly(now, then))
 					}
 				}
-				if level := got[edge{a, b}].level(p); level != want {
-					t.Fatalf("%s -> %s on %s %d: got %s, trying everything says %s", a, b, p.protocol, p.port, levelNames[level], levelNames[want])
-				}
+			}
+			if level := got[edge{a, b}].level(p); level != want {
+				t.Fatalf("%s -> %s on %s %d: got %s, trying everything says %s", a, b, p.protocol, p.port, levelNames[level], levelNames[want])
 			}
 		}
-	})
+	}
 }
 
 func TestLawPossibleAgreesWithTryingEveryLabelSetOutside(t *testing.T) {

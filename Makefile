@@ -70,6 +70,10 @@ bench: control-plane-bin ## Measure speed and memory against docs/performance.md
 bench-peers: ## Ask Gatekeeper, OPA and cyclonus the same, in the same run; the first build takes minutes
 	@$(GO) run -C test/bench/peers -mod=mod . $(BENCHFLAGS)
 
+.PHONY: chaos
+chaos: control-plane-bin ## Bad days in full, about half an hour; prints the table of docs/reliability.md. CHAOS=Rolling for some
+	PODCULLIS_REQUIRE_CONTROL_PLANE=1 $(GO) test -count=1 -timeout=3h -v -run '$(CHAOS)' ./test/chaos -full
+
 .PHONY: control-plane-bin
 control-plane-bin: ## Build etcd, kube-apiserver, kubectl, ... for the tests into .cache (minutes, once)
 	@$(GO) run ./test/controlplane/build

@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
 	"net"
 	"net/http"
+	"runtime/debug"
 	"strings"
 	"time"
 
@@ -96,10 +98,19 @@ func setup(o *options, stderr io.Writer) (*app, error) {
 		Log:       a.log,
 	})
 	a.server.Register("/validate", webhook.NewReviewHandler(judge, webhook.ReviewOptions{
-		Mode: webhook.Mode(o.mode), Ready: a.model.ready, Logger: a.log, Metrics: metrics,
+		Mode: webhook.Mode(o.mode), Ready: a.model.ready, MemoryLimit: memoryLimit(), Logger: a.log, Metrics: metrics,
 	}))
 	a.watches = append(a.watches, a.guardrails.watch)
 	return a, nil
+}
+
+// memoryLimit is GOMEMLIMIT in bytes, 0 when there is none.
+func memoryLimit() int64 {
+	limit := debug.SetMemoryLimit(-1)
+	if limit == math.MaxInt64 {
+		return 0
+	}
+	return limit
 }
 
 func (a *app) newCertificates(metrics *webhook.Metrics) (webhook.Certificates, error) {

@@ -76,10 +76,14 @@ type load struct {
 	workers sync.WaitGroup
 }
 
+// unhurried is how long people think before the next change, where a fault takes
+// time rather than requests.
+const unhurried = 20 * time.Millisecond
+
 // loss is a request that got no answer.
 type loss struct{ began, ended time.Time }
 
-func (c cluster) load(t *testing.T, workers int) *load {
+func (c cluster) load(t *testing.T, workers int, think time.Duration) *load {
 	t.Helper()
 	l := &load{stop: make(chan struct{})}
 	for worker := range workers {
@@ -88,7 +92,7 @@ func (c cluster) load(t *testing.T, workers int) *load {
 				select {
 				case <-l.stop:
 					return
-				default:
+				case <-time.After(think):
 				}
 				l.ask(func() (answer, error) {
 					if i%2 == 0 {

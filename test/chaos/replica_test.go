@@ -35,7 +35,9 @@ type replica struct {
 // replicaOptions are what a replica can differ in.
 type replicaOptions struct {
 	kubeconfig string // the admin's if empty
+	manifests  string // the cluster's files, for a replica without an API server
 	certs      string // directory
+	ca         []byte // its bundle, where the replica is registered
 	args, env  []string
 	unready    bool // do not wait until it is ready
 }
@@ -60,7 +62,7 @@ func build(t *testing.T) string {
 // launch starts a replica; at the test's end it is killed.
 func (c cluster) launch(t *testing.T, o replicaOptions) *replica {
 	t.Helper()
-	if o.kubeconfig == "" {
+	if o.kubeconfig == "" && o.manifests == "" {
 		o.kubeconfig = c.Kubeconfig
 	}
 	dir := t.TempDir()
@@ -70,11 +72,15 @@ func (c cluster) launch(t *testing.T, o replicaOptions) *replica {
 		t.Fatal(err)
 	}
 	defer log.Close() // the process has its own descriptor
-	args := []string{
-		"--kubeconfig", o.kubeconfig, "--cert-dir", o.certs,
+	source := []string{"--kubeconfig", o.kubeconfig}
+	if o.manifests != "" {
+		source = []string{"--cluster-manifests", o.manifests}
+	}
+	args := append(source,
+		"--cert-dir", o.certs,
 		"--bind-address", r.address, "--metrics-bind-address", r.metrics, "--health-probe-bind-address", r.probes,
 		"--config", repository(t, "examples", "shop-guardrails.yaml"), "--log-level", "warn",
-	}
+	)
 	r.cmd = exec.CommandContext(context.Background(), build(t), append(args, o.args...)...)
 	r.cmd.Stdout, r.cmd.Stderr = log, log
 	r.cmd.Env = append([]string{"HOME=" + dir, "TMPDIR=" + dir}, o.env...)

@@ -33,7 +33,7 @@ type service struct {
 // serve starts replicas and registers them.
 func (c cluster) serve(t *testing.T, replicas int, o replicaOptions) *service {
 	t.Helper()
-	s := &service{cluster: c, options: o}
+	s := &service{cluster: c, options: o, ca: o.ca}
 	if o.certs == "" {
 		s.options.certs, s.ca = certificates(t)
 	}
@@ -88,7 +88,7 @@ func (s *service) left(t *testing.T) {
 func TestRollingRestartsLoseNothing(t *testing.T) {
 	c := start(t)
 	s := c.serve(t, 2, replicaOptions{})
-	load := c.load(t, size(8, 16))
+	load := c.load(t, size(8, 16), 0)
 	restarts := size(4, 100)
 	calls := int64(size(1_200, 250_000))
 	for range restarts {
@@ -106,7 +106,7 @@ func TestRollingRestartsLoseNothing(t *testing.T) {
 func TestKilledReplicaLosesOnlyWhatItHeld(t *testing.T) {
 	c := start(t)
 	s := c.serve(t, 2, replicaOptions{})
-	load := c.load(t, 8)
+	load := c.load(t, 8, 0)
 	type death struct {
 		at, known time.Time
 		inFlight  int64
@@ -218,7 +218,7 @@ func (s *service) trust(t *testing.T, authorities ...*authority) {
 func TestRotationUnderLoadLosesNothing(t *testing.T) {
 	c := start(t)
 	ca := newAuthority(t)
-	pods := projected{dirs: []string{t.TempDir(), t.TempDir()}, lag: time.Duration(size(1, 2)) * time.Second}
+	pods := projected{dirs: []string{t.TempDir(), t.TempDir()}, lag: time.Second}
 	s := &service{cluster: c, proxy: newProxy(t)}
 	for _, dir := range pods.dirs {
 		ca.write(t, dir)
@@ -226,7 +226,7 @@ func TestRotationUnderLoadLosesNothing(t *testing.T) {
 		s.surge(t)
 	}
 	c.register(t, s.address(), ca.bundle(), admissionregistrationv1.Fail)
-	load := c.load(t, 8)
+	load := c.load(t, 8, unhurried)
 	leaves, authorities := size(3, 50), size(1, 5)
 	for range leaves {
 		pods.project(t, ca)

@@ -1,0 +1,383 @@
+package chaos
+
+import (
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
+)
+
+// hostile are bodies of guardrails that do harm when they are evaluated.
+var hostile = map[string]string{
+	"loop-without-end":    `violation contains {"msg": "x"} if { some i in numbers.range(1, 100000); some j in numbers.range(1, 100000); i * j == -1 }`,
+	"comprehension-bomb":  `violation contains {"msg": "x"} if count({[i, j] | some i in numbers.range(1, 10000); some j in numbers.range(1, 10000)}) < 0`,
+	"range-of-millions":   `violation contains {"msg": "x"} if count(numbers.range(1, 50000000)) < 0`,
+	"huge-output":         `violation contains {"msg": sprintf("%d", [i])} if some i in numbers.range(1, 200000)`,
+	"huge-message":        `violation contains {"msg": concat("", [s | some i in numbers.range(1, 100000); s := sprintf("%900d", [i])])}`,
+	"conflict":            "pick := 1 if true\n\npick := 2 if true\n\n" + `violation contains {"msg": "x"} if pick > 0`,
+	"builtin-error":       `violation contains {"msg": "x"} if netpol.open({"from": {"podSelector": {"matchExpressions": [{"key": "a", "operator": "Never"}]}}, "to": {}})`,
+	"builtin-nonsense":    `violation contains {"msg": "x"} if netpol.opened({"from": 7, "to": input.request})`,
+	"message-no-string":   `violation contains {"msg": {"a": [1, 2]}}`,
+	"violation-no-object": `violation contains 7`,
+	"regex-on-everything": `violation contains {"msg": "x"} if { some i in numbers.range(1, 1000000); regex.match("(a*)*(b*)*$", sprintf("%d", [i])); false }`,
+}
+
+// hostileFiles writes them and a configuration in which each has a namespace.
+func hostileFiles(t *testing.T) (dir, config string, namespaces []string) {
+	t.Helper()
+	dir = t.TempDir()
+	good, err := os.ReadFile(repository(t, "examples", "shop-guardrails.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := strings.Replace(string(good), "  action: deny\n", "  action: deny\n  match: {namespaces: [shop]}\n", -1)
+	for name, body := range hostile {
+		rego := fmt.Sprintf("# METADATA\n# title: %s\n# description: Harm\n# custom:\n#   severity: low\n#   kinds: [NetworkPolicy]\npackage guardrails.%s\n\n%s\n", name, strings.ReplaceAll(name, "-", "_"), body)
+		if err := os.WriteFile(filepath.Join(dir, name+".rego"), []byte(rego), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		text += fmt.Sprintf("- name: %s\n  guardrail: %s\n  action: deny\n  match: {namespaces: [%s]}\n", name, name, name)
+		namespaces = append(namespaces, name)
+	}
+	slices.Sort(namespaces)
+	config = filepath.Join(t.TempDir(), "guardrails.yaml")
+	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return dir, config, namespaces
+}
+
+// alone starts a replica that needs no API server.
+func alone(t *testing.T, o replicaOptions) *replica {
+	t.Helper()
+	o.certs, _ = certificates(t)
+	o.manifests = repository(t, "examples", "shop")
+	return cluster{}.launch(t, o)
+}
+
+func TestHostileGuardrailsHarmNobodyElse(t *testing.T) {
+	dir, config, namespaces := hostileFiles(t)
+	r := alone(t, replicaOptions{args: []string{"--config", config, "--policy-dir", dir}, env: []string{"GOMEMLIMIT=512MiB"}})
+	caller := newCaller(t)
+	bystanders := func(calls int) (p50, p99 time.Duration, wrong int64) {
+		var took []time.Duration
+		for i := range calls {
+			netpol := both[i%2]
+			said, err := caller.ask(t.Context(), r, review(t, netpol))
+			if err != nil || said.status != http.StatusOK || said.allowed != (netpol == harmless) {
+				wrong++
+				t.Errorf("bystander %s: %v, %v", netpol.Name, said, err)
+			}
+			took = append(took, said.took)
+		}
+		slices.Sort(took)
+		return took[len(took)/2], took[len(took)*99/100], wrong
+	}
+	calmP50, calmP99, _ := bystanders(size(100, 1_000))
+
+	var asked, wrong atomic.Int64
+	var mu sync.Mutex
+	var slowest time.Duration
+	var slowestName string
+	done := make(chan struct{})
+	var attackers sync.WaitGroup
+	rounds := size(1, 5)
+	for attacker := range 2 {
+		attackers.Go(func() {
+			for round := range rounds {
+				for i, namespace := range namespaces {
+					if (i+round)%2 != attacker {
+						continue
+					}
+					netpol := harmless.DeepCopy()
+					netpol.Namespace = namespace
+					said, err := caller.ask(t.Context(), r, review(t, netpol))
+					asked.Add(1)
+					if err != nil || said.allowed || said.status != http.StatusOK {
+						wrong.Add(1)
+						t.Errorf("%s: %v, %v", namespace, said, err)
+						continue
+					}
+					t.Logf("%s: code %d after %s: %.150q", namespace, said.code, said.took.Round(time.Millisecond), said.message)
+					mu.Lock()
+					if said.took > slowest {
+						slowest, slowestName = said.took, namespace
+					}
+					mu.Unlock()
+				}
+			}
+		})
+	}
+	go func() { attackers.Wait(); close(done) }()
+	p50, p99, bystanderWrong := bystanders(size(300, 3_000))
+	<-done
+	r.alive(t)
+	record(t, row{
+		day: "hostile guardrails", injected: fmt.Sprintf("%d kinds, %d evaluations", len(hostile), asked.Load()), asked: caller.reviews.Load(), wrong: wrong.Load() + bystanderWrong,
+		remark: fmt.Sprintf("each refused, slowest %s (%s); bystanders p50 %s -> %s, p99 %s -> %s; peak memory %d MiB", slowest.Round(10*time.Millisecond), slowestName,
+			calmP50.Round(100*time.Microsecond), p50.Round(100*time.Microsecond), calmP99.Round(100*time.Microsecond), p99.Round(100*time.Microsecond), r.peakMemory(t)),
+	})
+}
+
+// padded is a netpol of 1.47 MiB in protobuf that is 7.3 MiB in JSON (M6).
+func padded(netpol *networkingv1.NetworkPolicy) *networkingv1.NetworkPolicy {
+	n := netpol.DeepCopy()
+	n.Annotations = map[string]string{"padding": strings.Repeat("<", 250_000)}
+	peers := make([]networkingv1.NetworkPolicyPeer, 322_000)
+	for i := range peers {
+		peers[i].PodSelector = &metav1.LabelSelector{}
+	}
+	n.Spec.Ingress[0].From = peers
+	return n
+}
+
+// The failurePolicy is Ignore: only a real answer refuses.
+func TestPaddingGetsNothingPastIgnore(t *testing.T) {
+	c := start(t)
+	certs, ca := certificates(t)
+	r := c.launch(t, replicaOptions{certs: certs})
+	c.register(t, r.address, ca, admissionregistrationv1.Ignore)
+	config := c.REST()
+	config.ContentType = "application/vnd.kubernetes.protobuf"
+	client, err := kubernetes.NewForConfig(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	api := client.NetworkingV1().NetworkPolicies("shop")
+	small, err := api.Create(t.Context(), harmless, metav1.CreateOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.kubectlAnyway("-n", "shop", "delete", "networkpolicy", harmless.Name) })
+	dry := []string{metav1.DryRunAll}
+	var asked, in int64
+	var said error
+	for range size(2, 20) {
+		_, created := api.Create(t.Context(), padded(forbidden), metav1.CreateOptions{DryRun: dry})
+		update := padded(small)
+		_, updated := api.Update(t.Context(), update, metav1.UpdateOptions{DryRun: dry})
+		for _, err := range []error{created, updated} {
+			asked++
+			if said = err; err == nil || !strings.Contains(err.Error(), "denied the request") {
+				in++
+				t.Errorf("got in, or was not answered: %v", err)
+			}
+		}
+	}
+	r.alive(t)
+	record(t, row{day: "padding", injected: "1.5 MiB of protobuf, 7 MiB of JSON, failurePolicy Ignore", asked: asked, wrong: in,
+		remark: fmt.Sprintf("CREATE and UPDATE refused: %.80q...", said.Error())})
+}
+
+func TestMemoryUnderLargeReviews(t *testing.T) {
+	const limit = 256 // MiB
+	r := alone(t, replicaOptions{env: []string{fmt.Sprintf("GOMEMLIMIT=%dMiB", limit)}})
+	caller := newCaller(t)
+	body := review(t, padded(forbidden))
+	var mu sync.Mutex
+	codes := map[string]int{}
+	var asked, allowed int64
+	var callers sync.WaitGroup
+	for range 50 {
+		callers.Go(func() {
+			for range size(1, 10) {
+				said, err := caller.ask(t.Context(), r, body)
+				mu.Lock()
+				asked++
+				switch {
+				case err != nil:
+					codes["no answer"]++
+				case said.status != http.StatusOK:
+					codes[fmt.Sprintf("HTTP %d", said.status)]++
+				case said.allowed:
+					allowed++
+				default:
+					codes[fmt.Sprintf("denied %d", said.code)]++
+				}
+				mu.Unlock()
+			}
+		})
+	}
+	callers.Wait()
+	r.alive(t)
+	if peak := r.peakMemory(t); peak > limit*3/2 {
+		t.Errorf("%d MiB in memory with GOMEMLIMIT %d MiB", peak, limit)
+	}
+	said, err := caller.ask(t.Context(), r, review(t, harmless))
+	if err != nil || !said.allowed {
+		t.Errorf("after it: %v, %v", said, err)
+	}
+	record(t, row{day: "memory pressure", injected: fmt.Sprintf("50 callers at once with reviews of %.1f MiB, GOMEMLIMIT %d MiB", float64(len(body))/(1<<20), limit), asked: asked, wrong: allowed, lost: int64(codes["no answer"]),
+		remark: fmt.Sprintf("%v; peak memory %d MiB", codes, r.peakMemory(t))})
+	if allowed > 0 || codes["no answer"] > 0 {
+		t.Errorf("%d allowed, answers %v", allowed, codes)
+	}
+}
+
+// Callers that are silent, that stop in the middle of the handshake, of the
+// header or of the body, while the API server works.
+func TestSlowCallersKeepNobodyOut(t *testing.T) {
+	c := start(t)
+	s := c.serve(t, 1, replicaOptions{})
+	slow := size(300, 1_000)
+	stop := make(chan struct{})
+	var callers sync.WaitGroup
+	for i := range slow {
+		callers.Go(func() {
+			for first := true; ; first = false {
+				if !first {
+					select {
+					case <-stop:
+						return
+					case <-time.After(50 * time.Millisecond):
+					}
+				}
+				s.dawdle(t, i, stop)
+				select {
+				case <-stop:
+					return
+				default:
+				}
+			}
+		})
+	}
+	load := c.load(t, 8, 0)
+	load.passed(t, int64(size(1_500, 10_000)))
+	load.end()
+	close(stop)
+	callers.Wait()
+	s.replicas[0].alive(t)
+	load.clean(t, "slow callers", fmt.Sprintf("%d at a time: silent, in the handshake, in the header, a tenth in the body", slow), "")
+}
+
+// dawdle is one slow caller, until it is thrown out or stop is closed.
+func (s *service) dawdle(t *testing.T, kind int, stop <-chan struct{}) {
+	conn, err := (&net.Dialer{Timeout: 5 * time.Second}).DialContext(t.Context(), "tcp", s.replicas[0].address)
+	if err != nil {
+		return
+	}
+	defer conn.Close()
+	secured := tls.Client(conn, &tls.Config{InsecureSkipVerify: true}) //nolint:gosec // it only wants to be in the way
+	begin := ""
+	switch {
+	case kind%10 == 0:
+		begin = "POST /validate HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 1000000\r\n\r\n{"
+	case kind%3 == 0:
+		begin = "POST /validate HTTP/1.1\r\nHost: x\r\nX-Slow: "
+	}
+	if begin != "" {
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		err := secured.HandshakeContext(ctx)
+		cancel()
+		if err != nil {
+			return
+		}
+		if _, err := secured.Write([]byte(begin)); err != nil {
+			return
+		}
+	} else if kind%3 == 1 {
+		if _, err := conn.Write([]byte{0x16, 0x03, 0x01}); err != nil {
+			return
+		}
+	}
+	gone := make(chan struct{})
+	go func() { _, _ = conn.Read(make([]byte, 1)); close(gone) }()
+	select {
+	case <-gone:
+	case <-stop:
+	case <-time.After(10 * time.Second):
+	}
+	_ = conn.Close()
+	<-gone
+}
+
+// Whatever comes in, nothing is allowed but a review, and the server stays.
+func TestGarbageIsNeverAllowed(t *testing.T) {
+	r := alone(t, replicaOptions{})
+	caller := newCaller(t)
+	forbiddenReview := review(t, forbidden)
+	random := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // a seed makes it repeatable
+	var asked, allowed int64
+	codes := map[int]int{}
+	for range size(2_000, 100_000) {
+		body := slices.Clone(forbiddenReview)
+		switch random.IntN(4) {
+		case 0: // bytes
+			body = make([]byte, random.IntN(2_000))
+			for i := range body {
+				body[i] = byte(random.IntN(256))
+			}
+		case 1: // broken off
+			body = body[:random.IntN(len(body))]
+		case 2: // some bytes are others
+			for range 1 + random.IntN(8) {
+				body[random.IntN(len(body))] = byte(random.IntN(256))
+			}
+		case 3: // a piece twice
+			from := random.IntN(len(body))
+			to := from + random.IntN(len(body)-from)
+			body = slices.Insert(body, to, body[from:to]...)
+		}
+		said, err := caller.ask(t.Context(), r, body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		asked++
+		codes[said.status]++
+		if said.allowed && stillForbidden(body) {
+			allowed++
+			t.Errorf("allowed: %s", body)
+		}
+	}
+	r.alive(t)
+	if text, err := get(t.Context(), "http://"+r.metrics+"/metrics"); err != nil || !strings.Contains(text, "\npodcullis_panics_total 0\n") {
+		t.Errorf("panics, or no metrics: %v", err)
+	}
+	record(t, row{day: "garbage", injected: "random bytes, and mutations of a forbidden review", asked: asked, wrong: allowed, remark: fmt.Sprintf("HTTP statuses %v, no panic", codes)})
+}
+
+// stillForbidden says whether the body is a review of the same question: a
+// mutation may have made another, harmless one of it.
+func stillForbidden(body []byte) bool {
+	var mutated struct {
+		Request struct {
+			Kind   metav1.GroupVersionKind
+			Object any
+		}
+	}
+	if json.Unmarshal(body, &mutated) != nil {
+		return true // not even JSON
+	}
+	raw, err := json.Marshal(mutated.Request.Object)
+	if err != nil {
+		return true
+	}
+	var n networkingv1.NetworkPolicy
+	if json.Unmarshal(raw, &n) != nil {
+		return true
+	}
+	kind := metav1.GroupVersionKind{Group: "networking.k8s.io", Version: "v1", Kind: "NetworkPolicy"}
+	return mutated.Request.Kind == kind && n.Namespace == "shop" && equalSpecs(n.Spec, forbidden.Spec)
+}
+
+func equalSpecs(a, b networkingv1.NetworkPolicySpec) bool {
+	left, err := json.Marshal(a)
+	right, err2 := json.Marshal(b)
+	return err == nil && err2 == nil && string(left) == string(right)
+}

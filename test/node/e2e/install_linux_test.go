@@ -39,24 +39,7 @@ spec: {podSelector: {}, policyTypes: [Ingress], ingress: [{}]}
 func TestInstall(t *testing.T) {
 	c := start(t)
 	c.certManager(t)
-	c.namespaces(t, "partner")
-	t.Cleanup(func() { c.removeNamespaces(t, "shop") })
-	c.shop(t)
-	c.awaitReady(t, 5, "shop")
-	c.webhookImage(t)
-	// The restricted Pod Security Standard holds there, so what is admitted keeps to it.
-	c.kubectl(t, "", "create", "namespace", home)
-	t.Cleanup(func() { c.removeNamespaces(t, home) })
-	c.kubectl(t, "", "label", "namespace", home, "pod-security.kubernetes.io/enforce=restricted")
-	c.awaitAccount(t, home)
-	before := c.everything(t)
-
-	// A test that ends early must not leave a webhook that refuses the clean-up.
-	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), patience)
-		defer cancel()
-		_, _, _ = c.Kubectl(ctx, "", "delete", "validatingwebhookconfigurations", "-l", "app.kubernetes.io/instance="+release)
-	})
+	before := c.stage(t)
 	story := []struct {
 		name string
 		do   func(*testing.T)
@@ -112,14 +95,7 @@ func TestInstall(t *testing.T) {
 			c.helm(t, append([]string{"rollback", release, "1"}, wait...)...)
 			c.accepted(t, "[dry run]")
 		}},
-		{"UninstallLeavesNothing", func(t *testing.T) {
-			c.helm(t, "uninstall", release, "--wait", "--timeout", patience.String())
-			await(t, "everything of the release to be gone", func(context.Context) error {
-				return sameObjects(before, c.everything(t))
-			})
-			c.apply(t, allowAll) // nobody is asked
-			c.kubectl(t, "", "delete", "netpol", "-n", "shop", "allow-all")
-		}},
+		{"UninstallLeavesNothing", func(t *testing.T) { c.uninstalled(t, before) }},
 	}
 	for _, chapter := range story {
 		if !t.Run(chapter.name, chapter.do) {
@@ -127,6 +103,59 @@ func TestInstall(t *testing.T) {
 			t.Fatal("the chapters after it begin where it ends")
 		}
 	}
+}
+
+// TestInstallWithoutCertManager is the mode in which Podcullis makes its own certificate, enforcing from
+// the first moment.
+func TestInstallWithoutCertManager(t *testing.T) {
+	c := start(t)
+	before := c.stage(t)
+	c.helm(t, append([]string{
+		"install", release, repository(t, "charts", "podcullis"), "--values", c.values(t),
+		"--set", "certificates.mode=self-managed,mode=enforce,webhook.netpols.failurePolicy=Fail,webhook.workloads.failurePolicy=Fail",
+	}, wait...)...)
+	c.serving(t)
+	c.refused(t)
+	c.helm(t, "test", release)
+	c.uninstalled(t, before)
+}
+
+// stage sets up the shop, with nobody to guard it, the image, and an empty namespace for the release. It
+// returns every object of the cluster.
+func (c cluster) stage(t *testing.T) []string {
+	t.Helper()
+	c.namespaces(t, "partner")
+	t.Cleanup(func() { c.removeNamespaces(t, "shop") })
+	c.shop(t)
+	c.awaitReady(t, 5, "shop")
+	c.webhookImage(t)
+	// The restricted Pod Security Standard holds there, so what is admitted keeps to it.
+	c.kubectl(t, "", "create", "namespace", home)
+	t.Cleanup(func() { c.removeNamespaces(t, home) })
+	c.kubectl(t, "", "label", "namespace", home, "pod-security.kubernetes.io/enforce=restricted")
+	await(t, "the service account of "+home, func(ctx context.Context) error {
+		_, err := c.Client.CoreV1().ServiceAccounts(home).Get(ctx, "default", metav1.GetOptions{})
+		return err
+	})
+	// A test that ends early must not leave a webhook that refuses the clean-up.
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		defer cancel()
+		_, _, _ = c.Kubectl(ctx, "", "delete", "validatingwebhookconfigurations", "-l", "app.kubernetes.io/instance="+release)
+	})
+	return c.everything(t)
+}
+
+// uninstalled uninstalls the release and waits until nothing of it is left.
+func (c cluster) uninstalled(t *testing.T, before []string) {
+	t.Helper()
+	c.helm(t, "uninstall", release, "--wait", "--timeout", patience.String())
+	await(t, "everything of the release to be gone", func(context.Context) error {
+		return sameObjects(before, c.everything(t))
+	})
+	t.Logf("the %d objects that were there before", len(before))
+	c.apply(t, allowAll) // nobody is asked
+	c.kubectl(t, "", "delete", "netpol", "-n", "shop", "allow-all")
 }
 
 // wait makes helm wait until what it changed is ready.
@@ -362,15 +391,6 @@ func sameObjects(before, after []string) error {
 		return errors.New(strings.Join(differences, "\n"))
 	}
 	return nil
-}
-
-// awaitAccount waits for what the API server wants before it takes pods.
-func (c cluster) awaitAccount(t *testing.T, namespace string) {
-	t.Helper()
-	await(t, "the service account of "+namespace, func(ctx context.Context) error {
-		_, err := c.Client.CoreV1().ServiceAccounts(namespace).Get(ctx, "default", metav1.GetOptions{})
-		return err
-	})
 }
 
 // diagnosis is what somebody would look at first.

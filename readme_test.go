@@ -181,6 +181,7 @@ func TestGeneratedParts(t *testing.T) {
 		file, name string
 		generate   func(*testing.T) string
 	}{
+		{"charts/podcullis/README.md", "values", chartValues},
 		{"docs/webhook.md", "flags", webhookFlags},
 		{"docs/guardrails.md", "shipped", shippedGuardrails},
 	} {

@@ -10,7 +10,7 @@
 // Certificates are made and checked by github.com/open-policy-agent/cert-controller.
 // Its own controllers are not used: they list and watch every Secret of the
 // namespace and every webhook configuration, and this package needs to get and
-// write one of each (docs/adr/0009-rotation.md).
+// write one of each (docs/adr/0012-rotation.md).
 //
 // Invariants:
 //   - The first writer wins: whoever meets a Secret that another replica has just

@@ -1,0 +1,109 @@
+package main
+
+import (
+	"io"
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
+	"sigs.k8s.io/yaml"
+)
+
+// metricsOf are the names of ours that a server with an API server shows.
+func metricsOf(t *testing.T) []string {
+	t.Helper()
+	kubeconfig := filepath.Join(t.TempDir(), "kubeconfig")
+	if err := os.WriteFile(kubeconfig, []byte(`{apiVersion: v1, kind: Config, current-context: c,
+contexts: [{name: c, context: {cluster: c}}], clusters: [{name: c, cluster: {server: "https://127.0.0.1:1"}}]}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	o := defaultOptions()
+	o.kubeconfig, o.selfSignedDir = kubeconfig, t.TempDir()
+	a, err := setup(o, io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	descriptions := make(chan *prometheus.Desc)
+	go func() {
+		defer close(descriptions)
+		a.registry.Describe(descriptions)
+	}()
+	names := map[string]bool{}
+	for d := range descriptions {
+		if m := regexp.MustCompile(`fqName: "(podcullis_\w+)"`).FindStringSubmatch(d.String()); m != nil {
+			names[m[1]] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(names))
+}
+
+func repositoryFile(t *testing.T, elements ...string) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(append([]string{"..", ".."}, elements...)...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// docs/metrics.md lists each metric that there is, and no other.
+func TestMetricsAreDocumented(t *testing.T) {
+	documented := map[string]bool{}
+	for _, m := range regexp.MustCompile("(?m)^\\| `(podcullis_\\w+)`").FindAllStringSubmatch(repositoryFile(t, "docs", "metrics.md"), -1) {
+		documented[m[1]] = true
+	}
+	if diff := cmp.Diff(metricsOf(t), slices.Sorted(maps.Keys(documented))); diff != "" {
+		t.Errorf("-server +docs/metrics.md:\n%s", diff)
+	}
+}
+
+// An alert or a panel on a metric that is not there never says anything.
+func TestAlertsAndDashboardAskForMetricsThatThereAre(t *testing.T) {
+	known := metricsOf(t)
+	for _, file := range []string{"alerts.yaml", "dashboard.json"} {
+		used := regexp.MustCompile(`podcullis_\w+`).FindAllString(repositoryFile(t, "charts", "podcullis", "files", file), -1)
+		for _, name := range used {
+			if name = strings.TrimSuffix(name, "_bucket"); !slices.Contains(known, name) {
+				t.Errorf("%s asks for %s, which there is not", file, name)
+			}
+		}
+		if len(used) == 0 {
+			t.Errorf("%s asks for none of our metrics", file)
+		}
+	}
+}
+
+// Each alert has a page that says what to do, and is in the table of docs/metrics.md.
+func TestAlertsHaveRunbooks(t *testing.T) {
+	var alerts []struct {
+		Alert string `json:"alert"`
+	}
+	if err := yaml.Unmarshal([]byte(repositoryFile(t, "charts", "podcullis", "files", "alerts.yaml")), &alerts); err != nil {
+		t.Fatal(err)
+	}
+	var names, pages []string
+	table := repositoryFile(t, "docs", "metrics.md")
+	for _, a := range alerts {
+		names = append(names, a.Alert)
+		if !strings.Contains(table, "(runbooks/"+a.Alert+".md)") {
+			t.Errorf("docs/metrics.md does not link to the runbook of %s", a.Alert)
+		}
+	}
+	files, err := filepath.Glob(filepath.Join("..", "..", "docs", "runbooks", "*.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		pages = append(pages, strings.TrimSuffix(filepath.Base(file), ".md"))
+	}
+	slices.Sort(names)
+	if diff := cmp.Diff(names, pages); diff != "" {
+		t.Errorf("-alerts +docs/runbooks:\n%s", diff)
+	}
+}

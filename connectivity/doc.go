@@ -10,6 +10,10 @@
 // named reason (see [Uncertainty]). What is not listed is blocked. Whether the
 // network plugin enforces what is configured is another question.
 //
+// A question is about the workloads that exist, or about every pod that could be
+// created ([Possible]): that one is a search for labels, and what it finds is
+// confirmed by the evaluator of the other.
+//
 // Invariants:
 //   - Pure functions over a snapshot: no I/O, no logging, no time, no state.
 //   - Every connection says why (Because).

@@ -1,7 +1,6 @@
 package guardrail
 
 import (
-	"bytes"
 	"encoding/json"
 	"reflect"
 	"time"
@@ -53,15 +52,11 @@ func (in *input) request(withObjects bool) (*ast.Term, error) {
 	if !withObjects {
 		request.Object, request.OldObject, request.Options = runtime.RawExtension{}, runtime.RawExtension{}, runtime.RawExtension{}
 	}
-	raw, err := json.Marshal(request)
+	term, err := requestTerm(&request)
 	if err != nil {
 		return nil, err
 	}
-	v, err := ast.ValueFromReader(bytes.NewReader(raw))
-	if err != nil {
-		return nil, err
-	}
-	in.requests[slot] = ast.NewTerm(v)
+	in.requests[slot] = term
 	return in.requests[slot], nil
 }
 

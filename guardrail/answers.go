@@ -17,11 +17,11 @@ import (
 var errTooMany = fmt.Errorf("more than %d connections: ask about fewer peers", maxConnections)
 
 func (e *evaluation) opened(args []*ast.Term) (ast.Value, error) {
-	q, err := parsePathQuestion(args[0])
+	q, err := e.pathQuestion(args[0])
 	if err != nil {
 		return nil, err
 	}
-	all := e.world.opened(args[0].String(), q)
+	all := e.world.opened(q.key, q.parsed)
 	if len(all) > maxConnections {
 		return nil, errTooMany
 	}
@@ -36,11 +36,11 @@ func (e *evaluation) opened(args []*ast.Term) (ast.Value, error) {
 }
 
 func (e *evaluation) open(args []*ast.Term) (ast.Value, error) {
-	q, err := parsePathQuestion(args[0])
+	q, err := e.pathQuestion(args[0])
 	if err != nil {
 		return nil, err
 	}
-	all := e.world.open(args[0].String(), q)
+	all := e.world.open(q.key, q.parsed)
 	if len(all) > maxConnections {
 		return nil, errTooMany
 	}
@@ -52,23 +52,12 @@ func (e *evaluation) open(args []*ast.Term) (ast.Value, error) {
 }
 
 func (e *evaluation) exposed(args []*ast.Term) (ast.Value, error) {
-	var in struct {
-		selectorPair
-		Directions []string `json:"directions"`
-	}
-	if err := decodeTerm(args[0], &in); err != nil {
-		return nil, err
-	}
-	which, err := in.selection()
-	if err != nil {
-		return nil, err
-	}
-	directions, err := parseDirections(in.Directions)
+	q, err := e.world.asking.exposures.read(args[0], parseExposureQuestion)
 	if err != nil {
 		return nil, err
 	}
 	var out []*ast.Term
-	for _, x := range e.world.exposed(args[0].String(), which, directions) {
+	for _, x := range e.world.exposed(q.key, q.parsed.which, q.parsed.directions) {
 		if e.Origin != Admission && e.objectOf(x.Workload) != e.Change.Ref() {
 			continue // reported with another object
 		}

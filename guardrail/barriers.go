@@ -10,12 +10,12 @@ import (
 // barriers is netpol.barriers({from, to, ports?}). Audit and CLI know no before,
 // so that for them there is nothing to tell.
 func (e *evaluation) barriers(args []*ast.Term) (ast.Value, error) {
-	q, err := parsePathQuestion(args[0])
+	q, err := e.pathQuestion(args[0])
 	if err != nil {
 		return nil, err
 	}
-	all := remember(e.world.weakenedBy, args[0].String(), func() []connectivity.Weakening {
-		return connectivity.Weakened(e.Before, e.After, q, e.world.options)
+	all := remember(e.world.weakenedBy, q.key, func() []connectivity.Weakening {
+		return connectivity.Weakened(e.Before, e.After, q.parsed, e.world.options)
 	})
 	if len(all) > maxConnections {
 		return nil, errTooMany

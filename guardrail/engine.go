@@ -19,11 +19,19 @@ type Engine struct {
 	current atomic.Pointer[ruleset]
 }
 
-// ruleset is a configuration with everything compiled. It is immutable.
+// ruleset is a configuration with everything compiled. It is immutable but for
+// the questions that were read.
 type ruleset struct {
 	config    *Config
 	instances []*instance
 	options   connectivity.Options
+	asking    asking
+}
+
+func (s *ruleset) world(ctx context.Context, before, after *cluster.Snapshot) *world {
+	w := newWorld(ctx, before, after, s.options)
+	w.asking = &s.asking
+	return w
 }
 
 // instance is one use of a guardrail, ready to run.
@@ -105,14 +113,14 @@ func (e *Engine) Exemptions() []Exemption {
 // then holds what the others said. ctx bounds the time.
 func (e *Engine) Evaluate(ctx context.Context, r Review) (Decision, error) {
 	set := e.current.Load()
-	return set.evaluate(ctx, &r, newWorld(ctx, r.Before, r.After, set.options))
+	return set.evaluate(ctx, &r, set.world(ctx, r.Before, r.After))
 }
 
 // EvaluateAll judges many reviews about the same two snapshots, as audit and CLI
 // do: what was computed for one serves the next.
 func (e *Engine) EvaluateAll(ctx context.Context, before, after *cluster.Snapshot, reviews []Review) ([]Decision, error) {
 	set := e.current.Load()
-	w := newWorld(ctx, before, after, set.options)
+	w := set.world(ctx, before, after)
 	out := make([]Decision, 0, len(reviews))
 	var errs []error
 	for i := range reviews {

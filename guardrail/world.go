@@ -14,6 +14,7 @@ import (
 type world struct {
 	before, after *cluster.Snapshot
 	options       connectivity.Options
+	asking        *asking
 	openedBy      map[string][]connectivity.Connection
 	openBy        map[string][]connectivity.Connection
 	exposedBy     map[string][]connectivity.Exposure
@@ -30,7 +31,7 @@ func newWorld(ctx context.Context, before, after *cluster.Snapshot, o connectivi
 	o.Interrupted = func() bool { return ctx.Err() != nil }
 	o.Limit = maxConnections
 	return &world{
-		before: before, after: after, options: o,
+		before: before, after: after, options: o, asking: &asking{},
 		openedBy:  map[string][]connectivity.Connection{},
 		openBy:    map[string][]connectivity.Connection{},
 		exposedBy: map[string][]connectivity.Exposure{},

@@ -163,7 +163,7 @@ func (n *Node) CertManager() (controllers, crds string) {
 
 // ImportImage makes an image and gives it to containerd under a name with a tag, where a pod finds it
 // if it pulls none.
-func (n *Node) ImportImage(ctx context.Context, name string, contents image.Contents) error {
+func (n *Node) ImportImage(ctx context.Context, name string, contents image.Contents) (err error) {
 	img, err := image.New(contents)
 	if err != nil {
 		return err
@@ -172,7 +172,7 @@ func (n *Node) ImportImage(ctx context.Context, name string, contents image.Cont
 	if err := image.WriteArchive(archive, name, img); err != nil {
 		return err
 	}
-	defer os.Remove(archive)
+	defer func() { err = errors.Join(err, os.Remove(archive)) }()
 	return n.ImportArchive(ctx, archive)
 }
 

@@ -193,9 +193,11 @@ rule(connection) := "that rule" if {
 	count([r | some r in telling(connection); r.direction == direction]) == 1
 } else := paths.rule(decisive(connection))
 
-# A path that both sides shut is one mistake away from being open when one of them no longer does.
+# A path that both sides shut is one mistake away from being open when one of them
+# no longer does. Beside a violation that would be noise.
 warn contains {"msg": msg, "details": path} if {
 	input.parameters.barriers == "warn"
+	count(violation) == 0
 	some path in netpol.barriers(object.filter(input.parameters, {"from", "to", "ports"}))
 	msg := $"{paths.peer(path.from)} to {paths.peer(path.to)} on {brief(path.ports)} is now held by one side only: {path.left.direction} isolation by {paths.netpols(path.left.by)}; {path.gone.direction} was blocked by {concat(", ", path.gone.by)} until this change"
 }

@@ -191,15 +191,20 @@ weakened := {
 
 test_one_barrier_less_is_a_warning if {
 	request := object.union(allow_all, {"parameters": {"from": {}, "to": {}, "unknown": "open", "barriers": "warn"}})
-	warnings := forbidden_paths.warn with input as request with netpol.barriers as [weakened]
+	warnings := forbidden_paths.warn with input as request with netpol.opened as [] with netpol.barriers as [weakened]
 	{w.msg | some w in warnings} == {"shop/Deployment/web to shop/StatefulSet/db on TCP 5432 is now held by one side only: ingress isolation by NetworkPolicy shop/db; egress was blocked by shop/default-deny until this change"}
-	none := forbidden_paths.warn with input as object.union(request, {"parameters": {"barriers": "ignore"}}) with netpol.barriers as [weakened]
+	none := forbidden_paths.warn with input as object.union(request, {"parameters": {"barriers": "ignore"}}) with netpol.opened as [] with netpol.barriers as [weakened]
 	count(none) == 0
+	refused := forbidden_paths.warn with input as request
+		with netpol.opened as [connection(web, db, [ingress_rule("shop/a")])]
+		with netpol.barriers as [weakened]
+	count(refused) == 0
 }
 
 test_a_warning_is_brief if {
 	ports := [{"protocol": "TCP", "port": p, "endPort": p} | some p in [1, 3, 5, 7]]
 	warnings := forbidden_paths.warn with input as object.union(allow_all, {"parameters": {"barriers": "warn"}})
+		with netpol.opened as []
 		with netpol.barriers as [object.union(weakened, {"ports": ports})]
 	some w in warnings
 	contains(w.msg, "on 4 ranges of ports is now held")

@@ -22,12 +22,15 @@ type Weakening struct {
 // as few as for the pods that come closest. 0 means that the path is open, or
 // not proved blocked.
 func Barriers(s *cluster.Snapshot, from, to *cluster.Workload, port PortRange, o Options) int {
-	b := newEvaluator(s, o).barriers(from.Variants, to.Variants)
-	asked := Ports(port)
+	return newEvaluator(s, o).barriers(from.Variants, to.Variants).fewest(Ports(port))
+}
+
+// fewest is the number of sides that block, for the port that comes closest.
+func (b barriers) fewest(asked PortSet) int {
 	switch {
 	case !b.none.Intersect(asked).Empty():
 		return 0
-	case !b.lets[cluster.Egress].Union(b.lets[cluster.Ingress]).Intersect(asked).Empty():
+	case !b.one().Intersect(asked).Empty():
 		return 1
 	}
 	return 2

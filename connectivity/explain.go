@@ -48,6 +48,9 @@ type Explanation struct {
 	// Self is set for a pod that asks about itself: it always reaches itself,
 	// whatever the sides say.
 	Self bool
+	// Barriers counts the sides that block the asked ports, between two workloads:
+	// 0 when one of the ports is not proved blocked. It is -1 where a peer is outside.
+	Barriers int
 	// Connections are the answer as Open lists it: for a block of addresses, the
 	// blocks that behave differently.
 	Connections []Connection
@@ -133,6 +136,7 @@ func Explain(s *cluster.Snapshot, from, to Peer, ports PortSet, o Options) Expla
 			out.Unsure = out.Unsure.Union(c.Ports)
 		}
 	}
+	out.Barriers = x.barriersBetween(from, to)
 	out.Self = from.Workload != nil && from.Workload == to.Workload && from.Workload.Kind == "Pod"
 	if out.Self || from.Workload == nil && to.Workload == nil {
 		out.Open, out.Unsure = x.asked, PortSet{}
@@ -163,6 +167,13 @@ func (x *explainer) connections(from, to Peer) []Connection {
 		return x.outside(cluster.Egress, from.Workload.Variants, to.CIDR).connections(cluster.Egress, from.Workload, x.asked)
 	}
 	return x.between(from.Workload.Variants, to.Workload.Variants).connections(from, to, x.asked)
+}
+
+func (x *explainer) barriersBetween(from, to Peer) int {
+	if from.Workload == nil || to.Workload == nil {
+		return -1
+	}
+	return x.barriers(from.Workload.Variants, to.Workload.Variants).fewest(x.asked)
 }
 
 func (x *explainer) side(d cluster.Direction, subject, peer Peer) SideExplanation {

@@ -153,6 +153,7 @@ type jsonExplanation struct {
 	Ports       []jsonPorts      `json:"ports"`
 	Verdict     string           `json:"verdict"`
 	Unknown     string           `json:"unknown,omitempty"`
+	Barriers    *int             `json:"barriers,omitempty"` // sides that block, between workloads
 	Connections []jsonConnection `json:"connections"`
 	Sides       []jsonSide       `json:"sides"`
 }
@@ -170,8 +171,11 @@ func ExplanationYAML(w io.Writer, e connectivity.Explanation) error {
 func explanationOf(e connectivity.Explanation) jsonExplanation {
 	doc := jsonExplanation{
 		APIVersion, "Explanation", peerOf(e.From), peerOf(e.To), portsOf(e.Asked), e.Verdict.String(), string(e.Unknown),
-		connectionsOf(e.Connections),
+		nil, connectionsOf(e.Connections),
 		[]jsonSide{},
+	}
+	if e.Barriers >= 0 {
+		doc.Barriers = &e.Barriers
 	}
 	for _, s := range e.Sides {
 		if s.Outside {

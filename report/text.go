@@ -141,6 +141,12 @@ func ExplanationText(w io.Writer, e connectivity.Explanation, s Style) error {
 		}
 		fmt.Fprintf(&b, "  %s to %s on %s: %s\n", c.From, c.To, c.Ports, s.verdict(state))
 	}
+	switch e.Barriers {
+	case 1:
+		b.WriteString("  held by one side only: what opens that one opens the path\n")
+	case 2:
+		b.WriteString("  held by both sides\n")
+	}
 	if e.Disagree() {
 		b.WriteString("  both sides let something through, but they agree on no port\n")
 	}

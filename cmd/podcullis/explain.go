@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 	"k8s.io/apimachinery/pkg/util/validation"
 
+	"github.com/podcullis/podcullis/connectivity"
 	"github.com/podcullis/podcullis/guardrail"
 	"github.com/podcullis/podcullis/report"
 )
@@ -21,6 +22,7 @@ type explainOptions struct {
 	outputs           outputs
 	policyDirs        []string
 	expect, namespace string
+	fix               bool
 }
 
 func (p *program) explain() *cobra.Command {
@@ -57,6 +59,7 @@ default-deny also the NetworkPolicy that satisfies it (-o yaml prints only that)
 	o.outputs.addFlags(c)
 	c.Flags().StringArrayVar(&o.policyDirs, "policy-dir", nil, "a `directory` with Rego guardrails beside the embedded ones; repeatable")
 	c.Flags().StringVarP(&o.namespace, "namespace", "n", "default", "the `namespace` of the NetworkPolicy that explains default-deny")
+	c.Flags().BoolVar(&o.fix, "fix", false, "of a path that is not blocked, print also what shuts it at the least cost: one line, and the NetworkPolicies to apply")
 	addExpectFlag(c, &o.expect, "`open` or blocked: exit 1 when the path is the other one (unknown counts as open)")
 	return c
 }
@@ -78,7 +81,12 @@ func (p *program) explainPath(ctx context.Context, args []string, o *explainOpti
 		return err
 	}
 	if err := o.outputs.write(p, writers{
-		"text": func(w io.Writer, s report.Style) error { return report.ExplanationText(w, explanation, s) },
+		"text": func(w io.Writer, s report.Style) error {
+			if err := report.ExplanationText(w, explanation, s); err != nil || !o.fix || explanation.Verdict == connectivity.VerdictBlocked {
+				return err
+			}
+			return report.FixText(w, explanation, connectivity.Fixes(in.snapshot, explanation.From, explanation.To, explanation.Asked, options))
+		},
 		"json": func(w io.Writer, _ report.Style) error { return report.ExplanationJSON(w, explanation) },
 		"yaml": func(w io.Writer, _ report.Style) error { return report.ExplanationYAML(w, explanation) },
 	}); err != nil {

@@ -29,20 +29,21 @@ type graphOptions struct {
 }
 
 func (p *program) graph() *cobra.Command {
-	o := graphOptions{outputs: outputs{formats: []string{"mermaid", "dot", "svg"}}}
+	o := graphOptions{outputs: outputs{formats: []string{"mermaid", "dot", "svg", "html"}}}
 	c := &cobra.Command{
-		Use:   "graph -f FILE|DIR|- [-o mermaid|dot|svg[=PATH]]",
+		Use:   "graph -f FILE|DIR|- [-o mermaid|dot|svg|html[=PATH]]",
 		Short: "Draw who can talk to whom",
 		Long: `Draws the connections between the workloads of the manifests, and between each
 of them and the outside. A path that is blocked is drawn, with the netpol that
 blocks it, when it was asked about: by --ask, or by a guardrail of --config about
 paths, such as forbidden-paths. With --config, findings are listed and marked too.
 
-mermaid is for pull requests and Markdown, dot for Graphviz, svg for documents.
+mermaid is for pull requests and Markdown, dot for Graphviz, svg for documents,
+and html is a page in one file, to search and filter, that needs no network.
 Where a format cannot show every workload it shows namespaces, and says so.`,
 		Example: `  podcullis graph -f deploy/ --ask shop/frontend,shop/db
-  podcullis graph -f deploy/ --config guardrails.yaml -o svg=map.svg
-  podcullis graph -f new/ --before old/ -o svg=change.svg`,
+  podcullis graph -f deploy/ --config guardrails.yaml -o html=map.html -o svg=map.svg
+  podcullis graph -f new/ --before old/ -o html=change.html`,
 		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return p.draw(c.Context(), &o) },
 	}
@@ -96,6 +97,7 @@ func (p *program) draw(ctx context.Context, o *graphOptions) error {
 		"mermaid": func(w io.Writer, _ report.Style) error { return picture.Mermaid(w, g) },
 		"dot":     func(w io.Writer, _ report.Style) error { return picture.DOT(w, g) },
 		"svg":     func(w io.Writer, _ report.Style) error { return picture.SVG(w, g) },
+		"html":    func(w io.Writer, _ report.Style) error { return picture.HTML(w, g) },
 	})
 }
 

@@ -1,0 +1,381 @@
+// The map: what the page can do beyond its tables. Everything is in the page; names
+// reach the document as text only (textContent, setAttribute), never as markup.
+(() => {
+  const data = JSON.parse(document.getElementById('graph').textContent);
+  const $ = (id) => document.getElementById(id);
+  const svg = $('canvas'), world = $('world'), panel = $('panel'), search = $('search');
+  const STATES = ['default', 'netpol', 'unknown', 'blocked'];
+  const WORDS = {default: 'open by default', netpol: 'open by netpol', unknown: 'unknown', blocked: 'blocked', added: 'added', removed: 'removed'};
+  const namespaces = [...new Set(data.nodes.filter((n) => n.ns).map((n) => n.ns))];
+  // Too much to draw is drawn by namespace first; each opens by itself.
+  const folded = new Set(data.nodes.length > data.limit ? namespaces : []);
+  const hidden = new Set();
+  let onlyChanged = false, onlyViolations = false;
+  let shown = {nodes: [], edges: []}, view = {x: 0, y: 0, k: 1}, scene = null, selected = null;
+
+  function element(name, attributes, ...children) {
+    const e = document.createElementNS('http://www.w3.org/2000/svg', name);
+    for (const [k, v] of Object.entries(attributes || {})) e.setAttribute(k, v);
+    e.append(...children);
+    return e;
+  }
+  function html(name, attributes, ...children) {
+    const e = document.createElement(name);
+    for (const [k, v] of Object.entries(attributes || {})) e.setAttribute(k, v);
+    e.append(...children);
+    return e;
+  }
+  const pen = document.createElement('canvas').getContext('2d');
+  function widthOf(text, size, bold) {
+    pen.font = `${bold ? '600 ' : ''}${size}px ${getComputedStyle(document.body).fontFamily}`;
+    return pen.measureText(text).width;
+  }
+  const shorten = (text, n) => ([...text].length <= n ? text : [...text].slice(0, n - 1).join('') + '…');
+  const plural = (n, what) => `${n} ${what}${n === 1 ? '' : 's'}`;
+
+  // fold makes the graph that is shown: closed namespaces are one node, and the
+  // edges of one state between two nodes are one.
+  function fold() {
+    const nodes = [], edges = [], place = [], closed = new Map();
+    data.nodes.forEach((n, i) => {
+      if (!folded.has(n.ns)) {
+        place[i] = nodes.length;
+        nodes.push({...n, group: n.ns, members: [i]});
+        return;
+      }
+      if (!closed.has(n.ns)) {
+        closed.set(n.ns, nodes.length);
+        nodes.push({title: n.ns, name: 'Namespace/' + n.ns, ns: n.ns, namespace: true, group: '', members: [], gates: ['', '']});
+      }
+      place[i] = closed.get(n.ns);
+      nodes[place[i]].members.push(i);
+    });
+    const at = new Map();
+    data.edges.forEach((e, i) => {
+      const from = place[e.f], to = place[e.t];
+      if (from === to) { nodes[from].inside = (nodes[from].inside || 0) + (e.s === 3 ? 0 : e.n || 1); return; }
+      const key = [from, to, e.s, e.c || ''].join();
+      if (!at.has(key)) {
+        at.set(key, edges.length);
+        edges.push({from, to, state: STATES[e.s], change: e.c || '', shift: 4 * (e.s - 1.5), members: [], count: 0, violates: new Set()});
+      }
+      const sum = edges[at.get(key)];
+      sum.members.push(i);
+      sum.count += e.n || 1;
+      for (const v of e.v || []) sum.violates.add(v);
+    });
+    for (const n of nodes) {
+      if (n.namespace && n.ns) n.sub = plural(n.members.length, 'workload') + (n.inside ? `, ${n.inside} inside` : '');
+      n.w = Math.max(widthOf(shorten(n.title, 30), 14, true), widthOf(n.sub, 11), 84) + 28;
+    }
+    for (const e of edges) {
+      const prefix = (e.violates.size ? '! ' : '') + (e.change === 'added' ? '+ ' : e.change === 'removed' ? '− ' : '') + (e.state === 'unknown' ? 'unknown: ' : '');
+      e.label = e.members.length === 1 ? data.edges[e.members[0]].l : prefix + (e.state === 'blocked' ? `${e.count} paths blocked` : `${e.count} connections`);
+      e.label = shorten(e.label, 44);
+      e.labelWidth = widthOf(e.label, 11);
+    }
+    return {nodes, edges};
+  }
+
+  const marker = (e) => (e.state === 'blocked' ? 'to-blocked' : 'to-' + (e.change || e.state));
+  const classes = (e) => ['edge', e.state, e.change, e.violates.size ? 'violation' : ''].filter(Boolean).join(' ');
+  const says = (e) => `${shown.nodes[e.from].name} to ${shown.nodes[e.to].name}: ${e.label}, ${WORDS[e.state]}${e.change ? ', ' + e.change : ''}${e.violates.size ? ', violates ' + [...e.violates].join(', ') : ''}`;
+
+  function pressable(g, label, act) {
+    g.setAttribute('tabindex', '0');
+    g.setAttribute('role', 'button');
+    g.setAttribute('aria-label', label);
+    g.addEventListener('click', (ev) => { if (!dragged) act(); ev.stopPropagation(); });
+    g.addEventListener('keydown', (ev) => { if (ev.key === 'Enter' || ev.key === ' ') { act(); ev.preventDefault(); ev.stopPropagation(); } });
+    return g;
+  }
+
+  function draw(refit) {
+    shown = fold();
+    scene = arrange(shown.nodes, shown.edges);
+    selected = null;
+    const frames = element('g'), edges = element('g'), labels = element('g'), nodes = element('g');
+    for (const f of scene.frames) {
+      const title = element('text', {x: f.x + 18, y: f.y + 18});
+      title.textContent = f.name;
+      const sign = element('text', {x: f.x + f.w - 18, y: f.y + 18, class: 'fold'});
+      sign.textContent = '–';
+      const g = element('g', {class: 'frame'}, element('rect', {x: f.x, y: f.y, width: f.w, height: f.h, rx: 10}),
+        pressable(element('g', {class: 'bar'}, element('rect', {x: f.x, y: f.y, width: f.w, height: 25, rx: 10}), title, sign), `Namespace ${f.name}, close`, () => toggle(f.name)));
+      frames.append(g);
+    }
+    shown.edges.forEach((e, i) => {
+      const d = curve(scene.paths[i]);
+      const tip = element('title');
+      tip.textContent = says(e);
+      e.g = pressable(element('g', {class: classes(e)}, tip, element('path', {d, 'marker-end': `url(#${marker(e)})`}), element('path', {d, class: 'hit'})), says(e), () => pickEdge(e));
+      edges.append(e.g);
+      const at = scene.labels[i];
+      if (at && !scene.dense) {
+        const text = element('text', {x: at.x, y: at.y + 4});
+        text.textContent = e.label;
+        e.tag = element('g', {class: 'label ' + classes(e).slice(5), 'aria-hidden': 'true'}, element('rect', {x: at.x - e.labelWidth / 2 - 3, y: at.y - 8, width: e.labelWidth + 6, height: 16, rx: 3}), text);
+        e.tag.addEventListener('click', (ev) => { if (!dragged) pickEdge(e); ev.stopPropagation(); });
+        labels.append(e.tag);
+      }
+    });
+    shown.nodes.forEach((n, i) => {
+      const r = scene.nodes[i];
+      const tip = element('title'), name = element('text', {class: 'name', x: r.x + r.w / 2, y: r.y + 19}), small = element('text', {class: 'small', x: r.x + r.w / 2, y: r.y + 35});
+      tip.textContent = [n.name, ...(n.isolation || [])].join('\n');
+      name.textContent = shorten(n.title, 30);
+      small.textContent = n.sub;
+      n.g = element('g', {class: 'node' + (n.outside ? ' outside' : n.namespace ? ' namespace' : '')}, tip);
+      if (n.namespace) n.g.append(element('rect', {x: r.x + 4, y: r.y - 4, width: r.w, height: r.h, rx: 6}));
+      n.g.append(element('rect', {class: 'body', x: r.x, y: r.y, width: r.w, height: r.h, rx: n.outside ? r.h / 2 : 6}));
+      (n.gates || []).forEach((gate, side) => { if (gate) n.g.append(element('path', {class: 'gate ' + gate, d: `M${r.x + 4 + side * (r.w - 8)} ${r.y + 8}V${r.y + r.h - 8}`})); });
+      n.g.append(name, small);
+      pressable(n.g, tip.textContent, () => pickNode(n));
+      n.g.addEventListener('dblclick', () => { if (n.namespace && n.ns) toggle(n.ns); });
+      nodes.append(n.g);
+    });
+    world.replaceChildren(frames, edges, nodes, labels);
+    svg.classList.toggle('dense', scene.dense);
+    filter();
+    find();
+    if (refit) fit();
+    closePanel();
+    $('fold-all').textContent = folded.size < namespaces.length ? 'Close namespaces' : 'Open namespaces';
+    svg.dataset.nodes = shown.nodes.length;
+  }
+
+  // toggle opens or closes a namespace, and keeps it where it is on the screen.
+  function toggle(ns) {
+    const where = () => {
+      const i = shown.nodes.findIndex((n) => n.ns === ns);
+      const r = scene.frames.find((f) => f.name === ns) || scene.nodes[i];
+      return {x: r.x + r.w / 2, y: r.y};
+    };
+    const before = where();
+    if (!folded.delete(ns)) folded.add(ns);
+    draw(false);
+    const after = where();
+    view.x += (before.x - after.x) * view.k;
+    view.y += (before.y - after.y) * view.k;
+    move();
+    const n = shown.nodes.find((x) => x.ns === ns);
+    n.g.focus({preventScroll: true});
+  }
+
+  function filter() {
+    let count = 0;
+    for (const e of shown.edges) {
+      const off = hidden.has(e.state) || (onlyChanged && !e.change) || (onlyViolations && !e.violates.size);
+      e.off = off;
+      e.g.classList.toggle('off', off);
+      if (e.tag) e.tag.classList.toggle('off', off);
+      if (!off) count += e.count;
+    }
+    $('shown').textContent = `${plural(count, 'path')} shown`;
+  }
+
+  // find dims what the search does not name.
+  function find() {
+    const text = search.value.trim().toLowerCase();
+    const hit = (n) => n.name.toLowerCase().includes(text) || n.members.some((m) => data.nodes[m].name.toLowerCase().includes(text));
+    const hits = text ? shown.nodes.filter(hit) : [];
+    for (const n of shown.nodes) n.g.classList.toggle('dim', text !== '' && !hits.includes(n));
+    for (const e of shown.edges) {
+      const dim = text !== '' && !hits.includes(shown.nodes[e.from]) && !hits.includes(shown.nodes[e.to]);
+      e.g.classList.toggle('dim', dim);
+      if (e.tag) e.tag.classList.toggle('dim', dim);
+    }
+    $('hits').textContent = text ? plural(hits.length, 'match').replace(/hs$/, 'hes') : '';
+    return hits;
+  }
+  function goTo() {
+    const text = search.value.trim().toLowerCase();
+    let hits = find();
+    if (!hits.length) return;
+    const inside = hits[0].namespace && hits[0].ns && data.nodes.findIndex((n) => n.ns === hits[0].ns && n.title.toLowerCase().includes(text));
+    if (hits[0].namespace && hits[0].ns && inside >= 0 && !hits[0].title.toLowerCase().includes(text)) {
+      folded.delete(hits[0].ns);
+      draw(false);
+      hits = find();
+    }
+    const n = hits[0], r = scene.nodes[shown.nodes.indexOf(n)];
+    view.k = Math.max(view.k, 0.9);
+    view.x = svg.clientWidth / 2 - (r.x + r.w / 2) * view.k;
+    view.y = svg.clientHeight / 2 - (r.y + r.h / 2) * view.k;
+    move();
+    n.g.focus({preventScroll: true});
+    pickNode(n);
+  }
+
+  // spotlight keeps what belongs to the selection and dims the rest.
+  function spotlight(edges, nodes) {
+    const on = new Set(edges.map((e) => e.g));
+    svg.classList.toggle('spot', edges.length + nodes.length > 0);
+    for (const e of shown.edges) { e.g.classList.toggle('on', on.has(e.g)); if (e.tag) e.tag.classList.toggle('on', on.has(e.g)); }
+    const near = new Set(nodes);
+    for (const e of edges) { near.add(shown.nodes[e.from]); near.add(shown.nodes[e.to]); }
+    for (const n of shown.nodes) n.g.classList.toggle('on', near.has(n));
+  }
+
+  function openPanel(title, ...content) {
+    const close = html('button', {type: 'button', class: 'close', 'aria-label': 'Close'}, '×');
+    close.addEventListener('click', closePanel);
+    panel.replaceChildren(close, html('h2', {}, title), ...content);
+    panel.hidden = false;
+  }
+  function closePanel() {
+    const back = selected;
+    panel.hidden = true;
+    panel.replaceChildren();
+    selected = null;
+    if (shown.nodes.length && shown.nodes[0].g) spotlight([], []);
+    if (back && document.activeElement === document.body) back.g.focus({preventScroll: true});
+  }
+  const tag = (e) => html('span', {class: 'tag ' + [e.state, e.change].filter(Boolean).join(' ')}, (e.change ? e.change + ', ' : '') + WORDS[e.state]);
+
+  // because is a list of reasons: the netpols and rules on each side.
+  function because(i) {
+    const e = data.edges[i];
+    const list = html('ul', {class: 'because'});
+    for (const [side, texts] of data.whys[e.w] || []) list.append(html('li', {}, html('b', {}, side), ': ' + texts.join(', ')));
+    const out = [html('p', {class: 'ports'}, data.ports[e.p]), list];
+    if ((e.v || []).length) out.push(html('p', {class: 'violates'}, 'Violates ' + e.v.join(', ')));
+    return out;
+  }
+  function pickEdge(e) {
+    openPanel(`${shown.nodes[e.from].title} → ${shown.nodes[e.to].title}`);
+    selected = e;
+    panel.append(html('p', {}, tag(e)));
+    for (const i of e.members.slice(0, 100)) {
+      const x = data.edges[i];
+      const part = html('section', {}, html('p', {class: 'ends'}, `${data.nodes[x.f].name} → ${data.nodes[x.t].name}`), ...because(i));
+      panel.append(part);
+    }
+    if (e.members.length > 100) panel.append(html('p', {}, `and ${e.members.length - 100} more: open the namespaces to see them`));
+    spotlight([e], []);
+  }
+  function pickNode(n) {
+    openPanel(n.name);
+    selected = n;
+    for (const text of n.isolation || []) panel.append(html('p', {}, text));
+    if (n.ns) {
+      const b = html('button', {type: 'button', class: 'toggle'}, n.namespace ? 'Open this namespace' : `Close namespace ${n.ns}`);
+      b.addEventListener('click', () => toggle(n.ns));
+      panel.append(html('p', {}, b));
+    }
+    const at = shown.nodes.indexOf(n), mine = shown.edges.filter((e) => !e.off && (e.from === at || e.to === at));
+    for (const [title, list] of [['To', mine.filter((e) => e.from === at)], ['From', mine.filter((e) => e.to === at)]]) {
+      if (!list.length) continue;
+      panel.append(html('h3', {}, title));
+      const ul = html('ul', {class: 'edges'});
+      for (const e of list) {
+        const other = shown.nodes[title === 'To' ? e.to : e.from];
+        const b = html('button', {type: 'button'}, `${other.title}: ${e.label} `, tag(e));
+        b.addEventListener('click', () => pickEdge(e));
+        ul.append(html('li', {}, b));
+      }
+      panel.append(ul);
+    }
+    spotlight(mine, [n]);
+  }
+
+  // The view: pan and zoom.
+  function move() {
+    world.setAttribute('transform', `translate(${view.x.toFixed(2)} ${view.y.toFixed(2)}) scale(${view.k.toFixed(4)})`);
+    svg.dataset.zoom = view.k.toFixed(3);
+  }
+  function fit() {
+    const w = svg.clientWidth, h = svg.clientHeight;
+    if (!w || !h || !scene) return;
+    view.k = Math.min((w - 48) / scene.w, (h - 48) / scene.h, 1.25);
+    view.x = (w - scene.w * view.k) / 2;
+    view.y = (h - scene.h * view.k) / 2;
+    move();
+  }
+  function zoom(by, x = svg.clientWidth / 2, y = svg.clientHeight / 2) {
+    const k = Math.min(Math.max(view.k * by, 0.05), 4);
+    view.x = x - (x - view.x) * k / view.k;
+    view.y = y - (y - view.y) * k / view.k;
+    view.k = k;
+    move();
+  }
+  svg.addEventListener('wheel', (ev) => {
+    const box = svg.getBoundingClientRect();
+    zoom(Math.exp(-ev.deltaY * (ev.deltaMode ? 0.05 : 0.0015)), ev.clientX - box.left, ev.clientY - box.top);
+    ev.preventDefault();
+  }, {passive: false});
+  let drag = null, dragged = false;
+  svg.addEventListener('pointerdown', (ev) => { if (ev.button === 0) { drag = {x: ev.clientX - view.x, y: ev.clientY - view.y, from: [ev.clientX, ev.clientY]}; dragged = false; } });
+  window.addEventListener('pointermove', (ev) => {
+    if (!drag) return;
+    if (!dragged && Math.hypot(ev.clientX - drag.from[0], ev.clientY - drag.from[1]) < 4) return;
+    dragged = true;
+    svg.classList.add('dragging');
+    view.x = ev.clientX - drag.x; view.y = ev.clientY - drag.y;
+    move();
+  });
+  window.addEventListener('pointerup', () => { drag = null; svg.classList.remove('dragging'); });
+  svg.addEventListener('click', () => { if (!dragged) closePanel(); });
+  const PAN = {ArrowLeft: [60, 0], ArrowRight: [-60, 0], ArrowUp: [0, 60], ArrowDown: [0, -60]};
+  $('map').addEventListener('keydown', (ev) => {
+    if (ev.target.tagName === 'INPUT' || ev.ctrlKey || ev.metaKey || ev.altKey) return;
+    if (PAN[ev.key]) { view.x += PAN[ev.key][0]; view.y += PAN[ev.key][1]; move(); } else if (ev.key === '+' || ev.key === '=') zoom(1.25);
+    else if (ev.key === '-') zoom(0.8);
+    else if (ev.key === '0') fit();
+    else return;
+    ev.preventDefault();
+  });
+  document.addEventListener('keydown', (ev) => {
+    if (ev.key === '/' && document.activeElement !== search) { show('map'); search.focus(); search.select(); ev.preventDefault(); }
+    if (ev.key === 'Escape') { if (document.activeElement === search && search.value) { search.value = ''; find(); } else closePanel(); }
+  });
+  // What gets the focus by the keyboard comes into sight.
+  world.addEventListener('focusin', (ev) => {
+    if (!ev.target.matches(':focus-visible')) return;
+    const box = svg.getBoundingClientRect(), r = ev.target.getBoundingClientRect();
+    const dx = r.right < box.left + 20 || r.left > box.right - 20, dy = r.bottom < box.top + 20 || r.top > box.bottom - 20;
+    if (dx) view.x += box.left + box.width / 2 - (r.left + r.width / 2);
+    if (dy) view.y += box.top + box.height / 2 - (r.top + r.height / 2);
+    if (dx || dy) move();
+  });
+
+  $('zoom-in').addEventListener('click', () => zoom(1.25));
+  $('zoom-out').addEventListener('click', () => zoom(0.8));
+  $('zoom-fit').addEventListener('click', fit);
+  $('fold-all').addEventListener('click', () => {
+    if (folded.size < namespaces.length) namespaces.forEach((ns) => folded.add(ns)); else folded.clear();
+    draw(true);
+  });
+  search.addEventListener('input', find);
+  search.addEventListener('keydown', (ev) => { if (ev.key === 'Enter') { goTo(); ev.preventDefault(); } });
+  for (const box of document.querySelectorAll('#filters input')) {
+    box.addEventListener('change', () => {
+      if (box.name === 'changed') onlyChanged = box.checked;
+      else if (box.name === 'violations') onlyViolations = box.checked;
+      else if (box.checked) hidden.delete(box.name); else hidden.add(box.name);
+      filter();
+    });
+  }
+
+  // The sections are tabs. Without this script they stand one below the other.
+  const tabs = [...document.querySelectorAll('main > section')].map((s) => s.id);
+  function show(id) {
+    for (const t of tabs) $(t).classList.toggle('shown', t === id);
+    for (const a of document.querySelectorAll('nav a')) { if (a.hash === '#' + id) a.setAttribute('aria-current', 'page'); else a.removeAttribute('aria-current'); }
+    if (id === 'map' && !svg.dataset.zoom) fit();
+  }
+  function follow() {
+    const id = location.hash.slice(1), target = id && $(id);
+    if (!target) { show('map'); return; }
+    const section = target.closest('main > section');
+    if (!section) { show('map'); return; }
+    show(section.id);
+    if (target.tagName === 'DETAILS') { target.open = true; target.scrollIntoView({block: 'center'}); target.querySelector('summary').focus(); }
+  }
+  window.addEventListener('hashchange', follow);
+  window.addEventListener('resize', () => { if (!selected) fit(); });
+  document.documentElement.classList.add('js');
+  draw(false);
+  follow();
+  fit();
+})();

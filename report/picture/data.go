@@ -18,6 +18,7 @@ type dataNode struct {
 	Sub       string    `json:"sub"`
 	Name      string    `json:"name"`
 	Outside   bool      `json:"outside,omitempty"`
+	Anywhere  bool      `json:"anywhere,omitempty"`
 	Closed    bool      `json:"namespace,omitempty"` // a namespace, of which no more is known
 	Gates     [2]string `json:"gates"`
 	Isolation []string  `json:"isolation,omitempty"`
@@ -39,7 +40,7 @@ func dataOf(g *Graph) pageData {
 	d := pageData{Limit: pageNodes, Nodes: []dataNode{}, Edges: []dataEdge{}, Ports: []string{}, Whys: [][][2]any{}}
 	for i := range g.Nodes {
 		n := &g.Nodes[i]
-		x := dataNode{Namespace: n.Ref.Namespace, Title: n.Title(), Sub: n.Subtitle(), Name: n.Name(), Outside: n.Outside(), Closed: n.Ref.Kind == "Namespace"}
+		x := dataNode{Namespace: n.Ref.Namespace, Title: n.Title(), Sub: n.Subtitle(), Name: n.Name(), Outside: n.Outside(), Anywhere: n.anywhere(), Closed: n.Ref.Kind == "Namespace"}
 		if !x.Outside && !x.Closed {
 			for side, direction := range gateSides {
 				x.Gates[side] = gateClass(n.Isolated[direction])

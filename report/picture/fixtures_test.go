@@ -24,7 +24,7 @@ var update = flag.Bool("update", false, "rewrite the pictures in testdata")
 
 // formats are the ways to draw.
 var formats = map[string]func(io.Writer, *picture.Graph) error{
-	"mmd": picture.Mermaid, "dot": picture.DOT, "svg": picture.SVG,
+	"mmd": picture.Mermaid, "dot": picture.DOT, "svg": picture.SVG, "html": picture.HTML,
 }
 
 func drawn(t testing.TB, draw func(io.Writer, *picture.Graph) error, g *picture.Graph) string {

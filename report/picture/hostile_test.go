@@ -52,8 +52,13 @@ func named(names []string) *picture.Graph {
 // Whatever a name is, it stays where it is written.
 func TestNamesStayInTheirPlace(t *testing.T) {
 	check := func(t testing.TB, g *picture.Graph) {
-		if strings.Contains(drawn(t, picture.SVG, g), "<script>alert") {
-			t.Error("svg: markup of a name")
+		for _, format := range []string{"svg", "html"} {
+			if strings.Contains(drawn(t, formats[format], g), "<script>alert") {
+				t.Errorf("%s: markup of a name", format)
+			}
+		}
+		if n := strings.Count(drawn(t, picture.HTML, g), "</script>"); n != 2 {
+			t.Errorf("html: %d scripts end, want 2", n)
 		}
 		text := drawn(t, picture.Mermaid, g)
 		nodes, edges := 0, 0

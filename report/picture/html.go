@@ -82,6 +82,7 @@ type page struct {
 	Caption  string
 	Notes    []string
 	Filters  []pageFilter
+	Changes  []Change // that the map shows
 	Matrix   *pageTable
 	List     []pageConnection
 	Left     string
@@ -122,6 +123,7 @@ func pageOf(g *Graph) *page {
 		}
 	}
 	if g.Compared {
+		p.Changes = []Change{Added, Removed}
 		p.Filters = append(p.Filters, pageFilter{Name: "changed", Text: "only what changed"})
 	}
 	if violations {

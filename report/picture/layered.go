@@ -370,7 +370,7 @@ func (l *layering) wrap() {
 			area += (s.w + 2*columnGap) * (s.h + rowGap)
 		}
 	}
-	limit := math.Sqrt(area / 1.7)
+	limit := math.Sqrt(area)
 	var out [][]int
 	for _, c := range l.columns {
 		height := 0.0

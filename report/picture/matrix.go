@@ -54,7 +54,7 @@ func (d *drawing) matrix() {
 	for _, n := range m.nodes {
 		wide = max(wide, textWidth(shorten(d.Nodes[n].Title(), maxName), 12))
 	}
-	x0, y0 := margin+wide+10, top+wide*0.75+10
+	x0, y0 := margin+wide+10, top+wide*0.87+10
 	side := cell * float64(len(m.nodes))
 	d.printf("<g class=\"grid\">")
 	for i := range len(m.nodes) + 1 {
@@ -66,7 +66,7 @@ func (d *drawing) matrix() {
 		name := escaped(shorten(d.Nodes[n].Title(), maxName))
 		at := cell*float64(i) + cell/2
 		d.printf("<text x=\"%.0f\" y=\"%.0f\" text-anchor=\"end\">%s</text>", x0-6, y0+at+4, name)
-		d.printf("<text transform=\"translate(%.0f %.0f) rotate(-45)\">%s</text>\n", x0+at+2, y0-6, name)
+		d.printf("<text transform=\"translate(%.0f %.0f) rotate(-60)\">%s</text>\n", x0+at+2, y0-6, name)
 	}
 	for i, from := range m.nodes {
 		for j, to := range m.nodes {
@@ -75,7 +75,7 @@ func (d *drawing) matrix() {
 			}
 		}
 	}
-	d.size = size{max(d.w, x0+side+wide*0.75+margin), y0 + side + margin}
+	d.size = size{max(d.w, x0+side+wide*0.5+margin), y0 + side + margin}
 	d.matrixLegend()
 }
 

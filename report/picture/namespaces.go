@@ -7,16 +7,26 @@ import (
 )
 
 // ByNamespace is the graph with one node a namespace. Edges of one state between
-// two namespaces become one; those within a namespace are counted on its node.
+// two namespaces become one; those within a namespace are counted on its node. Many
+// blocks of addresses outside become one node too.
 func (g *Graph) ByNamespace() *Graph {
 	if g.Folded {
 		return g
 	}
 	out := &Graph{Findings: g.Findings, Compared: g.Compared, Folded: true, Notes: slices.Clone(g.Notes)}
 	place := make([]int, len(g.Nodes))
+	elsewhere, many := -1, g.outside() > maxOutside
 	for i, n := range g.Nodes {
 		last := len(out.Nodes) - 1
 		switch {
+		case n.Outside() && many && !n.anywhere():
+			if elsewhere < 0 {
+				elsewhere = len(out.Nodes)
+				out.Nodes = append(out.Nodes, Node{})
+			}
+			out.Nodes[elsewhere].Blocks = append(out.Nodes[elsewhere].Blocks, n.Blocks...)
+			place[i] = elsewhere
+			continue
 		case n.Outside():
 			out.Nodes = append(out.Nodes, n)
 		case last >= 0 && out.Nodes[last].Ref.Name == n.Ref.Namespace:
@@ -57,7 +67,26 @@ func (g *Graph) ByNamespace() *Graph {
 		sum.Violates = slices.Compact(sum.Violates)
 	}
 	slices.SortStableFunc(out.Edges, compareEdges)
+	if elsewhere >= 0 {
+		blocks := out.Nodes[elsewhere].Blocks
+		slices.SortFunc(blocks, comparePrefixes)
+		out.Nodes[elsewhere].Blocks = slices.Compact(blocks)
+	}
 	return out
+}
+
+// maxOutside is how many nodes outside the cluster are drawn by themselves when
+// the cluster is drawn by namespace.
+const maxOutside = 8
+
+func (g *Graph) outside() int {
+	count := 0
+	for i := range g.Nodes {
+		if g.Nodes[i].Outside() {
+			count++
+		}
+	}
+	return count
 }
 
 // noted is the graph with one more note.

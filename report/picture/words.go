@@ -27,11 +27,15 @@ func (n *Node) Title() string {
 		return "anywhere"
 	case !n.Outside():
 		return n.Ref.Name
+	case len(n.Blocks) > manyBlocks:
+		return fmt.Sprintf("%d address blocks", len(n.Blocks))
 	case len(n.Blocks) > 1:
 		return fmt.Sprintf("%s and %d more", n.Blocks[0], len(n.Blocks)-1)
 	}
 	return n.Blocks[0].String()
 }
+
+const manyBlocks = 12
 
 // Subtitle is the small print of a node.
 func (n *Node) Subtitle() string {

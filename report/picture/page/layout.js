@@ -150,7 +150,7 @@ function placed(columns, items, boxes, ranks, dense) {
 function wrapped(columns, items, boxes, ranks) {
   let area = 0;
   boxes.forEach((s, b) => { if (ranks[b] >= 0) area += (s.w + 2 * COLUMN_GAP) * (s.h + ROW_GAP); });
-  const limit = Math.sqrt(area / 1.7), out = [];
+  const limit = Math.sqrt(area), out = [];
   for (const c of columns) {
     const height = c.reduce((sum, it) => sum + items[it].h + ROW_GAP, 0);
     const parts = Math.max(Math.ceil(height / limit), 1);

@@ -11,7 +11,7 @@
   const folded = new Set(data.nodes.length > data.limit ? namespaces : []);
   const hidden = new Set();
   let onlyChanged = false, onlyViolations = false;
-  let shown = {nodes: [], edges: []}, view = {x: 0, y: 0, k: 1}, scene = null, selected = null;
+  let shown = {nodes: [], edges: []}, view = {x: 0, y: 0, k: 1}, scene = null, selected = null, fitted = true;
 
   function element(name, attributes, ...children) {
     const e = document.createElementNS('http://www.w3.org/2000/svg', name);
@@ -37,7 +37,19 @@
   // edges of one state between two nodes are one.
   function fold() {
     const nodes = [], edges = [], place = [], closed = new Map();
+    const elsewhere = (n) => folded.size > 0 && n.outside && !n.anywhere;
+    const many = data.nodes.filter(elsewhere).length > 8;
     data.nodes.forEach((n, i) => {
+      if (many && elsewhere(n)) {
+        if (!closed.has('')) {
+          closed.set('', nodes.length);
+          nodes.push({title: '', sub: 'outside the cluster', name: 'outside the cluster', ns: '', outside: true, group: '', members: [], gates: ['', '']});
+        }
+        place[i] = closed.get('');
+        nodes[place[i]].members.push(i);
+        nodes[place[i]].title = nodes[place[i]].members.length + ' address blocks';
+        return;
+      }
       if (!folded.has(n.ns)) {
         place[i] = nodes.length;
         nodes.push({...n, group: n.ns, members: [i]});
@@ -157,7 +169,7 @@
     const after = where();
     view.x += (before.x - after.x) * view.k;
     view.y += (before.y - after.y) * view.k;
-    move();
+    if (fitted) fit(); else move();
     const n = shown.nodes.find((x) => x.ns === ns);
     n.g.focus({preventScroll: true});
   }
@@ -171,7 +183,7 @@
       if (e.tag) e.tag.classList.toggle('off', off);
       if (!off) count += e.count;
     }
-    $('shown').textContent = `${plural(count, 'path')} shown`;
+    $('shown').textContent = `${plural(count, 'path')} shown` + (folded.size ? `, ${plural(folded.size, 'namespace')} closed: a double click opens one` : '');
   }
 
   // find dims what the search does not name.
@@ -281,6 +293,7 @@
 
   // The view: pan and zoom.
   function move() {
+    fitted = false;
     world.setAttribute('transform', `translate(${view.x.toFixed(2)} ${view.y.toFixed(2)}) scale(${view.k.toFixed(4)})`);
     svg.dataset.zoom = view.k.toFixed(3);
   }
@@ -291,6 +304,7 @@
     view.x = (w - scene.w * view.k) / 2;
     view.y = (h - scene.h * view.k) / 2;
     move();
+    fitted = true;
   }
   function zoom(by, x = svg.clientWidth / 2, y = svg.clientHeight / 2) {
     const k = Math.min(Math.max(view.k * by, 0.05), 4);
@@ -373,7 +387,8 @@
     if (target.tagName === 'DETAILS') { target.open = true; target.scrollIntoView({block: 'center'}); target.querySelector('summary').focus(); }
   }
   window.addEventListener('hashchange', follow);
-  window.addEventListener('resize', () => { if (!selected) fit(); });
+  // Who has not moved the map sees all of it, beside the panel and in any window.
+  new ResizeObserver(() => { if (fitted) fit(); }).observe(svg);
   document.documentElement.classList.add('js');
   draw(false);
   follow();

@@ -1,0 +1,90 @@
+package browser_test
+
+import (
+	"testing"
+
+	"github.com/podcullis/podcullis/cluster"
+	"github.com/podcullis/podcullis/cluster/manifest"
+	"github.com/podcullis/podcullis/connectivity"
+	"github.com/podcullis/podcullis/guardrail"
+	"github.com/podcullis/podcullis/report"
+	"github.com/podcullis/podcullis/report/picture"
+	"github.com/podcullis/podcullis/test/bench/town"
+)
+
+func shop(t *testing.T) *cluster.Snapshot {
+	t.Helper()
+	set, err := manifest.Load([]string{"../../examples/shop"}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := set.Snapshot()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// asked is the shop, with the question who but the backend reaches the database.
+func asked(t *testing.T) picture.Source {
+	t.Helper()
+	s := shop(t)
+	source := picture.Source{Snapshot: s, Connections: connectivity.Connections(s, connectivity.Options{})}
+	var db *cluster.Workload
+	for w := range s.Workloads("shop") {
+		if w.Name == "db" {
+			db = w
+		}
+	}
+	for w := range s.Workloads("shop") {
+		if w != db && w.Name != "backend" {
+			source.Asked = append(source.Asked, connectivity.Explain(s, connectivity.Peer{Workload: w}, connectivity.Peer{Workload: db}, connectivity.AllPorts(), connectivity.Options{}))
+		}
+	}
+	return source
+}
+
+// changed is the shop after somebody removed its netpols but one, with a finding.
+func changed(t *testing.T) *picture.Graph {
+	t.Helper()
+	source := asked(t)
+	s := source.Snapshot
+	for _, name := range []string{"backend", "frontend", "default-deny"} {
+		n, ok := s.Netpol("shop", name)
+		if !ok {
+			t.Fatalf("no netpol %s", name)
+		}
+		var err error
+		if s, err = s.Apply(cluster.Change{Before: n}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	source.Before, source.Compared = source.Connections, true
+	source.Snapshot, source.Connections = s, connectivity.Connections(s, connectivity.Options{})
+	peer := func(kind, name string) map[string]any {
+		return map[string]any{"namespace": "shop", "kind": kind, "name": name}
+	}
+	source.Findings = []report.Finding{{
+		Violation: guardrail.Violation{
+			Guardrail: "backend-is-private", Action: guardrail.Deny, Severity: "critical",
+			Message: "shop/Deployment/logging could reach shop/Deployment/backend on all ports\n  opened by: egress rule 1 of NetworkPolicy shop/collectors",
+			Details: map[string]any{"from": peer("Deployment", "logging"), "to": peer("Deployment", "backend")},
+		},
+		Object: cluster.Ref{Namespace: "shop", Kind: "NetworkPolicy", Name: "collectors"}, Location: report.Location{File: "10-netpols.yaml", Line: 90},
+	}}
+	return picture.New(source)
+}
+
+// large is a town of 60 namespaces and more than 400 workloads.
+func large(t *testing.T) *picture.Graph {
+	t.Helper()
+	objects, err := town.Plan{Seed: 7, Namespaces: 60, Pods: 1500, Netpols: 360}.Model()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := cluster.New(objects...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return picture.New(picture.Source{Snapshot: s, Connections: connectivity.Connections(s, connectivity.Options{})})
+}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"os/exec"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -17,12 +18,15 @@ import (
 	"github.com/podcullis/podcullis/report/picture"
 )
 
+// embedded is what a page has from files of its own, and their hashes.
+var embedded = regexp.MustCompile(`(?s)(<style>|<script>|'sha256-).*?(</style>|</script>|')`)
+
 // The shop as everybody sees it first: solid what is open, dotted what was asked
 // about and is blocked, with the netpol that protects the database.
 func TestShop(t *testing.T) {
 	g := picture.New(shop(t))
 	for format, draw := range formats {
-		t.Run(format, func(t *testing.T) { golden(t, "shop."+format, drawn(t, draw, g)) })
+		t.Run(format, func(t *testing.T) { golden(t, "shop."+format, embedded.ReplaceAllString(drawn(t, draw, g), "$1...$2")) })
 	}
 }
 

@@ -406,3 +406,14 @@ func fences(text, language string) []string {
 		out, text = append(out, code+"\n"), after
 	}
 }
+
+// TestPictureInDocumentation draws the shop as docs/pictures.md shows it.
+func TestPictureInDocumentation(t *testing.T) {
+	out, err := exec.CommandContext(t.Context(), "go", "run", "./cmd/podcullis", "graph", "-f", "examples/shop", "--config", "examples/shop-guardrails.yaml").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(out), block(t, read(t, "docs/pictures.md"), "mermaid", "mermaid")); diff != "" {
+		t.Errorf("docs/pictures.md shows another picture (-real +shown):\n%s", diff)
+	}
+}

@@ -127,7 +127,7 @@ func pageOf(g *Graph) *page {
 		p.Filters = append(p.Filters, pageFilter{Name: "changed", Text: "only what changed"})
 	}
 	if violations {
-		p.Filters = append(p.Filters, pageFilter{Name: "violations", Text: "only violations"})
+		p.Filters = append(p.Filters, pageFilter{Name: "violations", Text: "only violations (!)"})
 	}
 	for i := range g.Edges {
 		if i == pageList {

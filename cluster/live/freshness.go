@@ -44,6 +44,8 @@ type freshness struct {
 // counted: toolscache.SharedIndexInformer.
 type versioned interface{ LastSyncResourceVersion() string }
 
+var errNotListed = errors.New("not listed yet")
+
 func newFreshness(opts Options, log *slog.Logger) *freshness {
 	f := &freshness{
 		probe: opts.Probe, period: opts.ProbePeriod, log: log,
@@ -64,7 +66,9 @@ func (f *freshness) follow(ctx context.Context, k kind, informer versioned, q *q
 		if ctx.Err() != nil {
 			return
 		}
-		f.report(k.name, err)
+		if !errors.Is(err, errNotListed) { // it is not expected to know anything yet
+			f.report(k.name, err)
+		}
 		if err == nil {
 			q.put(event{applied: func() { f.confirm(k.name, asked) }})
 		}
@@ -82,7 +86,7 @@ func (f *freshness) ask(ctx context.Context, k kind, informer versioned) error {
 	defer cancel()
 	since := informer.LastSyncResourceVersion()
 	if since == "" {
-		return errors.New("not listed yet")
+		return errNotListed
 	}
 	newest, err := f.probe(ctx, k.resource, since)
 	if err != nil || newest == "" {

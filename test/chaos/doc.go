@@ -5,6 +5,6 @@
 // What it answers: of so many requests under so many faults, how many got the wrong
 // answer and how many none. Its figures are in docs/reliability.md.
 //
-// `make test` runs a short form of each; `make chaos` (-full) the full numbers.
+// `make test` runs a short form of each; `make chaos` (-scale 100) the full numbers.
 // Nothing but tests is in it, and nothing imports it.
 package chaos

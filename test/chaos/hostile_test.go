@@ -230,6 +230,9 @@ func TestMemoryUnderLargeReviews(t *testing.T) {
 	}
 }
 
+// places is how many connections a replica has at once.
+const places = 512
+
 // Callers that are silent, that stop in the middle of the handshake, of the
 // header or of the body, while the API server works.
 func TestSlowCallersKeepNobodyOut(t *testing.T) {
@@ -263,7 +266,17 @@ func TestSlowCallersKeepNobodyOut(t *testing.T) {
 	close(stop)
 	callers.Wait()
 	s.replicas[0].alive(t)
-	load.clean(t, "slow callers", fmt.Sprintf("%d at a time: silent, in the handshake, in the header, a tenth in the body", slow), "")
+	injected := fmt.Sprintf("%d at a time: silent, in the handshake, in the header, a tenth in the body", slow)
+	if slow < places {
+		load.clean(t, "slow callers", injected, "")
+		return
+	}
+	// More than there is room for: whoever takes long over its greeting goes, and on a
+	// starved machine that may be the API server. It is counted and not asserted.
+	record(t, load.row("slow callers", injected, fmt.Sprintf("more than the %d places", places)))
+	if load.wrong.Load() > 0 {
+		t.Errorf("%d wrong: %v", load.wrong.Load(), load.failures)
+	}
 }
 
 // dawdle is one slow caller, until it is thrown out or stop is closed.

@@ -24,15 +24,10 @@ import (
 // patience is how long a condition may take to come true on a busy machine.
 const patience = 2 * time.Minute
 
-var full = flag.Bool("full", false, "the full numbers, which take long, and a table of them")
+var scale = flag.Int("scale", 0, "percent of the full numbers, and a table of what came out; 0 for a few seconds of each")
 
 // size is how much of something a test does.
-func size(short, long int) int {
-	if *full {
-		return long
-	}
-	return short
-}
+func size(short, long int) int { return max(short, long**scale/100) }
 
 // shared is what the tests of this binary share.
 var shared struct {
@@ -72,7 +67,7 @@ func run(m *testing.M) int {
 			code = 1
 		}
 	}
-	if *full || testing.Verbose() {
+	if *scale > 0 || testing.Verbose() {
 		printTable(time.Since(began))
 	}
 	return code
@@ -111,7 +106,7 @@ func start(t *testing.T) cluster {
 	shared.Lock()
 	fresh := shared.plane == nil
 	if fresh {
-		plane, err := controlplane.Run(t.Context(), bin, filepath.Join(shared.dir, "plane"), controlplane.Options{AuditPolicy: noAudit})
+		plane, err := controlplane.Run(t.Context(), bin, filepath.Join(shared.dir, "plane-of-"+t.Name()), controlplane.Options{AuditPolicy: noAudit})
 		if err != nil {
 			shared.Unlock()
 			t.Fatal(err)

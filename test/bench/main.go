@@ -11,6 +11,9 @@ import (
 	"regexp"
 	"syscall"
 	"time"
+
+	"github.com/go-logr/logr"
+	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
 )
 
 func main() {
@@ -79,6 +82,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if len(sheet.wanted()) == 0 {
 		return fmt.Errorf("-run %s: no figure has such a name; the names: %s", *only, names(rows()))
 	}
+	ctrllog.SetLogger(logr.Discard())
 	err = sheet.measure(ctx)
 	if *output == "json" {
 		return errors.Join(err, sheet.writeJSON(stdout))

@@ -101,8 +101,9 @@ func (n *Node) startKubelet(ctx context.Context, dir string) error {
 		},
 		"authorization": map[string]any{"mode": "Webhook"},
 		"clusterDomain": "cluster.local",
-		"resolvConf":    "",   // there is no DNS
-		"syncFrequency": "2s", // a ConfigMap that changed is in its pods within seconds, not a minute
+		"clusterDNS":    []string{"10.96.0.10"}, // nobody is there
+		"resolvConf":    "",                     // there is no DNS
+		"syncFrequency": "2s",                   // a ConfigMap that changed is in its pods within seconds, not a minute
 		"cgroupDriver":  "cgroupfs",
 		"cgroupRoot":    "/" + cgroupOf(dir),
 		"failCgroupV1":  false,

@@ -10,14 +10,16 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// generated are the names that the API server and the controllers make up.
+// generated are the names that the API server and the controllers make up, and
+// when and where a client's log line was written.
 var generated = []struct {
 	pattern *regexp.Regexp
 	name    string
 }{
 	{regexp.MustCompile(`\b([a-z]+)-[0-9a-f]{8,10}-[a-z0-9]{5}\b`), "$1-HASH-RANDOM"}, // pods of a Deployment
 	{regexp.MustCompile(`\b(named-by-server-)[a-z0-9]{5}\b`), "${1}RANDOM"},
-	{regexp.MustCompile(`\b([a-z]+)-[0-9a-f]{8,10}\b`), "$1-HASH"}, // ReplicaSets
+	{regexp.MustCompile(`\b([a-z]+)-[0-9a-f]{8,10}\b`), "$1-HASH"},                               // ReplicaSets
+	{regexp.MustCompile(`(?m)^([IWE])\d{4} \d\d:\d\d:\d\d\.\d+ +\d+ (\w+\.go):\d+\]`), "$1 $2]"}, // klog, in Helm
 }
 
 // fixed has names instead of those that are made up.

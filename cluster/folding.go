@@ -184,10 +184,10 @@ func (s *shard) refold(base *folded, pods []touched) *folded {
 	return base.with(members, f.sorted())
 }
 
-// with is b with some of its workloads folded again.
-func (b *folded) with(again map[Ref][]string, fresh []*Workload) *folded {
-	sorted := make([]*Workload, 0, len(b.sorted)+len(fresh))
-	for _, w := range b.sorted {
+// with is f with some of its workloads folded again.
+func (f *folded) with(again map[Ref][]string, fresh []*Workload) *folded {
+	sorted := make([]*Workload, 0, len(f.sorted)+len(fresh))
+	for _, w := range f.sorted {
 		for len(fresh) > 0 && fresh[0].Ref.Compare(w.Ref) < 0 {
 			sorted, fresh = append(sorted, fresh[0]), fresh[1:]
 		}

@@ -73,7 +73,7 @@ func (t tracing) ReadFile(name string) ([]byte, error) {
 	}
 	var fields map[string]any
 	if yaml.Unmarshal(data, &fields) != nil || fields == nil {
-		return data, nil // kustomize words the error
+		return data, nil //nolint:nilerr // kustomize words the error
 	}
 	list, ok := fields["buildMetadata"].([]any)
 	if fields["buildMetadata"] != nil && !ok {

@@ -32,7 +32,8 @@ const (
 // renewed returns the Secret's data with what had to be renewed, and says what
 // that was: "CA", "certificate", or nothing.
 func renewed(data map[string][]byte, hosts []string, now time.Time) (map[string][]byte, string, error) {
-	ca, what := authorityOf(data, now), ""
+	ca := authorityOf(data, now)
+	var what string
 	maker := &rotator.CertRotator{
 		CAName: caName, CAOrganization: "podcullis",
 		DNSName: hosts[0], ExtraDNSNames: hosts[1:],

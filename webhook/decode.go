@@ -166,10 +166,10 @@ func open(body []byte) (envelope, object, oldObject []byte) {
 			return value
 		}
 		return without(value, func(key string, value []byte) []byte {
-			switch {
-			case key == "object":
+			switch key {
+			case "object":
 				object = present(value)
-			case key == "oldObject":
+			case "oldObject":
 				oldObject = present(value)
 			default:
 				return value

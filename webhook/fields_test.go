@@ -23,7 +23,7 @@ import (
 // same whether all of it was decoded or only the fields that matter.
 func TestPruningLosesNothing(t *testing.T) {
 	fill := randfill.NewWithSeed(1).NilChance(.3).NumElements(0, 3).MaxDepth(12).Funcs(
-		func(o *metav1.FieldsV1, c randfill.Continue) { o.Raw = []byte(`{"f:metadata":{}}`) },
+		func(o *metav1.FieldsV1, c randfill.Continue) { o.SetRawString(`{"f:metadata":{}}`) },
 		func(o *intstr.IntOrString, c randfill.Continue) { *o = intstr.FromInt32(c.Int31n(70000)) },
 		func(o *corev1.RestartPolicy, c randfill.Continue) { *o = corev1.RestartPolicyAlways },
 		func(o *corev1.ContainerRestartPolicy, c randfill.Continue) {

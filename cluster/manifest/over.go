@@ -49,7 +49,7 @@ func (s *Set) Over(base *Set) *Set {
 	}
 	for _, o := range base.Objects {
 		owner, owned := controllerOf(o.Model)
-		if _, replaced := s.Lookup(o.Ref()); !replaced && !(owned && gone[owner]) {
+		if _, replaced := s.Lookup(o.Ref()); !replaced && (!owned || !gone[owner]) {
 			out.add(o)
 		}
 	}

@@ -56,7 +56,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		}
 		return 0
 	}
-	app, err := setup(opts, stderr)
+	app, err := setup(ctx, opts, stderr)
 	if err != nil {
 		fmt.Fprintf(stderr, "podcullis-webhook: %v\n", err)
 		return 2

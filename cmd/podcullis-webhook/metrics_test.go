@@ -25,7 +25,7 @@ contexts: [{name: c, context: {cluster: c}}], clusters: [{name: c, cluster: {ser
 	}
 	o := defaultOptions()
 	o.kubeconfig, o.selfSignedDir = kubeconfig, t.TempDir()
-	a, err := setup(o, io.Discard)
+	a, err := setup(t.Context(), o, io.Discard)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -61,7 +61,7 @@ type model struct {
 
 // setup wires the server: what can be wrong with flags and files is wrong here,
 // before anything listens.
-func setup(o *options, stderr io.Writer) (*app, error) {
+func setup(ctx context.Context, o *options, stderr io.Writer) (*app, error) {
 	a := &app{options: o, log: newLogger(o, stderr), registry: prometheus.NewRegistry()}
 	a.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	ctrllog.SetLogger(logr.FromSlogHandler(a.log.Handler()))
@@ -75,7 +75,7 @@ func setup(o *options, stderr io.Writer) (*app, error) {
 		return nil, err
 	}
 	metrics := webhook.NewMetrics(a.registry)
-	certificates, err := a.newCertificates(metrics)
+	certificates, err := a.newCertificates(ctx, metrics)
 	if err != nil {
 		return nil, err
 	}
@@ -113,9 +113,9 @@ func memoryLimit() int64 {
 	return limit
 }
 
-func (a *app) newCertificates(metrics *webhook.Metrics) (webhook.Certificates, error) {
+func (a *app) newCertificates(ctx context.Context, metrics *webhook.Metrics) (webhook.Certificates, error) {
 	if a.options.certSecret != "" {
-		if err := a.keepCertificate(); err != nil {
+		if err := a.keepCertificate(ctx); err != nil {
 			return nil, err
 		}
 	}
@@ -131,7 +131,7 @@ func (a *app) newCertificates(metrics *webhook.Metrics) (webhook.Certificates, e
 }
 
 // keepCertificate has a certificate in --cert-dir, and keeps it there.
-func (a *app) keepCertificate() error {
+func (a *app) keepCertificate(ctx context.Context) error {
 	config, err := restConfig(a.options)
 	if err != nil {
 		return fmt.Errorf("--certificate-secret: %w", err)
@@ -145,7 +145,7 @@ func (a *app) keepCertificate() error {
 		Client: c, Secret: types.NamespacedName{Namespace: namespace, Name: name},
 		Configuration: a.options.webhookConfig, Hosts: a.options.certHosts, Dir: a.options.certDir, Log: a.log,
 	})
-	ctx, cancel := context.WithTimeout(context.Background(), certificateTimeout)
+	ctx, cancel := context.WithTimeout(ctx, certificateTimeout)
 	defer cancel()
 	if err := keeper.Keep(ctx); err != nil {
 		return err

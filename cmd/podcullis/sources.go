@@ -59,9 +59,13 @@ func (s *sources) validate() error {
 		name string
 		set  bool
 	}{
-		{"values", len(s.chart.Values) > 0}, {"set", len(s.chart.Set) > 0}, {"set-string", len(s.chart.SetString) > 0},
-		{"release-name", s.chart.ReleaseName != ""}, {"release-namespace", s.chart.Namespace != ""},
-		{"kube-version", s.chart.KubeVersion != ""}, {"api-versions", len(s.chart.APIVersions) > 0},
+		{"values", len(s.chart.Values) > 0},
+		{"set", len(s.chart.Set) > 0},
+		{"set-string", len(s.chart.SetString) > 0},
+		{"release-name", s.chart.ReleaseName != ""},
+		{"release-namespace", s.chart.Namespace != ""},
+		{"kube-version", s.chart.KubeVersion != ""},
+		{"api-versions", len(s.chart.APIVersions) > 0},
 	} {
 		if f.set {
 			return hint(fmt.Errorf("--%s is about a Helm chart, and none was given", f.name), "name it with --helm CHART")

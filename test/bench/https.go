@@ -114,7 +114,7 @@ func (s *sheet) latency(ctx context.Context, d *duel) error {
 	if err != nil {
 		return err
 	}
-	how := fmt.Sprintf("open loop, one review every %s whether or not earlier ones were answered, latency from the time at which it was due; %d rounds of %s in turns", (time.Duration(float64(time.Second) / rate)).Round(time.Microsecond), s.rounds, s.phase)
+	how := fmt.Sprintf("open loop, one review every %s whether or not earlier ones were answered, latency from the time at which it was due; %d rounds of %s in turns", time.Duration(float64(time.Second)/rate).Round(time.Microsecond), s.rounds, s.phase)
 	s.put("https-p99", load.Median(ratios(p99[d.own], p99[d.noop])), len(all[d.own]), "median of the rounds' ratios; %s", how)
 	s.putLatency("https-p99-own", all[d.own], 0.99, "all rounds together; %s", how)
 	s.putLatency("https-p99-noop", all[d.noop], 0.99, "all rounds together; %s", how)

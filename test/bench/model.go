@@ -80,8 +80,8 @@ func (s *sheet) build(suite string, p town.Plan, times int) (*workbench, error) 
 	var base *cluster.Snapshot
 	var took load.Latencies
 	for range times {
-		base = nil
-		heap() // the one before is not this one's garbage
+		base = nil //nolint:ineffassign,wastedassign // lets the one before be collected
+		heap()     // the one before is not this one's garbage
 		began := s.clock()
 		if base, err = cluster.New(objects...); err != nil {
 			return nil, err

@@ -201,8 +201,10 @@ func TestHostileNames(t *testing.T) {
 	evil := "</script><img src=https://evil.example/x onerror=window.pwned=1><script>window.pwned=1</script>"
 	g := &picture.Graph{
 		Nodes: []picture.Node{{Ref: cluster.Ref{Namespace: evil, Kind: evil, Name: evil}}, {Ref: cluster.Ref{Namespace: evil, Kind: "Pod", Name: "z" + evil}}},
-		Edges: []picture.Edge{{From: 0, To: 1, State: picture.Blocked, Ports: connectivity.AllPorts(), Count: 1, Violates: []string{evil},
-			Shields: []picture.Shield{{Direction: cluster.Ingress, Netpol: cluster.Ref{Namespace: evil, Name: "'\"" + evil}}}}},
+		Edges: []picture.Edge{{
+			From: 0, To: 1, State: picture.Blocked, Ports: connectivity.AllPorts(), Count: 1, Violates: []string{evil},
+			Shields: []picture.Shield{{Direction: cluster.Ingress, Netpol: cluster.Ref{Namespace: evil, Name: "'\"" + evil}}},
+		}},
 		Findings: []report.Finding{{Violation: guardrail.Violation{Guardrail: evil, Action: "deny", Message: evil}, Object: cluster.Ref{Kind: evil, Name: evil}}},
 		Notes:    []string{evil},
 	}

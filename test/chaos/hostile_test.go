@@ -46,7 +46,7 @@ func hostileFiles(t *testing.T) (dir, config string, namespaces []string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	text := strings.Replace(string(good), "  action: deny\n", "  action: deny\n  match: {namespaces: [shop]}\n", -1)
+	text := strings.ReplaceAll(string(good), "  action: deny\n", "  action: deny\n  match: {namespaces: [shop]}\n")
 	for name, body := range hostile {
 		rego := fmt.Sprintf("# METADATA\n# title: %s\n# description: Harm\n# custom:\n#   severity: low\n#   kinds: [NetworkPolicy]\npackage guardrails.%s\n\n%s\n", name, strings.ReplaceAll(name, "-", "_"), body)
 		if err := os.WriteFile(filepath.Join(dir, name+".rego"), []byte(rego), 0o600); err != nil {
@@ -181,8 +181,10 @@ func TestPaddingGetsNothingPastIgnore(t *testing.T) {
 		}
 	}
 	r.alive(t)
-	record(t, row{day: "padding", injected: "1.5 MiB of protobuf, 7 MiB of JSON, failurePolicy Ignore", asked: asked, wrong: in,
-		remark: fmt.Sprintf("CREATE and UPDATE: %.80q...", fmt.Sprint(said))})
+	record(t, row{
+		day: "padding", injected: "1.5 MiB of protobuf, 7 MiB of JSON, failurePolicy Ignore", asked: asked, wrong: in,
+		remark: fmt.Sprintf("CREATE and UPDATE: %.80q...", fmt.Sprint(said)),
+	})
 }
 
 func TestMemoryUnderLargeReviews(t *testing.T) {
@@ -223,8 +225,10 @@ func TestMemoryUnderLargeReviews(t *testing.T) {
 	if err != nil || !said.allowed {
 		t.Errorf("after it: %v, %v", said, err)
 	}
-	record(t, row{day: "memory pressure", injected: fmt.Sprintf("50 callers at once with reviews of %.1f MiB, GOMEMLIMIT %d MiB", float64(len(body))/(1<<20), limit), asked: asked, wrong: allowed, lost: int64(codes["no answer"]),
-		remark: fmt.Sprintf("%v; peak memory %d MiB", codes, r.peakMemory(t))})
+	record(t, row{
+		day: "memory pressure", injected: fmt.Sprintf("50 callers at once with reviews of %.1f MiB, GOMEMLIMIT %d MiB", float64(len(body))/(1<<20), limit), asked: asked, wrong: allowed, lost: int64(codes["no answer"]),
+		remark: fmt.Sprintf("%v; peak memory %d MiB", codes, r.peakMemory(t)),
+	})
 	if allowed > 0 || codes["no answer"] > 0 {
 		t.Errorf("%d allowed, answers %v", allowed, codes)
 	}

@@ -69,6 +69,8 @@ func TestNamespaceIsDeletedWhileEnforced(t *testing.T) {
 		})
 		slowest = max(slowest, time.Since(released))
 	}
-	record(t, row{day: "namespace deleted", injected: fmt.Sprintf("%d namespaces with netpols, pods and a pod that lingers", rounds), asked: int64(rounds), wrong: outlived,
-		remark: fmt.Sprintf("all gone, at most %s after the last pod", slowest.Round(100*time.Millisecond))})
+	record(t, row{
+		day: "namespace deleted", injected: fmt.Sprintf("%d namespaces with netpols, pods and a pod that lingers", rounds), asked: int64(rounds), wrong: outlived,
+		remark: fmt.Sprintf("all gone, at most %s after the last pod", slowest.Round(100*time.Millisecond)),
+	})
 }

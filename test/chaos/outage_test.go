@@ -103,8 +103,10 @@ func TestWhoIsCutOffAllowsNothingBlindly(t *testing.T) {
 				}
 				return err
 			})
-			record(t, row{day: "cut off", injected: ways[i].name, asked: asked, wrong: blind,
-				remark: fmt.Sprintf("%d allowed in the first %s, then %d times 503; right after healing", early, maxStaleness, unavailable)})
+			record(t, row{
+				day: "cut off", injected: ways[i].name, asked: asked, wrong: blind,
+				remark: fmt.Sprintf("%d allowed in the first %s, then %d times 503; right after healing", early, maxStaleness, unavailable),
+			})
 			if blind > 0 {
 				t.Errorf("%s: %d blind allows", ways[i].name, blind)
 			}
@@ -211,8 +213,10 @@ func TestControlPlaneKilledAndBack(t *testing.T) {
 		slowest = max(slowest, time.Since(back))
 		fresh.stop()
 	}
-	record(t, row{day: "API server, etcd killed", injected: fmt.Sprintf("%d kills in turn", kills), asked: int64(kills), wrong: differing,
-		remark: fmt.Sprintf("model compared with a fresh process's after each; equal and confirmed within %s of the restart", slowest.Round(100*time.Millisecond))})
+	record(t, row{
+		day: "API server, etcd killed", injected: fmt.Sprintf("%d kills in turn", kills), asked: int64(kills), wrong: differing,
+		remark: fmt.Sprintf("model compared with a fresh process's after each; equal and confirmed within %s of the restart", slowest.Round(100*time.Millisecond)),
+	})
 }
 
 func TestColdStartAllowsNothingBeforeItKnowsEverything(t *testing.T) {
@@ -264,8 +268,10 @@ func TestColdStartAllowsNothingBeforeItKnowsEverything(t *testing.T) {
 		}
 		pause(t, 5*time.Millisecond)
 	}
-	record(t, row{day: "cold start", injected: fmt.Sprintf("%d pods, lists held back, then slow", pods), asked: asked, wrong: blind,
-		remark: fmt.Sprintf("503 until %s after the lists were let go (%d asked meanwhile), then right", time.Since(released).Round(10*time.Millisecond), before)})
+	record(t, row{
+		day: "cold start", injected: fmt.Sprintf("%d pods, lists held back, then slow", pods), asked: asked, wrong: blind,
+		remark: fmt.Sprintf("503 until %s after the lists were let go (%d asked meanwhile), then right", time.Since(released).Round(10*time.Millisecond), before),
+	})
 }
 
 func TestColdStartWithoutAnAPIServerWaitsForIt(t *testing.T) {

@@ -54,8 +54,17 @@ type probe struct {
 
 // probes are the ports that the drawn netpols and pods name, and their neighbours.
 var probes = []probe{
-	{cluster.TCP, 53}, {cluster.TCP, 79}, {cluster.TCP, 80}, {cluster.TCP, 81}, {cluster.TCP, 90}, {cluster.TCP, 91}, {cluster.TCP, 8080},
-	{cluster.UDP, 53}, {cluster.UDP, 80}, {cluster.SCTP, 80}, {cluster.TCP, 65535},
+	{cluster.TCP, 53},
+	{cluster.TCP, 79},
+	{cluster.TCP, 80},
+	{cluster.TCP, 81},
+	{cluster.TCP, 90},
+	{cluster.TCP, 91},
+	{cluster.TCP, 8080},
+	{cluster.UDP, 53},
+	{cluster.UDP, 80},
+	{cluster.SCTP, 80},
+	{cluster.TCP, 65535},
 }
 
 // peer is a pod, or an address outside the cluster.

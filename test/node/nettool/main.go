@@ -35,7 +35,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		}
 		err = dial(ctx, from, args[1], args[2:], stdout)
 	default:
-		err = errors.New("usage: nettool serve tcp/[ADDRESS:]PORT... | nettool dial [-from ADDRESS] TIMEOUT tcp/ADDRESS:PORT...")
+		err = errors.New("usage: nettool serve tcp/[ADDRESS:]PORT... | nettool dial [-from ADDRESS] TIMEOUT tcp/ADDRESS:PORT [...]")
 	}
 	if err != nil {
 		fmt.Fprintln(stderr, "nettool:", err)

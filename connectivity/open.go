@@ -57,26 +57,45 @@ func Open(s *cluster.Snapshot, q Query, o Options) []Connection {
 			out = append(out, e.outside(cluster.Egress, from.variants, q.To.Block).connections(cluster.Egress, from.workload, q.ports())...)
 		}
 	default:
-		to := q.To.choose(s, everyone)
-		letIn := make([][]*reach, len(to))
-		for i := range to {
-			letIn[i] = e.reachOf(cluster.Ingress, &to[i])
-		}
-		for _, from := range q.From.choose(s, everyone) {
-			if o.enough(len(out)) {
-				break
-			}
-			letOut := e.reachOf(cluster.Egress, &from)
-			for i := range to {
-				if !holds(letIn[i], &from) || !holds(letOut, &to[i]) {
-					continue
-				}
-				from, to := apart(from, to[i])
-				out = append(out, e.between(from.variants, to.variants).connections(Peer{Workload: from.workload}, Peer{Workload: to.workload}, q.ports())...)
-			}
-		}
+		out = e.openBetween(q, o)
 	}
 	slices.SortStableFunc(out, compareConnections)
+	return out
+}
+
+// openBetween judges the pairs of which each side may let the other through.
+func (e *evaluator) openBetween(q Query, o Options) []Connection {
+	from, to := q.From.choose(e.snapshot, everyone), q.To.choose(e.snapshot, everyone)
+	letIn := make([][]*reach, len(to))
+	for i := range to {
+		letIn[i] = e.reachOf(cluster.Ingress, &to[i])
+	}
+	candidates, pairs := make([][]int, len(from)), 0
+	for i := range from {
+		letOut := e.reachOf(cluster.Egress, &from[i])
+		for j := range to {
+			if holds(letIn[j], &from[i]) && holds(letOut, &to[j]) {
+				candidates[i] = append(candidates[i], j)
+			}
+		}
+		if pairs += len(candidates[i]); o.enough(0) {
+			return nil
+		}
+	}
+	if o.Limit > 0 {
+		pairs = min(pairs, o.Limit)
+	}
+	out := make([]Connection, 0, pairs)
+	for i := range from {
+		if o.enough(len(out)) {
+			break
+		}
+		for _, j := range candidates[i] {
+			from, to := apart(from[i], to[j])
+			p := e.between(from.variants, to.variants)
+			out = append(out, p.connections(Peer{Workload: from.workload}, Peer{Workload: to.workload}, q.ports())...)
+		}
+	}
 	return out
 }
 
@@ -160,7 +179,7 @@ func (p pair) connections(from, to Peer, ports PortSet) []Connection {
 
 // reasons are those that let one of the ports through.
 func (p pair) reasons(ports PortSet, uncertain bool) []Because {
-	var out []Because
+	out := make([]Because, 0, len(p.because))
 	for _, b := range p.because {
 		if b.Unknown != "" && !uncertain {
 			continue

@@ -129,7 +129,12 @@ func (s PortSet) Intersect(o PortSet) PortSet {
 func (s PortSet) Subtract(o PortSet) PortSet {
 	var out PortSet
 	for p := range s.spans {
-		out.spans[p] = intersect(s.spans[p], complement(o.spans[p]))
+		switch {
+		case len(o.spans[p]) == 0:
+			out.spans[p] = s.spans[p]
+		case !slices.Equal(s.spans[p], o.spans[p]):
+			out.spans[p] = intersect(s.spans[p], complement(o.spans[p]))
+		}
 	}
 	return out
 }

@@ -31,6 +31,9 @@ func (s *side) add(r Reason, ports PortSet) {
 
 // settled is s without the doubts about ports that are proved open all the same.
 func (s side) settled() side {
+	if s.maybe.Empty() {
+		return s
+	}
 	var because []Because
 	for _, b := range s.because {
 		if b.Unknown != "" {

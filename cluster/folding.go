@@ -101,7 +101,7 @@ func (s *shard) newFolder() *folder {
 
 func (s *shard) foldAll() *folded {
 	f := s.newFolder()
-	for _, t := range s.speaking(func(Ref) bool { return true }) {
+	for _, t := range s.speaking(nil) {
 		f.addTemplate(t)
 	}
 	for _, name := range slices.Sorted(maps.Keys(s.pods)) {
@@ -114,16 +114,31 @@ func (f *folder) sorted() []*Workload {
 	return slices.SortedFunc(maps.Values(f.byRef), func(a, b *Workload) int { return a.Ref.Compare(b.Ref) })
 }
 
-// speaking are the templates that make the workloads in question, in a stable order.
-func (s *shard) speaking(wanted func(Ref) bool) []*Template {
+// speaking are the templates that make the workloads in question, in a stable
+// order; nil asks for all.
+func (s *shard) speaking(wanted map[Ref][]string) []*Template {
 	var out []*Template
-	for _, t := range s.templates {
-		if wanted(s.top(t)) && s.speaks(t) {
+	for key, t := range s.templates {
+		if wanted != nil && !mayMake(t, key, wanted) {
+			continue
+		}
+		if _, ok := wanted[s.top(t)]; (ok || wanted == nil) && s.speaks(t) {
 			out = append(out, t)
 		}
 	}
 	slices.SortFunc(out, func(a, b *Template) int { return compareOwners(Owner{a.Kind, a.Name}, Owner{b.Kind, b.Name}) })
 	return out
+}
+
+// mayMake is false for a template that is neither one of the workloads nor made by
+// one: most are, and that is sooner found out than the top of each.
+func mayMake(t *Template, key Owner, workloads map[Ref][]string) bool {
+	for ref := range workloads {
+		if (key.Name == ref.Name && key.Kind == ref.Kind) || (t.Controller != nil && t.Controller.Name == ref.Name && t.Controller.Kind == ref.Kind) {
+			return true
+		}
+	}
+	return false
 }
 
 // speaks reports whether a template makes a workload of its own. One that the
@@ -167,8 +182,7 @@ func (s *shard) refold(base *folded, pods []touched) *folded {
 		}
 	}
 	f := s.newFolder()
-	touched := func(ref Ref) bool { _, ok := members[ref]; return ok }
-	for _, t := range s.speaking(touched) {
+	for _, t := range s.speaking(members) {
 		f.addTemplate(t)
 	}
 	for ref, names := range members {

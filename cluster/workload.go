@@ -116,14 +116,30 @@ func (f *folder) workload(r Ref, l labels.Set) *Workload {
 	return w
 }
 
+// variant finds the group of a pod or template. Most workloads have few, and
+// comparing is cheaper than writing the key of a map.
 func (f *folder) variant(w *Workload, l labels.Set, ports []NamedPort, hostNetwork bool) *Variant {
+	const few = 4
+	for _, v := range w.Variants[:min(few, len(w.Variants))] {
+		if v.HostNetwork == hostNetwork && maps.Equal(v.Labels, l) && slices.Equal(v.Ports, ports) {
+			return v
+		}
+	}
+	if len(w.Variants) < few {
+		return f.newVariant(w, l, ports, hostNetwork)
+	}
 	key := variantKey(w.Ref, l, ports, hostNetwork)
 	v, ok := f.variants[key]
 	if !ok {
-		v = &Variant{Workload: w, Labels: l, Ports: ports, HostNetwork: hostNetwork}
+		v = f.newVariant(w, l, ports, hostNetwork)
 		f.variants[key] = v
-		w.Variants = append(w.Variants, v)
 	}
+	return v
+}
+
+func (f *folder) newVariant(w *Workload, l labels.Set, ports []NamedPort, hostNetwork bool) *Variant {
+	v := &Variant{Workload: w, Labels: l, Ports: ports, HostNetwork: hostNetwork}
+	w.Variants = append(w.Variants, v)
 	return v
 }
 

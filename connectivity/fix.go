@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/podcullis/podcullis/cluster"
 )
@@ -14,8 +15,14 @@ import (
 type Fix struct {
 	Kind      FixKind
 	Direction cluster.Direction
+	// Subject is the side whose netpols are edited, Peer the other end, Ports what was asked.
+	Subject, Peer Peer
+	Ports         PortSet
 	// Key and Value are the label of FixLeaveOut, by which pods are left out.
 	Key, Value string
+	// Everybody is set when one of the rules is for everybody: it then names every
+	// pod but those.
+	Everybody bool
 	// Rules are those that are edited; none for FixIsolate.
 	Rules []Reason
 	// Netpols are the edited ones, or the new one, as they should be.
@@ -38,6 +45,31 @@ const (
 // String is the kind in one word, as JSON has it.
 func (k FixKind) String() string {
 	return [...]string{FixLeaveOut: "leave-out", FixPorts: "ports", FixRemove: "remove", FixIsolate: "isolate"}[k]
+}
+
+// String says in words what to do: "leave the pods with app=web out of ingress
+// rule 1 of NetworkPolicy shop/db (podSelector: app NotIn [web])".
+func (f Fix) String() string {
+	var rules []string
+	for _, r := range slices.Backward(f.Rules) {
+		rules = append(rules, fmt.Sprintf("%s rule %d of NetworkPolicy %s/%s", f.Direction, r.Rule+1, r.Netpol.Namespace, r.Netpol.Name))
+	}
+	which := strings.Join(rules, " and ")
+	switch {
+	case f.Kind == FixLeaveOut && f.Key == "":
+		return fmt.Sprintf("leave %s out of %s", f.Peer, which)
+	case f.Kind == FixLeaveOut:
+		everybody := ""
+		if f.Everybody {
+			everybody = "namespaceSelector: {}, "
+		}
+		return fmt.Sprintf("leave the pods with %s=%s out of %s (%spodSelector: %s NotIn [%s])", f.Key, f.Value, which, everybody, f.Key, f.Value)
+	case f.Kind == FixPorts:
+		return fmt.Sprintf("leave %s out of %s", f.Ports, which)
+	case f.Kind == FixRemove:
+		return "remove " + which
+	}
+	return fmt.Sprintf("isolate %s for %s, and let through by name the workloads that it connects with today", f.Subject, f.Direction)
 }
 
 const (
@@ -64,6 +96,8 @@ func Fixes(s *cluster.Snapshot, from, to Peer, ports PortSet, o Options) []Fix {
 		if o.Interrupted != nil && o.Interrupted() {
 			break
 		}
+		side := x.Sides[c.Direction]
+		c.Subject, c.Peer, c.Ports = side.Subject, side.Peer, f.ports
 		if f.try(&c) {
 			out = append(out, c)
 		}
@@ -108,6 +142,15 @@ func (f *fixer) candidates(d cluster.Direction, side SideExplanation) {
 	})
 }
 
+// generatedLabels are those that controllers give to pods: to leave pods out by one
+// of them would hold until the next rollout
+// (https://kubernetes.io/docs/reference/labels-annotations-taints/).
+var generatedLabels = []string{
+	"pod-template-hash", "controller-revision-hash", "pod-template-generation", "controller-uid", "job-name",
+	"batch.kubernetes.io/controller-uid", "batch.kubernetes.io/job-name", "batch.kubernetes.io/job-completion-index",
+	"statefulset.kubernetes.io/pod-name", "apps.kubernetes.io/pod-index",
+}
+
 func (f *fixer) leaveOut(d cluster.Direction, peer Peer, rules []Reason) {
 	if peer.Workload == nil {
 		f.edit(Fix{Kind: FixLeaveOut, Direction: d, Rules: rules}, func(n *cluster.Draft, r Reason) bool {
@@ -116,6 +159,9 @@ func (f *fixer) leaveOut(d cluster.Direction, peer Peer, rules []Reason) {
 		return
 	}
 	for _, key := range slices.Sorted(maps.Keys(peer.Workload.Labels)) {
+		if slices.Contains(generatedLabels, key) {
+			continue
+		}
 		value := peer.Workload.Labels[key]
 		f.edit(Fix{Kind: FixLeaveOut, Direction: d, Key: key, Value: value, Rules: rules}, func(n *cluster.Draft, r Reason) bool {
 			return n.LeaveOutPods(d, r.Rule, key, value)
@@ -138,6 +184,9 @@ func (f *fixer) edit(c Fix, change func(*cluster.Draft, Reason) bool) {
 			}
 			drafts[r.Netpol] = draft
 			c.Netpols = append(c.Netpols, draft)
+		}
+		if n, ok := f.snapshot.Netpol(r.Netpol.Namespace, r.Netpol.Name); ok {
+			c.Everybody = c.Everybody || len(n.Rules[c.Direction][r.Rule].Peers) == 0
 		}
 		if !change(draft, r) {
 			return

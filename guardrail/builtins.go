@@ -58,6 +58,11 @@ var builtins = []builtin{
 		answer:      (*evaluation).barriers,
 	},
 	{
+		name: "netpol.fix", args: []types.Type{object}, result: object,
+		description: "The edit of a NetworkPolicy that shuts a connection at the least cost, tried: {text, cost}. Undefined where there is none, and outside admission.",
+		answer:      (*evaluation).fix,
+	},
+	{
 		name: "netpol.exposed", args: []types.Type{object}, result: listOfAny,
 		description: "The workloads that this change leaves without isolation, new or isolated before: {namespaceSelector?, podSelector?, directions?}.",
 		answer:      (*evaluation).exposed,
@@ -121,6 +126,7 @@ type evaluation struct {
 	// concerns tells whether the guardrail that is asking judges an object.
 	concerns func(cluster.Ref) bool
 	asked    map[string]*ast.Term
+	fixing   fixing
 }
 
 // begin readies the evaluation for the next guardrail. At admission the answers
@@ -150,7 +156,10 @@ func (e *evaluation) call(ctx context.Context, b builtin, args []*ast.Term) (*as
 	if err := context.Cause(ctx); err != nil {
 		return nil, halt(b.name, err) // an interrupted answer is not the whole one
 	}
-	t := ast.NewTerm(v)
+	var t *ast.Term // nil is undefined
+	if v != nil {
+		t = ast.NewTerm(v)
+	}
 	e.asked[key] = t
 	return t, nil
 }

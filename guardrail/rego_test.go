@@ -13,6 +13,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/cover"
 	"github.com/open-policy-agent/opa/v1/format"
+	"github.com/open-policy-agent/opa/v1/rego"
 	"github.com/open-policy-agent/opa/v1/tester"
 )
 
@@ -49,6 +50,10 @@ func TestRego(t *testing.T) {
 	}
 	var custom []*tester.Builtin
 	for i, option := range builtinOptions() {
+		if builtins[i].name == "netpol.fix" { // no review, no fix: a test that wants one says which
+			option = rego.FunctionDyn(&rego.Function{Name: builtins[i].name, Decl: builtins[i].function()},
+				func(rego.BuiltinContext, []*ast.Term) (*ast.Term, error) { return nil, nil })
+		}
 		custom = append(custom, &tester.Builtin{Decl: builtins[i].decl(), Func: option})
 	}
 	coverage := cover.New()

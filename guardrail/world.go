@@ -3,6 +3,7 @@ package guardrail
 import (
 	"context"
 	"slices"
+	"time"
 
 	"github.com/podcullis/podcullis/cluster"
 	"github.com/podcullis/podcullis/connectivity"
@@ -14,6 +15,7 @@ import (
 type world struct {
 	before, after *cluster.Snapshot
 	options       connectivity.Options
+	deadline      time.Time // zero when there is none
 	asking        *asking
 	openedBy      map[string][]connectivity.Connection
 	openBy        map[string][]connectivity.Connection
@@ -30,8 +32,9 @@ const maxConnections = 100_000
 func newWorld(ctx context.Context, before, after *cluster.Snapshot, o connectivity.Options) *world {
 	o.Interrupted = func() bool { return ctx.Err() != nil }
 	o.Limit = maxConnections
+	deadline, _ := ctx.Deadline()
 	return &world{
-		before: before, after: after, options: o, asking: &asking{},
+		before: before, after: after, options: o, deadline: deadline, asking: &asking{},
 		openedBy:  map[string][]connectivity.Connection{},
 		openBy:    map[string][]connectivity.Connection{},
 		exposedBy: map[string][]connectivity.Exposure{},

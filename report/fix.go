@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"io"
-	"slices"
-	"strings"
 
 	"sigs.k8s.io/yaml"
 
@@ -13,14 +11,14 @@ import (
 )
 
 // FixText writes what would shut a path: one line, and the netpols to apply as YAML.
-func FixText(w io.Writer, x connectivity.Explanation, fixes []connectivity.Fix) error {
+func FixText(w io.Writer, fixes []connectivity.Fix) error {
 	var b bytes.Buffer
 	if len(fixes) == 0 {
 		b.WriteString("\nto fix: no single edit of the NetworkPolicies there shuts it\n")
 		_, err := w.Write(b.Bytes())
 		return err
 	}
-	fmt.Fprintf(&b, "\nto fix: %s; %s\n", fixWords(x, fixes[0]), costWords(fixes[0].Cost))
+	fmt.Fprintf(&b, "\nto fix: %s; %s\n", fixes[0], costWords(fixes[0].Cost))
 	for _, n := range fixes[0].Netpols {
 		manifest, err := n.Manifest()
 		if err != nil {
@@ -34,27 +32,6 @@ func FixText(w io.Writer, x connectivity.Explanation, fixes []connectivity.Fix) 
 	}
 	_, err := w.Write(b.Bytes())
 	return err
-}
-
-func fixWords(x connectivity.Explanation, f connectivity.Fix) string {
-	var rules []string
-	for _, r := range slices.Backward(f.Rules) {
-		rules = append(rules, fmt.Sprintf("%s rule %d of NetworkPolicy %s", f.Direction, r.Rule+1, netpolName(r.Netpol)))
-	}
-	which := strings.Join(rules, " and ")
-	side := x.Sides[f.Direction]
-	switch f.Kind {
-	case connectivity.FixLeaveOut:
-		if f.Key == "" {
-			return fmt.Sprintf("let %s leave out %s", which, side.Peer)
-		}
-		return fmt.Sprintf("let %s leave out the pods with %s=%s", which, f.Key, f.Value)
-	case connectivity.FixPorts:
-		return fmt.Sprintf("let %s leave out %s", which, x.Asked)
-	case connectivity.FixRemove:
-		return "remove " + which
-	}
-	return fmt.Sprintf("isolate %s for %s, and let through by name the workloads that it connects with today", side.Subject, f.Direction)
 }
 
 func costWords(cost int) string {

@@ -85,7 +85,7 @@ func (p *program) explainPath(ctx context.Context, args []string, o *explainOpti
 			if err := report.ExplanationText(w, explanation, s); err != nil || !o.fix || explanation.Verdict == connectivity.VerdictBlocked {
 				return err
 			}
-			return report.FixText(w, explanation, connectivity.Fixes(in.snapshot, explanation.From, explanation.To, explanation.Asked, options))
+			return report.FixText(w, connectivity.Fixes(in.snapshot, explanation.From, explanation.To, explanation.Asked, options))
 		},
 		"json": func(w io.Writer, _ report.Style) error { return report.ExplanationJSON(w, explanation) },
 		"yaml": func(w io.Writer, _ report.Style) error { return report.ExplanationYAML(w, explanation) },

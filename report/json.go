@@ -1,6 +1,7 @@
 package report
 
 import (
+	"encoding/json"
 	"io"
 
 	"github.com/podcullis/podcullis/cluster"
@@ -156,23 +157,56 @@ type jsonExplanation struct {
 	Barriers    *int             `json:"barriers,omitempty"` // sides that block, between workloads
 	Connections []jsonConnection `json:"connections"`
 	Sides       []jsonSide       `json:"sides"`
+	Fix         *jsonFix         `json:"fix,omitempty"`
 }
 
-// ExplanationJSON writes an explanation as a document of kind Explanation.
-func ExplanationJSON(w io.Writer, e connectivity.Explanation) error {
-	return writeJSON(w, explanationOf(e))
+// jsonFix is what shuts the path at the least cost, with the netpols as they would be.
+type jsonFix struct {
+	Text    string            `json:"text"`
+	Cost    int               `json:"cost"` // other connections that it closes
+	Netpols []json.RawMessage `json:"netpols"`
+}
+
+// ExplanationJSON writes an explanation as a document of kind Explanation, with the
+// first of the fixes if there is one.
+func ExplanationJSON(w io.Writer, e connectivity.Explanation, fixes []connectivity.Fix) error {
+	doc, err := fixedExplanation(e, fixes)
+	if err != nil {
+		return err
+	}
+	return writeJSON(w, doc)
 }
 
 // ExplanationYAML is ExplanationJSON in YAML.
-func ExplanationYAML(w io.Writer, e connectivity.Explanation) error {
-	return writeYAML(w, explanationOf(e))
+func ExplanationYAML(w io.Writer, e connectivity.Explanation, fixes []connectivity.Fix) error {
+	doc, err := fixedExplanation(e, fixes)
+	if err != nil {
+		return err
+	}
+	return writeYAML(w, doc)
+}
+
+func fixedExplanation(e connectivity.Explanation, fixes []connectivity.Fix) (jsonExplanation, error) {
+	doc := explanationOf(e)
+	if len(fixes) == 0 {
+		return doc, nil
+	}
+	doc.Fix = &jsonFix{Text: fixes[0].String(), Cost: fixes[0].Cost}
+	for _, n := range fixes[0].Netpols {
+		manifest, err := n.Manifest()
+		if err != nil {
+			return doc, err
+		}
+		doc.Fix.Netpols = append(doc.Fix.Netpols, manifest)
+	}
+	return doc, nil
 }
 
 func explanationOf(e connectivity.Explanation) jsonExplanation {
 	doc := jsonExplanation{
 		APIVersion, "Explanation", peerOf(e.From), peerOf(e.To), portsOf(e.Asked), e.Verdict.String(), string(e.Unknown),
 		nil, connectionsOf(e.Connections),
-		[]jsonSide{},
+		[]jsonSide{}, nil,
 	}
 	if e.Barriers >= 0 {
 		doc.Barriers = &e.Barriers

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"net/netip"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -174,7 +176,7 @@ func sideText(b *bytes.Buffer, side connectivity.SideExplanation, s Style) {
 			fmt.Fprintf(b, "    no %s rule: lets nothing through\n", side.Direction)
 		}
 		for _, r := range n.Rules {
-			fmt.Fprintf(b, "    rule %d: %s\n", r.Rule+1, ruleText(r, side.Peer))
+			fmt.Fprintf(b, "    rule %d: %s\n", r.Rule+1, ruleText(r, &n.Netpol.Rules[side.Direction][r.Rule], side.Peer))
 		}
 	}
 	for _, r := range side.Because {
@@ -191,12 +193,16 @@ func perhaps(m cluster.Match) string {
 	return ""
 }
 
-func ruleText(r connectivity.RuleExplanation, peer connectivity.Peer) string {
+func ruleText(r connectivity.RuleExplanation, rule *cluster.NetpolRule, peer connectivity.Peer) string {
 	switch {
+	case r.Peer == cluster.No && otherFamily(rule, peer.CIDR):
+		return "other address family"
+	case r.Peer == cluster.No && r.Ports.Empty() && !r.BrokenPorts:
+		return fmt.Sprintf("neither peer nor port matches (rule: %s)", rulePorts(rule))
 	case r.Peer == cluster.No:
-		return fmt.Sprintf("does not match %s", peer)
+		return "peer does not match"
 	case r.Through.Empty():
-		return fmt.Sprintf("matches %s, but not on these ports", peer)
+		return fmt.Sprintf("port does not match (rule: %s)", rulePorts(rule))
 	}
 	text := "lets through " + r.Through.String()
 	switch {
@@ -211,6 +217,27 @@ func ruleText(r connectivity.RuleExplanation, peer connectivity.Peer) string {
 		text += ", for some of the addresses"
 	}
 	return text
+}
+
+// otherFamily reports whether a rule is for addresses of the other family only.
+func otherFamily(rule *cluster.NetpolRule, block netip.Prefix) bool {
+	return block.IsValid() && !slices.ContainsFunc(rule.Peers, func(p cluster.NetpolPeer) bool {
+		return p.Block == nil || p.Block.Prefix.Addr().Is4() == block.Addr().Is4()
+	})
+}
+
+// rulePorts are the ports as the rule has them: "TCP 80, TCP http, UDP 8000-8010".
+func rulePorts(rule *cluster.NetpolRule) string {
+	var words []string
+	for _, p := range rule.Ports {
+		name := p.Name
+		if name == "" {
+			words = append(words, connectivity.PortRange{Protocol: p.Protocol, First: p.First, Last: p.Last}.String())
+			continue
+		}
+		words = append(words, p.Protocol.String()+" "+name)
+	}
+	return strings.Join(words, ", ")
 }
 
 func sideVerdict(s connectivity.SideExplanation) connectivity.Verdict {

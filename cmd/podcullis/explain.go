@@ -80,15 +80,19 @@ func (p *program) explainPath(ctx context.Context, args []string, o *explainOpti
 	if err != nil {
 		return err
 	}
+	var fixes []connectivity.Fix
+	if o.fix {
+		fixes = connectivity.Fixes(in.snapshot, explanation.From, explanation.To, explanation.Asked, options)
+	}
 	if err := o.outputs.write(p, writers{
 		"text": func(w io.Writer, s report.Style) error {
 			if err := report.ExplanationText(w, explanation, s); err != nil || !o.fix || explanation.Verdict == connectivity.VerdictBlocked {
 				return err
 			}
-			return report.FixText(w, connectivity.Fixes(in.snapshot, explanation.From, explanation.To, explanation.Asked, options))
+			return report.FixText(w, fixes)
 		},
-		"json": func(w io.Writer, _ report.Style) error { return report.ExplanationJSON(w, explanation) },
-		"yaml": func(w io.Writer, _ report.Style) error { return report.ExplanationYAML(w, explanation) },
+		"json": func(w io.Writer, _ report.Style) error { return report.ExplanationJSON(w, explanation, fixes) },
+		"yaml": func(w io.Writer, _ report.Style) error { return report.ExplanationYAML(w, explanation, fixes) },
 	}); err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/netip"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
@@ -175,6 +176,26 @@ func (d *Draft) Manifest() ([]byte, error) {
 	}
 	return b, nil
 }
+
+// Patch is the JSON merge patch (RFC 7386) that makes the stored netpol the draft:
+// its rules are replaced, and its labels and annotations stay.
+func (d *Draft) Patch() ([]byte, error) {
+	spec := map[string]any{"policyTypes": d.object.Spec.PolicyTypes}
+	if slices.Contains(d.object.Spec.PolicyTypes, networkingv1.PolicyTypeIngress) {
+		spec["ingress"] = append([]networkingv1.NetworkPolicyIngressRule{}, d.object.Spec.Ingress...)
+	}
+	if slices.Contains(d.object.Spec.PolicyTypes, networkingv1.PolicyTypeEgress) {
+		spec["egress"] = append([]networkingv1.NetworkPolicyEgressRule{}, d.object.Spec.Egress...)
+	}
+	b, err := json.Marshal(map[string]any{"spec": spec})
+	if err != nil {
+		return nil, fmt.Errorf("write a patch of NetworkPolicy %s/%s: %w", d.object.Namespace, d.object.Name, err)
+	}
+	return b, nil
+}
+
+// Name is the namespace and name of the netpol.
+func (d *Draft) Name() (namespace, name string) { return d.object.Namespace, d.object.Name }
 
 // written is the selector as an object holds it.
 func (s Selector) written() (metav1.LabelSelector, bool) {

@@ -3,6 +3,7 @@ package connectivity_test
 import (
 	"testing"
 
+	jsonpatch "github.com/evanphx/json-patch/v5"
 	networkingv1 "k8s.io/api/networking/v1"
 	"pgregory.net/rapid"
 	"sigs.k8s.io/yaml"
@@ -48,12 +49,16 @@ func TestLawAFixShutsThePathAndCostsWhatItSays(t *testing.T) {
 	}
 }
 
-// printed is a snapshot after the netpols of a fix were written and read again.
+// printed is a snapshot after the netpols of a fix were written and read again, an
+// edit as the patch of the netpol as it was.
 func printed(t *rapid.T, s *cluster.Snapshot, f connectivity.Fix) *cluster.Snapshot {
 	for _, n := range f.Netpols {
 		text, err := n.Manifest()
 		if err != nil {
 			t.Fatal(err)
+		}
+		if was, ok := s.Netpol(n.Name()); ok {
+			text = patched(t, was, n)
 		}
 		var np networkingv1.NetworkPolicy
 		if err := yaml.UnmarshalStrict(text, &np); err != nil {
@@ -68,6 +73,25 @@ func printed(t *rapid.T, s *cluster.Snapshot, f connectivity.Fix) *cluster.Snaps
 		}
 	}
 	return s
+}
+
+func patched(t *rapid.T, was *cluster.Netpol, n *cluster.Draft) []byte {
+	before, ok := was.Draft()
+	if !ok {
+		t.Fatalf("%s cannot be written", was.Ref())
+	}
+	text, err := before.Manifest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	patch, err := n.Patch()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text, err = jsonpatch.MergePatch(text, patch); err != nil {
+		t.Fatalf("%s: %v", patch, err)
+	}
+	return text
 }
 
 // checkCost: between workloads the connections that a fix costs are those that

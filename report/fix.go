@@ -7,10 +7,12 @@ import (
 
 	"sigs.k8s.io/yaml"
 
+	"github.com/podcullis/podcullis/cluster"
 	"github.com/podcullis/podcullis/connectivity"
 )
 
-// FixText writes what would shut a path: one line, and the netpols to apply as YAML.
+// FixText writes what would shut a path: one line, and how to do it: an edit as a
+// patch, so that it drops nothing else of the netpol, a new netpol as YAML.
 func FixText(w io.Writer, fixes []connectivity.Fix) error {
 	var b bytes.Buffer
 	if len(fixes) == 0 {
@@ -18,20 +20,37 @@ func FixText(w io.Writer, fixes []connectivity.Fix) error {
 		_, err := w.Write(b.Bytes())
 		return err
 	}
-	fmt.Fprintf(&b, "\nto fix: %s; %s\n", fixes[0], costWords(fixes[0].Cost))
-	for _, n := range fixes[0].Netpols {
-		manifest, err := n.Manifest()
+	fix := fixes[0]
+	fmt.Fprintf(&b, "\nto fix: %s; %s\n\n", fix, costWords(fix.Cost))
+	for _, n := range fix.Netpols {
+		how := patchText
+		if fix.Kind == connectivity.FixIsolate {
+			how = manifestText
+		}
+		text, err := how(n)
 		if err != nil {
 			return err
 		}
-		text, err := yaml.JSONToYAML(manifest)
-		if err != nil {
-			return err
-		}
-		fmt.Fprintf(&b, "\n---\n%s", text)
+		b.WriteString(text)
 	}
 	_, err := w.Write(b.Bytes())
 	return err
+}
+
+// patchText needs no quoting within: no name, label, port or CIDR has a quote.
+func patchText(n *cluster.Draft) (string, error) {
+	patch, err := n.Patch()
+	namespace, name := n.Name()
+	return fmt.Sprintf("kubectl patch networkpolicy %s -n %s --type merge -p '%s'\n", name, namespace, patch), err
+}
+
+func manifestText(n *cluster.Draft) (string, error) {
+	manifest, err := n.Manifest()
+	if err != nil {
+		return "", err
+	}
+	text, err := yaml.JSONToYAML(manifest)
+	return "---\n" + string(text), err
 }
 
 func costWords(cost int) string {

@@ -59,7 +59,7 @@ default-deny also the NetworkPolicy that satisfies it (-o yaml prints only that)
 	o.outputs.addFlags(c)
 	c.Flags().StringArrayVar(&o.policyDirs, "policy-dir", nil, "a `directory` with Rego guardrails beside the embedded ones; repeatable")
 	c.Flags().StringVarP(&o.namespace, "namespace", "n", "default", "the `namespace` of the NetworkPolicy that explains default-deny")
-	c.Flags().BoolVar(&o.fix, "fix", false, "of a path that is not blocked, print also what shuts it at the least cost: one line, and the NetworkPolicies to apply")
+	c.Flags().BoolVar(&o.fix, "fix", false, "of a path that is not blocked, print also what shuts it at the least cost: one line, and the patch or the NetworkPolicy to apply")
 	addExpectFlag(c, &o.expect, "`open` or blocked: exit 1 when the path is the other one (unknown counts as open)")
 	return c
 }

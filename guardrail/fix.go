@@ -17,7 +17,7 @@ import (
 // never takes more than half of the time that is left for the review.
 const (
 	maxFixes      = 3 // a review
-	maxFixTime    = 500 * time.Millisecond
+	maxFixTime    = 200 * time.Millisecond
 	maxFixLetters = 200
 )
 

@@ -206,7 +206,8 @@ func explanationOf(e connectivity.Explanation) jsonExplanation {
 	doc := jsonExplanation{
 		APIVersion, "Explanation", peerOf(e.From), peerOf(e.To), portsOf(e.Asked), e.Verdict.String(), string(e.Unknown),
 		nil, connectionsOf(e.Connections),
-		[]jsonSide{}, nil,
+		[]jsonSide{},
+		nil,
 	}
 	if e.Barriers >= 0 {
 		doc.Barriers = &e.Barriers

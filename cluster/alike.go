@@ -14,11 +14,11 @@ type alike struct {
 
 // Classes joins the variants of a workload that no netpol of the snapshot can
 // tell apart: they differ only in addresses and in labels that no selector
-// mentions, such as a StatefulSet's pod names. Without it two workloads of n
+// mentions, such as pod-template-hash or a StatefulSet's pod names. Without it two workloads of n
 // replicas would cost n*n comparisons. A class has the addresses of all its
 // variants and the labels of one; it names no pods.
 func (s *Snapshot) Classes(w *Workload) []*Variant {
-	if len(w.Variants) < 3 { // the usual: a template and its pods
+	if len(w.Variants) < 2 {
 		return w.Variants
 	}
 	sh, keys := s.shard(w.Namespace), s.SelectorKeys()
@@ -29,7 +29,7 @@ func (s *Snapshot) Classes(w *Workload) []*Variant {
 	if known == nil || known.keys != keys {
 		known = &alike{keys: keys, classes: map[*Workload][]*Variant{}}
 		for _, w := range sh.fold().sorted {
-			if len(w.Variants) >= 3 {
+			if len(w.Variants) >= 2 {
 				known.classes[w] = Join(w.Variants, keys)
 			}
 		}
@@ -43,7 +43,7 @@ func (s *Snapshot) Classes(w *Workload) []*Variant {
 
 // Join is Classes for some variants of a workload.
 func Join(variants []*Variant, keys *Keys) []*Variant {
-	if len(variants) < 3 {
+	if len(variants) < 2 {
 		return variants
 	}
 	index := make(map[string]int, len(variants))

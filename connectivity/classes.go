@@ -4,7 +4,7 @@ import "github.com/podcullis/podcullis/cluster"
 
 // classes joins the variants that no netpol can tell apart.
 func (e *evaluator) classes(variants []*cluster.Variant) []*cluster.Variant {
-	if len(variants) < 3 {
+	if len(variants) < 2 {
 		return variants
 	}
 	if w := variants[0].Workload; len(w.Variants) == len(variants) && &w.Variants[0] == &variants[0] {

@@ -128,6 +128,9 @@ func (e *evaluator) between(from, to []*cluster.Variant) pair {
 	for _, source := range e.classes(from) {
 		for _, destination := range e.classes(to) {
 			egress := e.towards(cluster.Egress, source, destination)
+			if egress.open.Empty() && egress.maybe.Empty() {
+				continue
+			}
 			ingress := e.towards(cluster.Ingress, destination, source)
 			p.add(egress.open.Intersect(ingress.open), egress.possible().Intersect(ingress.possible()), egress.because, ingress.because)
 		}
@@ -138,7 +141,11 @@ func (e *evaluator) between(from, to []*cluster.Variant) pair {
 func (p *pair) add(open, possible PortSet, because ...[]Because) {
 	p.open = p.open.Union(open)
 	p.possible = p.possible.Union(possible)
+	if possible.Empty() {
+		return
+	}
 	for _, list := range because {
+		p.because = slices.Grow(p.because, len(list))
 		for _, b := range list {
 			b.Ports = b.Ports.Intersect(possible)
 			if !b.Ports.Empty() {

@@ -265,7 +265,7 @@ func TestSlowCallersKeepNobodyOut(t *testing.T) {
 		})
 	}
 	load := c.load(t, 8, 0)
-	load.passed(t, int64(size(1_500, 10_000)))
+	load.passed(t, int64(size(1_500, 2_500)))
 	load.end()
 	close(stop)
 	callers.Wait()

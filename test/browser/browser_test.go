@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -185,18 +186,36 @@ func (p *tab) press(keys ...string) {
 	}
 }
 
-// clickOn clicks in the middle of the node or edge whose title begins with a text.
+// clickOn clicks in the middle of the node or edge whose title begins with a text,
+// once it has come to rest there: what was done before may still move the map.
 func (p *tab) clickOn(class, title string) {
 	p.t.Helper()
-	p.until("true") // in the next frame: what was clicked before is drawn
-	at := eval[[]float64](p, `(() => {
+	var at []float64
+	for frames := 0; ; frames++ {
+		p.until("true") // in the next frame
+		now := p.middleOf(class, title)
+		if under := now[2] == 1; under && slices.Equal(at, now) {
+			break
+		}
+		if at = now; frames == 300 {
+			p.t.Fatalf("%s %q does not come to rest where it can be clicked: %v", class, title, now)
+		}
+	}
+	p.do(chromedp.MouseClickXY(at[0], at[1]))
+}
+
+// middleOf is x and y of a node or edge, and 1 if a click there is on the map and not
+// on what lies over it.
+func (p *tab) middleOf(class, title string) []float64 {
+	return eval[[]float64](p, `(() => {
 		const g = [...document.querySelectorAll('#world .`+class+`')].find((g) => g.querySelector('title').textContent.startsWith(`+quoted(title)+`));
 		const path = g.querySelector('path'), tag = g.querySelector('rect.body');
-		if (tag) { const r = tag.getBoundingClientRect(); return [r.x + r.width / 2, r.y + r.height / 2]; }
-		const p = path.getPointAtLength(path.getTotalLength() / 2).matrixTransform(path.getScreenCTM());
-		return [p.x, p.y];
+		let x, y;
+		if (tag) { const r = tag.getBoundingClientRect(); x = r.x + r.width / 2; y = r.y + r.height / 2; }
+		else { const p = path.getPointAtLength(path.getTotalLength() / 2).matrixTransform(path.getScreenCTM()); x = p.x; y = p.y; }
+		const hit = document.elementFromPoint(x, y);
+		return [x, y, hit && hit.closest('#world') ? 1 : 0]; // a label may lie over its edge
 	})()`)
-	p.do(chromedp.MouseClickXY(at[0], at[1]))
 }
 
 func quoted(s string) string { return "'" + strings.ReplaceAll(s, "'", `\'`) + "'" }

@@ -70,27 +70,16 @@ func (e *evaluator) openBetween(q Query, o Options) []Connection {
 	for i := range to {
 		letIn[i] = e.reachOf(cluster.Ingress, &to[i])
 	}
-	candidates, pairs := make([][]int, len(from)), 0
-	for i := range from {
-		letOut := e.reachOf(cluster.Egress, &from[i])
-		for j := range to {
-			if holds(letIn[j], &from[i]) && holds(letOut, &to[j]) {
-				candidates[i] = append(candidates[i], j)
-			}
-		}
-		if pairs += len(candidates[i]); o.enough(0) {
-			return nil
-		}
-	}
-	if o.Limit > 0 {
-		pairs = min(pairs, o.Limit)
-	}
-	out := make([]Connection, 0, pairs)
+	var out []Connection
 	for i := range from {
 		if o.enough(len(out)) {
 			break
 		}
-		for _, j := range candidates[i] {
+		letOut := e.reachOf(cluster.Egress, &from[i])
+		for j := range to {
+			if !holds(letIn[j], &from[i]) || !holds(letOut, &to[j]) {
+				continue
+			}
 			from, to := apart(from[i], to[j])
 			p := e.between(from.variants, to.variants)
 			out = append(out, p.connections(Peer{Workload: from.workload}, Peer{Workload: to.workload}, q.ports())...)

@@ -8,10 +8,8 @@ import (
 	"strings"
 
 	networkingv1 "k8s.io/api/networking/v1"
-	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/podcullis/podcullis/cluster"
 )
@@ -25,7 +23,7 @@ func (m *Model) follow(ctx context.Context) {
 		case <-m.queue.wake:
 		}
 		batch := m.queue.take()
-		m.apply(ctx, batch)
+		m.apply(batch)
 		for _, e := range batch {
 			if e.applied != nil {
 				e.applied()
@@ -37,27 +35,47 @@ func (m *Model) follow(ctx context.Context) {
 	}
 }
 
-// apply makes the next snapshot. Whatever goes wrong, the model is built anew
-// from the cache: a snapshot that lacks a change must not stay.
-func (m *Model) apply(ctx context.Context, batch []event) {
+// apply makes the next snapshot.
+func (m *Model) apply(batch []event) {
+	now := m.Snapshot()
+	if changes := m.changes(now, batch); len(changes) > 0 {
+		m.publish(m.after(now, changes))
+	}
+}
+
+// after is the snapshot after the changes. One that cannot be applied harms no
+// other: it is searched for by halves, and what it is about stays as it was.
+func (m *Model) after(s *cluster.Snapshot, changes []cluster.Change) *cluster.Snapshot {
+	next, err := applied(s, changes...)
+	switch half := len(changes) / 2; {
+	case err == nil:
+		return next
+	case half == 0:
+		m.log.Error("object does not fit the model and stays as it was", "object", subject(changes[0]), "error", err)
+		return s
+	default:
+		return m.after(m.after(s, changes[:half]), changes[half:])
+	}
+}
+
+// applied is Apply; a panic is an error.
+func applied(s *cluster.Snapshot, changes ...cluster.Change) (next *cluster.Snapshot, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			m.log.Error("applying changes panicked, building the model anew", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
-			m.rebuild(ctx)
+			err = fmt.Errorf("panic: %v at %s", p, debug.Stack())
 		}
 	}()
-	now := m.Snapshot()
-	changes := m.changes(now, batch)
-	if len(changes) == 0 {
-		return
-	}
-	next, err := now.Apply(changes...)
-	if err != nil {
-		m.log.Error("changes do not apply, building the model anew", "error", err)
-		m.rebuild(ctx)
-		return
-	}
-	m.publish(next)
+	return s.Apply(changes...)
+}
+
+// subject is what a change is about, even if the object cannot tell.
+func subject(c cluster.Change) (text string) {
+	defer func() {
+		if recover() != nil {
+			text = fmt.Sprintf("%T", c.After)
+		}
+	}()
+	return c.Ref().String()
 }
 
 // changes keeps the last event of each object, and of these the ones that
@@ -175,63 +193,4 @@ func current(s *cluster.Snapshot, ref cluster.Ref) cluster.Object {
 		}
 	}
 	return nil
-}
-
-// rebuild makes the snapshot from what the cache holds. Events that are still in
-// the queue may be older than that; the ones after them are there, too.
-func (m *Model) rebuild(ctx context.Context) {
-	var objects []cluster.Object
-	var refs []cluster.Ref // of objects; one that panics may do so when asked for its own
-	for f := range m.Snapshot().Foreign() {
-		objects, refs = append(objects, f), append(refs, f.Ref())
-	}
-	for _, k := range kinds() {
-		list := k.list()
-		if err := m.cache.List(ctx, list, client.UnsafeDisableDeepCopy); err != nil {
-			m.log.Error("cache cannot be listed, keeping the model as it was", "kind", k.name, "error", err)
-			return
-		}
-		_ = meta.EachListItem(list, func(api runtime.Object) error {
-			if a, err := meta.Accessor(api); err == nil {
-				ref := cluster.Ref{Namespace: a.GetNamespace(), Kind: k.name, Name: a.GetName()}
-				if o := m.read(ref, api); o != nil {
-					objects, refs = append(objects, o), append(refs, ref)
-				}
-			}
-			return nil
-		})
-	}
-	s, err := build(objects)
-	if err == nil {
-		m.publish(s)
-		return
-	}
-	// One of them does not fit; all others must stay. This is slow, and better
-	// than not starting.
-	s = &cluster.Snapshot{}
-	for i, o := range objects {
-		next, err := add(s, o)
-		if err != nil {
-			m.log.Error("object does not fit the model", "object", refs[i].String(), "error", err)
-			continue
-		}
-		s = next
-	}
-	m.publish(s)
-}
-
-func build(objects []cluster.Object) (s *cluster.Snapshot, err error) {
-	defer recovered(&err)
-	return cluster.New(objects...)
-}
-
-func add(s *cluster.Snapshot, o cluster.Object) (next *cluster.Snapshot, err error) {
-	defer recovered(&err)
-	return s.Apply(cluster.Change{After: o})
-}
-
-func recovered(err *error) {
-	if p := recover(); p != nil {
-		*err = fmt.Errorf("panic: %v", p)
-	}
 }

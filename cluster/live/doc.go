@@ -1,12 +1,13 @@
-// Package live keeps a model of a running cluster: the informers of
-// controller-runtime's cache feed one goroutine, which makes each next snapshot.
+// Package live keeps a model of a running cluster: client-go's reflectors, one a
+// kind, feed one goroutine, which makes each next snapshot. The snapshot is all
+// that is kept of the objects; docs/adr/0015-reflectors.md says why.
 //
 // What it answers: what the cluster looks like now, as a [cluster.Snapshot], as
 // far as its watches have told.
 //
-//	c, err := cache.New(config, live.CacheOptions())
-//	model := live.New(c, live.Options{Log: log})
-//	// start c and model; until model.Synced() nothing may be judged
+//	source, err := live.NewSource(config)
+//	model := live.New(source, live.Options{Log: log})
+//	// start model; until model.Synced() nothing may be judged
 //	snapshot := model.Snapshot()
 //
 // Invariants:
@@ -20,6 +21,7 @@
 //     the model makes no snapshot.
 //   - One object that cannot be read harms no other: it stays as
 //     "unknown" where the model can hold that, and is logged once.
-//   - It imports cluster and controller-runtime, but nothing that judges: no
+//   - However many outages there were, the next try comes within two seconds.
+//   - It imports cluster, client-go and controller-runtime, but nothing that judges: no
 //     connectivity, guardrail, webhook or OPA (imports_test.go holds this).
 package live

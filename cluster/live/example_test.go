@@ -6,17 +6,16 @@ import (
 	"time"
 
 	"k8s.io/client-go/rest"
-	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/podcullis/podcullis/cluster"
 	"github.com/podcullis/podcullis/cluster/live"
 )
 
-// A program with a manager adds the model to it instead of starting both by hand.
+// A program with a manager adds the model to it instead of starting it by hand.
 func ExampleModel() {
 	follow := func(ctx context.Context, config *rest.Config, log *slog.Logger) error {
-		c, err := cache.New(config, live.CacheOptions())
+		source, err := live.NewSource(config)
 		if err != nil {
 			return err
 		}
@@ -24,8 +23,7 @@ func ExampleModel() {
 		if err != nil {
 			return err
 		}
-		model := live.New(c, live.Options{Log: log, Reader: direct, Mapper: direct.RESTMapper()})
-		go func() { _ = c.Start(ctx) }()
+		model := live.New(source, live.Options{Log: log, Reader: direct, Mapper: direct.RESTMapper()})
 		go func() { _ = model.Start(ctx) }()
 
 		within, cancel := context.WithTimeout(ctx, 2*time.Second)

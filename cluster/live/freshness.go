@@ -17,6 +17,7 @@ const (
 	// and for the watch to come up with what the answer tells.
 	probeTimeout = 5 * time.Second
 	probePoll    = 20 * time.Millisecond
+	probeAgain   = 500 * time.Millisecond // after a question that confirmed nothing
 )
 
 // freshness knows since when the model could be out of date.
@@ -40,8 +41,8 @@ type freshness struct {
 	failures map[string]string    // by kind: why the last question confirmed nothing
 }
 
-// versioned is an informer that knows how far its watch has come, bookmarks
-// counted: toolscache.SharedIndexInformer.
+// versioned is a watch that knows how far it has come, bookmarks counted:
+// toolscache.Reflector. What came before that is in the queue.
 type versioned interface{ LastSyncResourceVersion() string }
 
 var errNotListed = errors.New("not listed yet")
@@ -59,32 +60,35 @@ func newFreshness(opts Options, log *slog.Logger) *freshness {
 
 // follow asks about one kind until ctx ends. What is confirmed counts once the
 // applier has come by the queue's end.
-func (f *freshness) follow(ctx context.Context, k kind, informer versioned, q *queue) {
+func (f *freshness) follow(ctx context.Context, k kind, watch versioned, q *queue) {
 	for {
 		asked := time.Now()
-		err := f.ask(ctx, k, informer)
+		err := f.ask(ctx, k, watch)
 		if ctx.Err() != nil {
 			return
 		}
 		if !errors.Is(err, errNotListed) { // it is not expected to know anything yet
 			f.report(k.name, err)
 		}
+		pause := f.period
 		if err == nil {
 			q.put(event{applied: func() { f.confirm(k.name, asked) }})
+		} else {
+			pause = min(pause, probeAgain)
 		}
 		select {
 		case <-ctx.Done():
 			return
-		case <-time.After(f.period):
+		case <-time.After(pause):
 		}
 	}
 }
 
-// ask returns nil when the informer has all that was stored before the call.
-func (f *freshness) ask(ctx context.Context, k kind, informer versioned) error {
+// ask returns nil when the watch has told all that was stored before the call.
+func (f *freshness) ask(ctx context.Context, k kind, watch versioned) error {
 	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()
-	since := informer.LastSyncResourceVersion()
+	since := watch.LastSyncResourceVersion()
 	if since == "" {
 		return errNotListed
 	}
@@ -93,7 +97,7 @@ func (f *freshness) ask(ctx context.Context, k kind, informer versioned) error {
 		return err
 	}
 	for {
-		reached, err := resourceversion.CompareResourceVersion(informer.LastSyncResourceVersion(), newest)
+		reached, err := resourceversion.CompareResourceVersion(watch.LastSyncResourceVersion(), newest)
 		if err != nil || reached >= 0 {
 			return err
 		}

@@ -15,7 +15,6 @@ import (
 	networkingv1 "k8s.io/api/networking/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime"
-	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/podcullis/podcullis/cluster"
@@ -184,14 +183,13 @@ func TestModelOfARealCluster(t *testing.T) {
 type story struct {
 	t      *testing.T
 	plane  *controlplane.ControlPlane
-	cache  cache.Cache
 	direct client.Client
 	model  *live.Model
 }
 
 func newStory(t *testing.T, plane *controlplane.ControlPlane) *story {
 	t.Helper()
-	c, err := cache.New(plane.REST(), live.CacheOptions())
+	source, err := live.NewSource(plane.REST())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -199,25 +197,22 @@ func newStory(t *testing.T, plane *controlplane.ControlPlane) *story {
 	if err != nil {
 		t.Fatal(err)
 	}
-	model := live.New(c, live.Options{
+	model := live.New(source, live.Options{
 		Log:    slog.New(slog.NewTextHandler(t.Output(), nil)),
 		Reader: direct, Mapper: direct.RESTMapper(), ForeignPeriod: time.Second,
 	})
-	return &story{t: t, plane: plane, cache: c, direct: direct, model: model}
+	return &story{t: t, plane: plane, direct: direct, model: model}
 }
 
-// start runs the cache and the model until the test is over.
+// start runs the model until the test is over.
 func (s *story) start() {
 	ctx, cancel := context.WithCancel(s.t.Context())
-	done := make(chan error, 2)
-	go func() { done <- s.cache.Start(ctx) }()
+	done := make(chan error)
 	go func() { done <- s.model.Start(ctx) }()
 	s.t.Cleanup(func() {
 		cancel()
-		for range 2 {
-			if err := <-done; err != nil {
-				s.t.Errorf("model or cache: %v", err)
-			}
+		if err := <-done; err != nil {
+			s.t.Errorf("model: %v", err)
 		}
 	})
 }

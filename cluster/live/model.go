@@ -2,7 +2,6 @@ package live
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -10,8 +9,6 @@ import (
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime"
-	toolscache "k8s.io/client-go/tools/cache"
-	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/podcullis/podcullis/cluster"
@@ -37,7 +34,7 @@ type Options struct {
 
 // Model is the model of a running cluster. Its methods are safe for concurrent use.
 type Model struct {
-	cache     cache.Cache
+	source    Source
 	log       *slog.Logger
 	foreign   *foreignWatch // nil without a reader
 	freshness *freshness    // nil without a probe
@@ -57,11 +54,10 @@ type generation struct {
 	superseded chan struct{}
 }
 
-// New makes a model on a cache, which should have been made with CacheOptions.
-// The caller starts both.
-func New(c cache.Cache, opts Options) *Model {
+// New makes a model of what a source tells. The caller starts it.
+func New(source Source, opts Options) *Model {
 	m := &Model{
-		cache:      c,
+		source:     source,
 		log:        opts.Log,
 		queue:      queue{wake: make(chan struct{}, 1)},
 		synced:     make(chan struct{}),
@@ -138,35 +134,27 @@ func (m *Model) publish(s *cluster.Snapshot) {
 func (m *Model) NeedLeaderElection() bool { return false }
 
 // Start implements manager.Runnable: it follows the cluster until ctx ends. It
-// may be called once. The error is that of a kind that cannot be watched.
+// may be called once. The error is that of a kind that the source does not have.
 func (m *Model) Start(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	var background sync.WaitGroup
 	defer background.Wait()
 	defer cancel()
 
-	var initial []toolscache.DoneChecker
+	var initial []<-chan struct{}
 	for _, k := range kinds() {
+		lw, err := m.source(k.resource)
+		if err != nil {
+			return err
+		}
+		f := newFeed(k.name, &m.queue)
+		initial = append(initial, f.listed)
+		reflector := f.reflector(lw, k.object, m.log)
 		if m.freshness != nil {
 			m.freshness.begin(k.name)
+			background.Go(func() { m.freshness.follow(ctx, k, reflector, &m.queue) })
 		}
-		informer, err := m.cache.GetInformer(ctx, k.object, cache.BlockUntilSynced(false))
-		if err != nil {
-			return fmt.Errorf("watch kind %s: %w", k.name, err)
-		}
-		registration, err := informer.AddEventHandler(&handler{kind: k.name, queue: &m.queue})
-		if err != nil {
-			return fmt.Errorf("watch kind %s: %w", k.name, err)
-		}
-		defer func() { _ = informer.RemoveEventHandler(registration) }()
-		initial = append(initial, registration.HasSyncedChecker())
-		if m.freshness != nil {
-			v, ok := informer.(versioned)
-			if !ok {
-				return fmt.Errorf("watch kind %s: a %T does not tell how far it has come", k.name, informer)
-			}
-			background.Go(func() { m.freshness.follow(ctx, k, v, &m.queue) })
-		}
+		background.Go(func() { f.run(ctx, reflector) })
 	}
 	looked := make(chan struct{})
 	if m.foreign == nil {
@@ -175,20 +163,14 @@ func (m *Model) Start(ctx context.Context) error {
 		background.Go(func() { m.foreign.run(ctx, &m.queue, looked) })
 	}
 	background.Go(func() {
-		// A registration is done when its handler was called for each initial
-		// object, so they are in the queue by then.
-		for _, c := range initial {
+		for _, known := range append(initial, looked) {
 			select {
-			case <-c.Done():
+			case <-known:
 			case <-ctx.Done():
 				return
 			}
 		}
-		select {
-		case <-looked:
-			m.queue.open()
-		case <-ctx.Done():
-		}
+		m.queue.open()
 	})
 	m.follow(ctx)
 	return nil

@@ -3,7 +3,6 @@ package live
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"reflect"
@@ -18,11 +17,9 @@ import (
 	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	toolscache "k8s.io/client-go/tools/cache"
 	"pgregory.net/rapid"
-	"sigs.k8s.io/controller-runtime/pkg/cache/informertest"
-	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/controller/controllertest"
 
 	"github.com/podcullis/podcullis/cluster"
 )
@@ -31,43 +28,31 @@ import (
 type fixture struct {
 	*Model
 	t     *testing.T
-	cache *fakeCache
+	kinds map[string]*fakeKind
 	log   bytes.Buffer
-}
-
-// fakeCache is a cache whose store is set by the test.
-type fakeCache struct {
-	informertest.FakeInformers
-	pods []corev1.Pod
-	err  error
-}
-
-func (c *fakeCache) List(_ context.Context, list client.ObjectList, _ ...client.ListOption) error {
-	if pods, ok := list.(*corev1.PodList); ok {
-		pods.Items = c.pods
-	}
-	return c.err
 }
 
 // start runs a model in a synctest bubble, with no kind listed yet.
 func start(t *testing.T, opts Options) *fixture {
 	t.Helper()
-	f := &fixture{t: t, cache: &fakeCache{}}
+	f := &fixture{t: t, kinds: map[string]*fakeKind{}}
 	opts.Log = slog.New(slog.NewTextHandler(&f.log, &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
-		if a.Key == slog.TimeKey || a.Key == "stack" {
+		if a.Key == slog.TimeKey {
 			return slog.Attr{}
+		}
+		if before, _, ok := strings.Cut(a.Value.String(), " at goroutine "); ok {
+			a.Value = slog.StringValue(before) // a stack follows
 		}
 		return a
 	}}))
-	f.Model = New(f.cache, opts)
+	byResource := map[schema.GroupVersionResource]*fakeKind{}
 	for _, k := range kinds() {
-		if _, err := f.cache.GetInformer(t.Context(), k.object); err != nil {
-			t.Fatal(err)
-		}
+		f.kinds[k.name] = newFakeKind()
+		byResource[k.resource] = f.kinds[k.name]
 	}
-	for gvk := range f.cache.InformersByGVK {
-		f.cache.InformersByGVK[gvk] = controllertest.NewFakeInformer()
-	}
+	f.Model = New(func(r schema.GroupVersionResource) (*toolscache.ListWatch, error) {
+		return byResource[r].listWatch(), nil
+	}, opts)
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error)
 	go func() { done <- f.Start(ctx) }()
@@ -81,22 +66,20 @@ func start(t *testing.T, opts Options) *fixture {
 	return f
 }
 
-func (f *fixture) informer(kind string) *controllertest.FakeInformer {
+func (f *fixture) kind(name string) *fakeKind {
 	f.t.Helper()
-	for gvk, i := range f.cache.InformersByGVK {
-		if gvk.Kind == kind {
-			return i.(*controllertest.FakeInformer)
-		}
+	k, ok := f.kinds[name]
+	if !ok {
+		f.t.Fatalf("%s is not watched", name)
 	}
-	f.t.Fatalf("%s is not watched", kind)
-	return nil
+	return k
 }
 
 // listed ends the initial list of every kind but those.
 func (f *fixture) listed(except ...string) {
-	for _, k := range kinds() {
-		if !slices.Contains(except, k.name) {
-			f.informer(k.name).Synced()
+	for name, k := range f.kinds {
+		if !slices.Contains(except, name) {
+			k.answer()
 		}
 	}
 	synctest.Wait()
@@ -144,7 +127,7 @@ func TestNothingIsShownUntilEveryKindHasListed(t *testing.T) {
 		var want []string
 		for i := range 10_000 {
 			want = append(want, fmt.Sprintf("shop/Pod/p%05d", i))
-			f.informer("Pod").Add(pod(fmt.Sprintf("p%05d", i), "1", "web"))
+			f.kind("Pod").Add(pod(fmt.Sprintf("p%05d", i), "1", "web"))
 		}
 		f.listed("CronJob")
 		if f.Synced() || len(f.objects()) > 0 {
@@ -155,7 +138,7 @@ func TestNothingIsShownUntilEveryKindHasListed(t *testing.T) {
 		if f.WaitFor(ctx, func(*cluster.Snapshot) bool { return true }) {
 			t.Error("WaitFor takes the empty model for the cluster")
 		}
-		f.informer("CronJob").Synced()
+		f.kind("CronJob").answer()
 		synctest.Wait()
 		if !f.Synced() {
 			t.Error("not synced when every kind has listed")
@@ -178,26 +161,21 @@ func TestEventsBecomeSnapshots(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := start(t, Options{})
 		f.listed()
-		pods := f.informer("Pod")
+		pods := f.kind("Pod")
 
 		pods.Add(pod("a", "1", "web"))
 		pods.Add(pod("b", "2", "web"))
 		f.want("shop/Pod/a", "shop/Pod/b")
 
 		before := f.Snapshot()
-		pods.Update(pod("a", "1", "web"), pod("a", "1", "db"))
-		f.want("shop/Pod/a", "shop/Pod/b")
-		if f.Snapshot() != before {
-			t.Error("a resync, which repeats a resource version, makes a snapshot")
-		}
 		ready := pod("a", "3", "web")
 		ready.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodReady}}
-		pods.Update(pod("a", "1", "web"), ready)
+		pods.Update(ready)
 		synctest.Wait()
 		if f.Snapshot() != before {
 			t.Error("a status that the model does not hold makes a snapshot")
 		}
-		pods.Update(ready, pod("a", "4", "db"))
+		pods.Update(pod("a", "4", "db"))
 		synctest.Wait()
 		if p, _ := f.Snapshot().Pod("shop", "a"); p.Labels["app"] != "db" {
 			t.Errorf("after a label edit: %v", p.Labels)
@@ -207,16 +185,15 @@ func TestEventsBecomeSnapshots(t *testing.T) {
 		}
 		done := pod("a", "5", "db")
 		done.Status.Phase = corev1.PodSucceeded
-		pods.Update(pod("a", "4", "db"), done)
+		pods.Update(done)
 		f.want("shop/Pod/b")
 		pods.Delete(done)
 		f.want("shop/Pod/b")
 
-		// The deletion was missed; the informer knows the key, and an older object.
-		(&handler{kind: "Pod", queue: &f.queue}).OnDelete(toolscache.DeletedFinalStateUnknown{Key: "shop/b"})
+		pods.Delete(pod("b", "2", "web"))
 		f.want()
 
-		namespaces := f.informer("Namespace")
+		namespaces := f.kind("Namespace")
 		ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "shop", Labels: map[string]string{"team": "a"}}}
 		namespaces.Add(ns)
 		f.want("Namespace/shop")
@@ -227,7 +204,7 @@ func TestEventsBecomeSnapshots(t *testing.T) {
 }
 
 func TestTheLastEventOfABatchCounts(t *testing.T) {
-	m := New(&fakeCache{}, Options{})
+	m := New(nil, Options{})
 	is := func(app string) event {
 		e := event{ref: cluster.Ref{Namespace: "shop", Kind: "Pod", Name: "a"}}
 		if app != "" {
@@ -242,13 +219,13 @@ func TestTheLastEventOfABatchCounts(t *testing.T) {
 		}
 		return p.Labels["app"]
 	}
-	m.apply(t.Context(), []event{is("web")})
+	m.apply([]event{is("web")})
 	for _, apps := range [][]string{{"db", "web"}, {"", "web"}, {"db", ""}, {"", "db", "", "web"}, {"cache"}} {
 		var batch []event
 		for _, a := range apps {
 			batch = append(batch, is(a))
 		}
-		m.apply(t.Context(), batch)
+		m.apply(batch)
 		if got, want := app(), apps[len(apps)-1]; got != want {
 			t.Errorf("after %q: pod is %q", apps, got)
 		}
@@ -259,7 +236,7 @@ func TestTheLastEventOfABatchCounts(t *testing.T) {
 // objects that are left.
 func TestModelEqualsOneBuiltFromScratch(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		m := New(&fakeCache{}, Options{})
+		m := New(nil, Options{})
 		left := map[string]runtime.Object{}
 		var batch []event
 		for i := range rapid.IntRange(1, 60).Draw(t, "events") {
@@ -283,11 +260,11 @@ func TestModelEqualsOneBuiltFromScratch(t *testing.T) {
 			}
 			batch = append(batch, e)
 			if rapid.Bool().Draw(t, "apply") {
-				m.apply(context.Background(), batch)
+				m.apply(batch)
 				batch = nil
 			}
 		}
-		m.apply(context.Background(), batch)
+		m.apply(batch)
 		var objects []cluster.Object
 		for _, api := range left {
 			o, _ := cluster.FromAPI(api)
@@ -306,9 +283,9 @@ func TestModelEqualsOneBuiltFromScratch(t *testing.T) {
 func TestAPoisonedObjectStaysAsUnknown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := start(t, Options{})
-		netpols := f.informer("NetworkPolicy")
+		netpols := f.kind("NetworkPolicy")
 		netpols.Add(netpol("poison", "Exactly"))
-		f.informer("Pod").Add(pod("a", "1", "web"))
+		f.kind("Pod").Add(pod("a", "1", "web"))
 		f.listed()
 		f.want("shop/NetworkPolicy/poison", "shop/Pod/a")
 		n, _ := f.Snapshot().Netpol("shop", "poison")
@@ -317,11 +294,11 @@ func TestAPoisonedObjectStaysAsUnknown(t *testing.T) {
 		}
 		complaint := `level=WARN msg="object cannot be read fully, what it touches is unknown" object=shop/NetworkPolicy/poison ` +
 			`error="spec.podSelector: Invalid value: {\"matchExpressions\":[{\"key\":\"app\",\"operator\":\"Exactly\"}]}: \"Exactly\" is not a valid label selector operator"`
-		netpols.Update(netpol("poison", "Exactly"), netpol("poison", "Exactly"))
+		netpols.Update(netpol("poison", "Exactly"))
 		f.wantLog(complaint) // once
 
-		netpols.Update(netpol("poison", "Exactly"), netpol("poison", "Exists"))
-		netpols.Update(netpol("poison", "Exists"), netpol("poison", "Exactly"))
+		netpols.Update(netpol("poison", "Exists"))
+		netpols.Update(netpol("poison", "Exactly"))
 		synctest.Wait()
 		netpols.Delete(netpol("poison", "Exactly"))
 		f.want("shop/Pod/a")
@@ -340,10 +317,11 @@ func TestAPanicHarmsNoOtherObject(t *testing.T) {
 			}
 			return cluster.FromAPI(o)
 		}
-		f.informer("NetworkPolicy").Add(netpol("poison", "Exists"))
-		f.informer("Pod").Add(pod("poison", "1", "web"))
-		f.informer("Pod").Add(pod("a", "1", "web"))
-		f.listed()
+		f.kind("NetworkPolicy").Add(netpol("poison", "Exists"))
+		f.kind("Pod").Add(pod("poison", "1", "web"))
+		f.kind("Pod").Add(pod("a", "1", "web"))
+		f.listed("Pod") // one after the other, for the log's order
+		f.kind("Pod").answer()
 		f.want("shop/NetworkPolicy/poison", "shop/Pod/a")
 		n, ok := f.Snapshot().Netpol("shop", "poison")
 		if !ok || n.Selector.Matches(nil) != cluster.Maybe || !n.Isolates[cluster.Ingress] || !n.Isolates[cluster.Egress] ||
@@ -367,21 +345,13 @@ func (m misfit) Ref() cluster.Ref {
 	return cluster.Ref{Namespace: "shop", Kind: "Misfit", Name: "misfit"}
 }
 
-func TestAFailingBatchIsReplacedByWhatTheCacheHolds(t *testing.T) {
+func TestAChangeThatCannotBeAppliedHarmsNoOther(t *testing.T) {
 	for name, tt := range map[string]struct {
 		misfit misfit
-		cause  string
-		reason string
+		log    string
 	}{
-		"ItDoesNotApply": {
-			cause:  `level=ERROR msg="changes do not apply, building the model anew" error="the model has no place for live.misfit"`,
-			reason: `"the model has no place for live.misfit"`,
-		},
-		"ItPanics": {
-			misfit: misfit{panics: true},
-			cause:  `level=ERROR msg="applying changes panicked, building the model anew" panic=boom`,
-			reason: `"panic: boom"`,
-		},
+		"ItDoesNotApply": {log: `level=ERROR msg="object does not fit the model and stays as it was" object=shop/Misfit/misfit error="the model has no place for live.misfit"`},
+		"ItPanics":       {misfit: misfit{panics: true}, log: `level=ERROR msg="object does not fit the model and stays as it was" object=live.misfit error="panic: boom"`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -392,21 +362,17 @@ func TestAFailingBatchIsReplacedByWhatTheCacheHolds(t *testing.T) {
 					}
 					return cluster.FromAPI(o)
 				}
-				foreign := &cluster.Foreign{Group: "cilium.io", Kind: "CiliumNetworkPolicy", Namespace: "shop", Name: "x"}
-				f.queue.put(event{ref: foreign.Ref(), foreign: foreign})
-				f.cache.pods = []corev1.Pod{*pod("a", "1", "web"), *pod("misfit", "1", "web"), *pod("b", "1", "web")}
-				f.informer("Pod").Add(pod("a", "1", "web"))
+				var want []string
+				for i := range 20 {
+					f.kind("Pod").Add(pod(fmt.Sprintf("p%02d", i), "1", "web"))
+					want = append(want, fmt.Sprintf("shop/Pod/p%02d", i))
+				}
+				f.kind("Pod").Add(pod("misfit", "1", "web"))
 				f.listed()
-				f.want("shop/Pod/a", "shop/CiliumNetworkPolicy.cilium.io/x")
-				f.informer("Pod").Add(pod("misfit", "1", "web"))
-				f.want("shop/Pod/a", "shop/Pod/b", "shop/CiliumNetworkPolicy.cilium.io/x")
-				f.wantLog(tt.cause, `level=ERROR msg="object does not fit the model" object=shop/Pod/misfit error=`+tt.reason)
-
-				f.log.Reset()
-				f.cache.err = errors.New("closed")
-				f.informer("Pod").Add(pod("misfit", "2", "web"))
-				f.want("shop/Pod/a", "shop/Pod/b", "shop/CiliumNetworkPolicy.cilium.io/x")
-				f.wantLog(tt.cause, `level=ERROR msg="cache cannot be listed, keeping the model as it was" kind=Namespace error=closed`)
+				f.want(want...)
+				f.wantLog(tt.log)
+				f.kind("Pod").Add(pod("q", "1", "web"))
+				f.want(append(want, "shop/Pod/q")...)
 			})
 		})
 	}
@@ -423,14 +389,14 @@ func TestWaitFor(t *testing.T) {
 		for range 100 {
 			go func() { answers <- f.WaitFor(t.Context(), holds("b")) }()
 		}
-		f.informer("Pod").Add(pod("a", "1", "web"))
+		f.kind("Pod").Add(pod("a", "1", "web"))
 		synctest.Wait()
 		select {
 		case <-answers:
 			t.Fatal("it does not wait for b")
 		default:
 		}
-		f.informer("Pod").Add(pod("b", "1", "web"))
+		f.kind("Pod").Add(pod("b", "1", "web"))
 		for range 100 {
 			if !<-answers {
 				t.Error("b came, and WaitFor says no")
@@ -445,10 +411,11 @@ func TestWaitFor(t *testing.T) {
 }
 
 func TestStartTellsWhatCannotBeWatched(t *testing.T) {
-	c := &fakeCache{}
-	c.Error = errors.New("no route to host")
-	err := New(c, Options{}).Start(t.Context())
-	if err == nil || err.Error() != "watch kind Namespace: no route to host" {
+	source := func(r schema.GroupVersionResource) (*toolscache.ListWatch, error) {
+		return nil, fmt.Errorf("watch %s: no such thing", r.Resource)
+	}
+	err := New(source, Options{}).Start(t.Context())
+	if err == nil || err.Error() != "watch namespaces: no such thing" {
 		t.Errorf("got %v", err)
 	}
 }

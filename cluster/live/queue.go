@@ -3,9 +3,7 @@ package live
 import (
 	"sync"
 
-	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime"
-	toolscache "k8s.io/client-go/tools/cache"
 
 	"github.com/podcullis/podcullis/cluster"
 )
@@ -62,52 +60,4 @@ func (q *queue) take() []event {
 	events := q.events
 	q.events = nil
 	return events
-}
-
-// handler puts the events of one kind's informer in the queue.
-type handler struct {
-	kind  string
-	queue *queue
-}
-
-// OnAdd implements toolscache.ResourceEventHandler.
-func (h *handler) OnAdd(o any, _ bool) { h.put(o) }
-
-// OnUpdate implements toolscache.ResourceEventHandler.
-func (h *handler) OnUpdate(old, now any) {
-	before, err := meta.Accessor(old)
-	after, err2 := meta.Accessor(now)
-	if err == nil && err2 == nil && before.GetResourceVersion() != "" && before.GetResourceVersion() == after.GetResourceVersion() {
-		return // a periodic resync, not a change
-	}
-	h.put(now)
-}
-
-// OnDelete implements toolscache.ResourceEventHandler.
-func (h *handler) OnDelete(o any) {
-	// A watch that missed the deletion knows the key for certain, the object not.
-	if missed, ok := o.(toolscache.DeletedFinalStateUnknown); ok {
-		namespace, name, err := toolscache.SplitMetaNamespaceKey(missed.Key)
-		if err == nil {
-			h.queue.put(event{ref: h.ref(namespace, name)})
-		}
-		return
-	}
-	if m, err := meta.Accessor(o); err == nil {
-		h.queue.put(event{ref: h.ref(m.GetNamespace(), m.GetName())})
-	}
-}
-
-func (h *handler) put(o any) {
-	api, ok := o.(runtime.Object)
-	if !ok {
-		return // informers hold nothing else
-	}
-	if m, err := meta.Accessor(o); err == nil {
-		h.queue.put(event{ref: h.ref(m.GetNamespace(), m.GetName()), api: api})
-	}
-}
-
-func (h *handler) ref(namespace, name string) cluster.Ref {
-	return cluster.Ref{Namespace: namespace, Kind: h.kind, Name: name}
 }

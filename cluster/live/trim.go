@@ -5,68 +5,44 @@ import (
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
-	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	"sigs.k8s.io/controller-runtime/pkg/cache"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
 // kind is one of the kinds that are watched.
 type kind struct {
 	name     string
 	resource schema.GroupVersionResource
-	object   client.Object
-	list     func() client.ObjectList
+	object   runtime.Object
 }
 
 // kinds are those that cluster.FromAPI knows.
 func kinds() []kind {
 	return []kind{
-		{"Namespace", corev1.SchemeGroupVersion.WithResource("namespaces"), &corev1.Namespace{}, func() client.ObjectList { return &corev1.NamespaceList{} }},
-		{"Pod", corev1.SchemeGroupVersion.WithResource("pods"), &corev1.Pod{}, func() client.ObjectList { return &corev1.PodList{} }},
-		{"NetworkPolicy", networkingv1.SchemeGroupVersion.WithResource("networkpolicies"), &networkingv1.NetworkPolicy{}, func() client.ObjectList { return &networkingv1.NetworkPolicyList{} }},
-		{"Deployment", appsv1.SchemeGroupVersion.WithResource("deployments"), &appsv1.Deployment{}, func() client.ObjectList { return &appsv1.DeploymentList{} }},
-		{"StatefulSet", appsv1.SchemeGroupVersion.WithResource("statefulsets"), &appsv1.StatefulSet{}, func() client.ObjectList { return &appsv1.StatefulSetList{} }},
-		{"DaemonSet", appsv1.SchemeGroupVersion.WithResource("daemonsets"), &appsv1.DaemonSet{}, func() client.ObjectList { return &appsv1.DaemonSetList{} }},
-		{"ReplicaSet", appsv1.SchemeGroupVersion.WithResource("replicasets"), &appsv1.ReplicaSet{}, func() client.ObjectList { return &appsv1.ReplicaSetList{} }},
-		{"Job", batchv1.SchemeGroupVersion.WithResource("jobs"), &batchv1.Job{}, func() client.ObjectList { return &batchv1.JobList{} }},
-		{"CronJob", batchv1.SchemeGroupVersion.WithResource("cronjobs"), &batchv1.CronJob{}, func() client.ObjectList { return &batchv1.CronJobList{} }},
+		{"Namespace", corev1.SchemeGroupVersion.WithResource("namespaces"), &corev1.Namespace{}},
+		{"Pod", corev1.SchemeGroupVersion.WithResource("pods"), &corev1.Pod{}},
+		{"NetworkPolicy", networkingv1.SchemeGroupVersion.WithResource("networkpolicies"), &networkingv1.NetworkPolicy{}},
+		{"Deployment", appsv1.SchemeGroupVersion.WithResource("deployments"), &appsv1.Deployment{}},
+		{"StatefulSet", appsv1.SchemeGroupVersion.WithResource("statefulsets"), &appsv1.StatefulSet{}},
+		{"DaemonSet", appsv1.SchemeGroupVersion.WithResource("daemonsets"), &appsv1.DaemonSet{}},
+		{"ReplicaSet", appsv1.SchemeGroupVersion.WithResource("replicasets"), &appsv1.ReplicaSet{}},
+		{"Job", batchv1.SchemeGroupVersion.WithResource("jobs"), &batchv1.Job{}},
+		{"CronJob", batchv1.SchemeGroupVersion.WithResource("cronjobs"), &batchv1.CronJob{}},
 	}
 }
 
-// mapper knows the kinds without asking: every API server has them. So a model
-// can be made, and wait, while there is no API server to ask.
-func mapper() meta.RESTMapper {
-	m := meta.NewDefaultRESTMapper(nil)
+// Resources are those that are watched.
+func Resources() []schema.GroupVersionResource {
+	var out []schema.GroupVersionResource
 	for _, k := range kinds() {
-		scope := meta.RESTScope(meta.RESTScopeNamespace)
-		if k.name == "Namespace" {
-			scope = meta.RESTScopeRoot
-		}
-		m.AddSpecific(k.resource.GroupVersion().WithKind(k.name), k.resource, k.resource, scope)
+		out = append(out, k.resource)
 	}
-	return m
-}
-
-// CacheOptions are the options of a cache that holds of each object only what
-// the model needs. Such a cache serves nothing else: reading
-// another kind from it is an error rather than one more watch.
-func CacheOptions() cache.Options {
-	byObject := map[client.Object]cache.ByObject{}
-	for _, k := range kinds() {
-		byObject[k.object] = cache.ByObject{Transform: trim}
-	}
-	return cache.Options{
-		Mapper:                      mapper(),
-		ByObject:                    byObject,
-		DefaultTransform:            cache.TransformStripManagedFields(),
-		ReaderFailOnMissingInformer: true,
-	}
+	return out
 }
 
 // trim is a toolscache.TransformFunc. It makes new objects, so that the decoded
-// ones are freed whole, and it is idempotent, because a cache may apply it twice.
+// ones are freed whole, and it is idempotent, because a reflector may apply it before its store does.
 func trim(in any) (any, error) {
 	switch o := in.(type) {
 	case *corev1.Namespace:
@@ -110,7 +86,7 @@ func trim(in any) (any, error) {
 		cron.Spec.JobTemplate.Spec.Template = trimTemplate(&o.Spec.JobTemplate.Spec.Template)
 		return cron, nil
 	}
-	return in, nil // a tombstone (DeletedFinalStateUnknown)
+	return in, nil // none of the kinds
 }
 
 func trimMeta(m *metav1.ObjectMeta) metav1.ObjectMeta {

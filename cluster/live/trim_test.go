@@ -89,25 +89,15 @@ func TestTrimKeepsWhatTheModelNeeds(t *testing.T) {
 	}
 }
 
-func TestTrimLeavesTombstonesAlone(t *testing.T) {
-	if got, err := trim("a tombstone"); got != "a tombstone" || err != nil {
-		t.Errorf("got %v, %v", got, err)
-	}
-}
-
-func TestCacheOptionsAreOfTheKindsThatFromAPIKnows(t *testing.T) {
-	options := CacheOptions()
-	if len(options.ByObject) != len(kinds()) {
-		t.Errorf("%d kinds have options, want %d", len(options.ByObject), len(kinds()))
-	}
+func TestTheKindsAreThoseThatFromAPIKnows(t *testing.T) {
 	for _, k := range kinds() {
 		o, err := cluster.FromAPI(k.object)
 		if err != nil || o.Ref().Kind != k.name {
 			t.Errorf("the model knows %T as %v (%v), want kind %s", k.object, o, err, k.name)
 		}
-		gvks, _, err := scheme.Scheme.ObjectKinds(k.list())
-		if err != nil || gvks[0].Kind != k.name+"List" {
-			t.Errorf("the list of %s is %v (%v)", k.name, gvks, err)
+		gvks, _, err := scheme.Scheme.ObjectKinds(k.object)
+		if err != nil || gvks[0].Kind != k.name || gvks[0].GroupVersion() != k.resource.GroupVersion() {
+			t.Errorf("resource %v is asked for %s, which is %v (%v)", k.resource, k.name, gvks, err)
 		}
 	}
 }

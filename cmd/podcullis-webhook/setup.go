@@ -23,7 +23,6 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/klog/v2"
-	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
@@ -197,15 +196,15 @@ func newLiveModel(config *rest.Config, maxStaleness time.Duration, log *slog.Log
 	if err != nil {
 		return model{}, fmt.Errorf("API server: %w", err)
 	}
-	informers, err := cache.New(config, live.CacheOptions())
+	source, err := live.NewSource(config)
 	if err != nil {
-		return model{}, fmt.Errorf("API server: %w", err)
+		return model{}, err
 	}
 	probe, err := live.NewProbe(config)
 	if err != nil {
 		return model{}, err
 	}
-	m := live.New(informers, live.Options{
+	m := live.New(source, live.Options{
 		Log: log, Reader: direct, Mapper: direct.RESTMapper(), Probe: probe, ProbePeriod: maxStaleness / probesInStaleness,
 	})
 	registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
@@ -218,12 +217,7 @@ func newLiveModel(config *rest.Config, maxStaleness time.Duration, log *slog.Log
 	return model{
 		Model: m,
 		live:  true,
-		start: func(ctx context.Context) error {
-			g, ctx := errgroup.WithContext(ctx)
-			g.Go(func() error { return informers.Start(ctx) })
-			g.Go(func() error { return m.Start(ctx) })
-			return g.Wait()
-		},
+		start: m.Start,
 		ready: func() error {
 			if !m.Synced() {
 				return errors.New("the model is not synced with the API server yet")

@@ -69,8 +69,8 @@ func rows() []row {
 		row{Name: "churn-slow", What: "how long the slow guardrail takes meanwhile, p50", Unit: "ms"},
 		row{Name: "leftover-heap", What: "heap after 20,000 namespaces with a netpol each came and went, against before", Unit: "%", Goal: 5},
 		row{Name: "leftover-differences", What: "answers that differ from a fresh model's after that"},
-		row{Name: "memory-rss", What: "memory of the whole server, from live informers", Unit: "MB", Goal: 250},
-		row{Name: "memory-rss-peak", What: "its highest memory, while the informers list", Unit: "MB"},
+		row{Name: "memory-rss", What: "memory of the whole server, following an API server", Unit: "MB", Goal: 250},
+		row{Name: "memory-rss-peak", What: "its highest memory, while it lists", Unit: "MB"},
 	)
 }
 

@@ -14,7 +14,7 @@ import (
 	"github.com/podcullis/podcullis/test/bench/town"
 )
 
-// stage is the real webhook, following a town from live informers, as a process
+// stage is the real webhook, following a town in a live API server, as a process
 // of its own.
 type stage struct {
 	dir     string

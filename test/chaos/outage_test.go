@@ -16,7 +16,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"sigs.k8s.io/controller-runtime/pkg/cache"
 
 	podculliscluster "github.com/podcullis/podcullis/cluster"
 	"github.com/podcullis/podcullis/cluster/live"
@@ -144,7 +143,7 @@ type follower struct {
 func (c cluster) follow(t *testing.T) *follower {
 	t.Helper()
 	config := c.REST()
-	informers, err := cache.New(config, live.CacheOptions())
+	source, err := live.NewSource(config)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -152,12 +151,11 @@ func (c cluster) follow(t *testing.T) *follower {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := &follower{Model: live.New(informers, live.Options{Probe: probe, ProbePeriod: time.Second})}
+	f := &follower{Model: live.New(source, live.Options{Probe: probe, ProbePeriod: time.Second})}
 	ctx, cancel := context.WithCancel(t.Context())
-	var both sync.WaitGroup
-	both.Go(func() { _ = informers.Start(ctx) })
-	both.Go(func() { _ = f.Start(ctx) })
-	f.stop = sync.OnceFunc(func() { cancel(); both.Wait() })
+	done := make(chan error)
+	go func() { done <- f.Start(ctx) }()
+	f.stop = sync.OnceFunc(func() { cancel(); <-done })
 	t.Cleanup(f.stop)
 	return f
 }

@@ -17,10 +17,8 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
-	"k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/pod-security-admission/api"
 	"k8s.io/pod-security-admission/policy"
-	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
 
 	"github.com/podcullis/podcullis/cluster/live"
 	"github.com/podcullis/podcullis/webhook"
@@ -201,16 +199,11 @@ func podsAreRestricted(t *testing.T, r release) {
 	}
 }
 
-// modelKinds are what the informers ask for.
+// modelKinds are what the model asks for.
 func modelKinds(t *testing.T) (watched, listed []string) {
 	t.Helper()
-	for o := range live.CacheOptions().ByObject {
-		gvk, err := apiutil.GVKForObject(o, scheme.Scheme)
-		if err != nil {
-			t.Fatal(err)
-		}
-		plural, _ := meta.UnsafeGuessKindToResource(gvk)
-		watched = append(watched, plural.GroupResource().String())
+	for _, resource := range live.Resources() {
+		watched = append(watched, resource.GroupResource().String())
 	}
 	for _, gk := range live.ForeignKinds() {
 		plural, _ := meta.UnsafeGuessKindToResource(gk.WithVersion("v1"))

@@ -10,7 +10,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
-	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/podcullis/podcullis/cluster"
@@ -19,7 +18,7 @@ import (
 	"github.com/podcullis/podcullis/test/bench/town"
 )
 
-// TestModelFollowsTheStandIn runs the real informers against it.
+// TestModelFollowsTheStandIn runs the real reflectors against it.
 func TestModelFollowsTheStandIn(t *testing.T) {
 	plan := town.Plan{Seed: 1, Pods: 100, Namespaces: 5, Netpols: 20}
 	api := standin.New()
@@ -35,7 +34,7 @@ func TestModelFollowsTheStandIn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	informers, err := cache.New(config, live.CacheOptions())
+	source, err := live.NewSource(config)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -43,17 +42,14 @@ func TestModelFollowsTheStandIn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	model := live.New(informers, live.Options{Reader: direct, Mapper: direct.RESTMapper(), Probe: probe})
+	model := live.New(source, live.Options{Reader: direct, Mapper: direct.RESTMapper(), Probe: probe})
 	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan error, 2)
-	go func() { done <- informers.Start(ctx) }()
+	done := make(chan error)
 	go func() { done <- model.Start(ctx) }()
 	defer func() {
 		cancel()
-		for range 2 {
-			if err := <-done; err != nil {
-				t.Error(err)
-			}
+		if err := <-done; err != nil {
+			t.Error(err)
 		}
 	}()
 

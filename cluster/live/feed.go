@@ -1,0 +1,130 @@
+package live
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/go-logr/logr"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/wait"
+	toolscache "k8s.io/client-go/tools/cache"
+	"k8s.io/klog/v2"
+
+	"github.com/podcullis/podcullis/cluster"
+)
+
+// againAfter is the pause before a list or watch that failed is tried again, and
+// jitter makes it up to twice as long; a watch that finds its resourceVersion
+// forgotten pauses once more before it lists. It does not grow with each outage, as
+// an informer's does, up to a minute: the model would be out of date for that long
+// after the API server is back.
+const (
+	againAfter = time.Second / 2
+	jitter     = 1.0
+)
+
+// feed puts what a reflector hears of one kind into the queue. It keeps no
+// objects, those are in the model, but their names: a new list tells of what has
+// gone meanwhile by not holding it. Only the reflector calls it.
+type feed struct {
+	kind   string
+	queue  *queue
+	known  map[types.NamespacedName]struct{}
+	listed chan struct{} // closed once the first list is in the queue
+	once   sync.Once
+}
+
+var _ toolscache.TransformingStore = (*feed)(nil)
+
+func newFeed(kind string, q *queue) *feed {
+	return &feed{kind: kind, queue: q, known: map[types.NamespacedName]struct{}{}, listed: make(chan struct{})}
+}
+
+// reflector makes the feed's reflector. What it has to say itself is dropped:
+// outspoken and freshness tell what matters, once.
+func (f *feed) reflector(lw *toolscache.ListWatch, object runtime.Object, log *slog.Logger) *toolscache.Reflector {
+	silence := logr.Discard()
+	return toolscache.NewReflectorWithOptions(
+		&outspoken{ListWatch: lw, kind: f.kind, log: log}, object, f,
+		toolscache.ReflectorOptions{
+			Logger: &silence, Name: f.kind,
+			Backoff: &wait.Backoff{Duration: againAfter, Jitter: jitter},
+		},
+	)
+}
+
+// run follows the kind until ctx ends.
+func (f *feed) run(ctx context.Context, r *toolscache.Reflector) {
+	r.RunWithContext(klog.NewContext(ctx, logr.Discard()))
+}
+
+// Add implements toolscache.ReflectorStore.
+func (f *feed) Add(o any) error {
+	f.queue.put(f.is(o)...)
+	return nil
+}
+
+// Update implements toolscache.ReflectorStore.
+func (f *feed) Update(o any) error { return f.Add(o) }
+
+// Delete implements toolscache.ReflectorStore.
+func (f *feed) Delete(o any) error {
+	if m, err := meta.Accessor(o); err == nil {
+		f.queue.put(f.gone(types.NamespacedName{Namespace: m.GetNamespace(), Name: m.GetName()}))
+	}
+	return nil
+}
+
+// Replace implements toolscache.ReflectorStore: these are all objects of the kind.
+func (f *feed) Replace(objects []any, _ string) error {
+	before := f.known
+	f.known = make(map[types.NamespacedName]struct{}, len(objects))
+	events := make([]event, 0, len(objects))
+	for _, o := range objects {
+		events = append(events, f.is(o)...)
+	}
+	for name := range before {
+		if _, ok := f.known[name]; !ok {
+			events = append(events, f.gone(name))
+		}
+	}
+	f.queue.put(events...)
+	f.once.Do(func() { close(f.listed) })
+	return nil
+}
+
+// Resync implements toolscache.ReflectorStore; there is nothing to do again.
+func (f *feed) Resync() error { return nil }
+
+// Transformer implements toolscache.TransformingStore: a list that is streamed is
+// trimmed as it comes.
+func (f *feed) Transformer() toolscache.TransformFunc { return trim }
+
+// is says what an object is now; nothing if it is none.
+func (f *feed) is(o any) []event {
+	trimmed, err := trim(o)
+	api, ok := trimmed.(runtime.Object)
+	if err != nil || !ok {
+		return nil
+	}
+	m, err := meta.Accessor(api)
+	if err != nil {
+		return nil
+	}
+	name := types.NamespacedName{Namespace: m.GetNamespace(), Name: m.GetName()}
+	f.known[name] = struct{}{}
+	return []event{{ref: f.ref(name), api: api}}
+}
+
+func (f *feed) gone(name types.NamespacedName) event {
+	delete(f.known, name)
+	return event{ref: f.ref(name)}
+}
+
+func (f *feed) ref(name types.NamespacedName) cluster.Ref {
+	return cluster.Ref{Namespace: name.Namespace, Kind: f.kind, Name: name.Name}
+}

@@ -28,6 +28,7 @@ type options struct {
 	certSecret       string
 	certHosts        []string
 	webhookConfig    string
+	expectedWebhooks string
 	clientCA         string
 	clientNames      []string
 	kubeconfig       string
@@ -69,6 +70,7 @@ func (o *options) AddFlags(f *pflag.FlagSet) {
 	f.StringVar(&o.certSecret, "certificate-secret", o.certSecret, "a Secret, `namespace/name`, in which to keep a certificate: made, renewed and written to --cert-dir by this server")
 	f.StringArrayVar(&o.certHosts, "certificate-host", o.certHosts, "a DNS `name` for the certificate of --certificate-secret; repeatable")
 	f.StringVar(&o.webhookConfig, "webhook-configuration", o.webhookConfig, "the `name` of the ValidatingWebhookConfiguration that gets the CA of --certificate-secret")
+	f.StringVar(&o.expectedWebhooks, "expected-webhooks", o.expectedWebhooks, "the `file` with the ValidatingWebhookConfiguration that was installed; what differs from it in the cluster is logged and counted")
 	f.StringVar(&o.clientCA, "client-ca-file", o.clientCA, "accept only callers with a client certificate of this CA `file`")
 	f.StringArrayVar(&o.clientNames, "client-name", o.clientNames, "accept only client certificates with this common or DNS `name`; repeatable, needs --client-ca-file")
 	f.StringVar(&o.kubeconfig, "kubeconfig", o.kubeconfig, "the `file` that says how to reach the API server (default: the service account, in a pod)")
@@ -117,6 +119,9 @@ func (o *options) Validate(rest []string) error {
 	}
 	if o.kubeconfig != "" && len(o.clusterManifests) > 0 {
 		wrong("--kubeconfig and --cluster-manifests: give one of them, got both")
+	}
+	if o.expectedWebhooks != "" && len(o.clusterManifests) > 0 {
+		wrong("--expected-webhooks needs an API server, and --cluster-manifests takes the place of one")
 	}
 	if len(o.clientNames) > 0 && o.clientCA == "" {
 		wrong("--client-name needs --client-ca-file")

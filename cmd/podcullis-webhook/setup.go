@@ -78,6 +78,9 @@ func setup(ctx context.Context, o *options, stderr io.Writer) (*app, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := a.watchForDrift(certificates); err != nil {
+		return nil, err
+	}
 	server := webhook.ServerOptions{BindAddress: o.bindAddress, Certificates: certificates, DrainTimeout: o.drainTimeout, Logger: a.log}
 	if o.clientCA != "" {
 		if server.Clients, err = webhook.LoadClients(o.clientCA, o.clientNames, a.log); err != nil {

@@ -19,6 +19,7 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/pod-security-admission/api"
 	"k8s.io/pod-security-admission/policy"
+	"sigs.k8s.io/yaml"
 
 	"github.com/podcullis/podcullis/cluster/live"
 	"github.com/podcullis/podcullis/webhook"
@@ -33,6 +34,7 @@ func TestEveryCombination(t *testing.T) {
 		"EveryObjectBelongsToTheRelease": everyObjectBelongsToTheRelease,
 		"SelectorsMatch":                 selectorsMatch,
 		"WebhooksCoverEveryDoor":         webhooksCoverEveryDoor,
+		"ServerKnowsItsWebhooks":         serverKnowsItsWebhooks,
 		"NamespacesAreLeftOutByName":     namespacesAreLeftOutByName,
 		"PodsAreRestricted":              podsAreRestricted,
 		"RightsAreThoseThatAreUsed":      rightsAreThoseThatAreUsed,
@@ -148,6 +150,22 @@ func webhooksCoverEveryDoor(t *testing.T, r release) {
 	}
 }
 
+// What the server compares the API server's webhooks with is what is installed.
+func serverKnowsItsWebhooks(t *testing.T, r release) {
+	args := one[*appsv1.Deployment](t, r).Spec.Template.Spec.Containers[0].Args
+	if !slices.Contains(args, "--expected-webhooks=/etc/podcullis/configuration/webhooks.yaml") {
+		t.Errorf("args %v", args)
+	}
+	var known admissionregistrationv1.ValidatingWebhookConfiguration
+	if err := yaml.UnmarshalStrict([]byte(one[*corev1.ConfigMap](t, r).Data["webhooks.yaml"]), &known); err != nil {
+		t.Fatal(err)
+	}
+	installed := one[*admissionregistrationv1.ValidatingWebhookConfiguration](t, r)
+	if diff := cmp.Diff(installed.Webhooks, known.Webhooks); diff != "" || known.Name != installed.Name || known.TypeMeta != installed.TypeMeta {
+		t.Errorf("%v (-installed +known):\n%s", known.TypeMeta, diff)
+	}
+}
+
 // No one can leave by a label, and nothing that has to run first waits for us.
 func namespacesAreLeftOutByName(t *testing.T, r release) {
 	for _, w := range one[*admissionregistrationv1.ValidatingWebhookConfiguration](t, r).Webhooks {
@@ -226,8 +244,10 @@ func rightsAreThoseThatAreUsed(t *testing.T, r release) {
 	for _, resource := range listed {
 		want[resource] = "list"
 	}
+	registration := "validatingwebhookconfigurations.admissionregistration.k8s.io named " + one[*admissionregistrationv1.ValidatingWebhookConfiguration](t, r).Name
+	want[registration] = "get"
 	if strings.Contains(strings.Join(one[*appsv1.Deployment](t, r).Spec.Template.Spec.Containers[0].Args, " "), "--certificate-secret") {
-		want["validatingwebhookconfigurations.admissionregistration.k8s.io named "+one[*admissionregistrationv1.ValidatingWebhookConfiguration](t, r).Name] = "get,patch"
+		want[registration] = "get,patch"
 		want["in "+namespace+" secrets named "+one[*corev1.Secret](t, r).Name] = "get,update"
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -301,7 +321,7 @@ func podsFindWhatTheyName(t *testing.T, r release) {
 	for _, arg := range container.Args {
 		flag, value, _ := strings.Cut(arg, "=")
 		switch flag {
-		case "--config", "--client-ca-file":
+		case "--config", "--client-ca-file", "--expected-webhooks":
 			value = value[:strings.LastIndex(value, "/")]
 			fallthrough
 		case "--policy-dir", "--cert-dir":

@@ -42,6 +42,44 @@ matchConditions:
 {{- end }}
 {{- end -}}
 
+{{/* All webhooks. The server compares what is there with a copy of this text, in the
+ConfigMap (docs/adr/0013-drift.md). */}}
+{{- define "podcullis.webhooks" -}}
+# What decides about paths. Every subresource by which labels can change is here.
+- name: netpols.podcullis.io
+  {{- include "podcullis.webhook" (dict "context" . "entry" .Values.webhook.netpols) | nindent 2 }}
+  rules:
+  - apiGroups: [""]
+    apiVersions: [v1]
+    operations: [CREATE, UPDATE, DELETE]
+    resources: [namespaces, namespaces/status, namespaces/finalize]
+    scope: "*"
+  - apiGroups: [networking.k8s.io]
+    apiVersions: [v1]
+    operations: [CREATE, UPDATE, DELETE]
+    resources: [networkpolicies]
+    scope: "*"
+# What the paths join.
+- name: workloads.podcullis.io
+  {{- include "podcullis.webhook" (dict "context" . "entry" .Values.webhook.workloads) | nindent 2 }}
+  rules:
+  - apiGroups: [""]
+    apiVersions: [v1]
+    operations: [CREATE, UPDATE, DELETE]
+    resources: [pods, pods/status, pods/binding, bindings]
+    scope: "*"
+  - apiGroups: [apps]
+    apiVersions: [v1]
+    operations: [CREATE, UPDATE, DELETE]
+    resources: [deployments, statefulsets, daemonsets, replicasets]
+    scope: "*"
+  - apiGroups: [batch]
+    apiVersions: [v1]
+    operations: [CREATE, UPDATE, DELETE]
+    resources: [jobs, cronjobs]
+    scope: "*"
+{{- end -}}
+
 {{/* The drain's seconds, 5 more for what is in flight and 15 to spare. */}}
 {{- define "podcullis.gracePeriod" -}}
 {{- $d := .Values.drainTimeout -}}

@@ -73,6 +73,19 @@ log: {format: text, level: debug}
 reloadPeriod: 500ms
 drainTimeout: 1m30s
 extraArgs: [--drain-timeout=10s]
+global: {imageRegistry: mirror.example.com}
+extraVolumes: [{name: zone, emptyDir: {}}]
+extraVolumeMounts: [{name: zone, mountPath: /zone}]
+extraObjects:
+- {apiVersion: scheduling.k8s.io/v1, kind: PriorityClass, metadata: {name: "{{ .Release.Name }}-extra", labels: {app.kubernetes.io/instance: guard}}, value: 7}
+- |
+  apiVersion: scheduling.k8s.io/v1
+  kind: PriorityClass
+  metadata:
+    name: {{ include "podcullis.fullname" . }}-text
+    labels:
+      {{- include "podcullis.labels" . | nindent 4 }}
+  value: 8
 extraEnv: [{name: TZ, value: UTC}, {name: NODE, valueFrom: {fieldRef: {fieldPath: spec.nodeName}}}]
 podAnnotations: {example.com/scrape: "true"}
 podLabels: {team: net}
@@ -83,6 +96,7 @@ tolerations: [{key: node-role.kubernetes.io/control-plane, operator: Exists, eff
 affinity: {nodeAffinity: {requiredDuringSchedulingIgnoredDuringExecution: {nodeSelectorTerms: [{matchExpressions: [{key: zone, operator: In, values: [a]}]}]}}}
 topologySpreadConstraints: [{maxSkew: 1, topologyKey: zone, whenUnsatisfiable: DoNotSchedule, labelSelector: {matchLabels: {app.kubernetes.io/name: podcullis}}}]
 podDisruptionBudget: {minAvailable: 50%}
+apiPriorityAndFairness: {enabled: true}
 serviceAccount: {name: judge, annotations: {example.com/role: reader}}
 service: {annotations: {example.com/lb: "no"}, port: 8443}
 ports: {webhook: 10250, metrics: 9090, probes: 9091}

@@ -89,7 +89,7 @@ func TestSchemaIsClosed(t *testing.T) {
 	open := map[string]bool{
 		"global":                                true, // Helm's
 		"configuration.guardrails[].parameters": true, // the guardrail's own schema
-		"extraEnv[].valueFrom":                  true, "resources.claims[]": true, "topologySpreadConstraints[]": true,
+		"extraEnv[].valueFrom":                  true, "extraVolumes[]": true, "extraVolumeMounts[]": true, "resources.claims[]": true, "topologySpreadConstraints[]": true,
 		"affinity.nodeAffinity": true, "affinity.podAffinity": true, "affinity.podAntiAffinity": true,
 		"networkPolicy.metricsFrom[]": true, "networkPolicy.extraEgress[]": true, // the API server's validation
 	}
@@ -152,7 +152,7 @@ func TestSchemaAndValuesAreOne(t *testing.T) {
 		}
 		slices.Sort(names)
 		known := slices.DeleteFunc(s.names(), func(name string) bool {
-			return name == "global" || (path == ".resources" && name == "claims")
+			return path == ".resources" && name == "claims"
 		})
 		if diff := cmp.Diff(names, known); diff != "" {
 			t.Errorf("%s (-values.yaml +values.schema.json):\n%s", path, diff)

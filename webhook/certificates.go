@@ -31,7 +31,8 @@ type CertificateDirOptions struct {
 	Interval time.Duration
 	// Logger is slog.Default() if nil.
 	Logger *slog.Logger
-	// Metrics, if set, learns when the certificate expires.
+	// Metrics, if set, learns when the certificate expires, and whether what lies in
+	// the directory is what is served.
 	Metrics *Metrics
 }
 
@@ -89,6 +90,11 @@ func (d *CertificateDir) Watch(ctx context.Context) {
 func (d *CertificateDir) reload() (changed bool, err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	defer func() {
+		if d.metrics != nil {
+			d.metrics.certificateLoaded(err)
+		}
+	}()
 	cert, err := os.ReadFile(d.certFile)
 	if err != nil {
 		return false, fmt.Errorf("read certificate: %w", err)

@@ -94,6 +94,11 @@ func TestABrokenPairLeavesTheLastGoodOne(t *testing.T) {
 			writeFile(t, dir, "tls.crt", newCert)
 			writeFile(t, dir, "tls.key", newKey[:len(newKey)/2])
 		},
+		"KeyGone": func(t *testing.T, dir string) {
+			if err := os.Remove(filepath.Join(dir, "tls.key")); err != nil {
+				t.Fatal(err)
+			}
+		},
 		"Gone": func(t *testing.T, dir string) {
 			if err := os.RemoveAll(dir); err != nil {
 				t.Fatal(err)
@@ -113,6 +118,13 @@ func TestABrokenPairLeavesTheLastGoodOne(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			loads := func(want float64, when string) {
+				t.Helper()
+				if got, shown := samples()["podcullis_certificate_last_reload_successful{}"]; !shown || got != want {
+					t.Errorf("%s: last_reload_successful is %v (shown: %v), want %v", when, got, shown, want)
+				}
+			}
+			loads(1, "at the start")
 			spoil(t, dir)
 			if changed, err := certificates.reload(); err == nil || changed {
 				t.Errorf("reload of the broken pair: changed %v, error %v", changed, err)
@@ -122,6 +134,24 @@ func TestABrokenPairLeavesTheLastGoodOne(t *testing.T) {
 				t.Errorf("serving %+v, %v", current, err)
 			}
 
+			loads(0, "broken")
+
+			if err := os.MkdirAll(dir, 0o700); err != nil {
+				t.Fatal(err)
+			}
+			// The old pair is back: nothing changes for who calls, and all is well.
+			writeFile(t, dir, "tls.crt", cert)
+			writeFile(t, dir, "tls.key", key)
+			if changed, err := certificates.reload(); err != nil || changed {
+				t.Errorf("reload of the old pair: changed %v, error %v", changed, err)
+			}
+			loads(1, "with the old pair back")
+
+			spoil(t, dir)
+			if _, err := certificates.reload(); err == nil {
+				t.Error("the second broken pair loads")
+			}
+			loads(0, "broken again")
 			if err := os.MkdirAll(dir, 0o700); err != nil {
 				t.Fatal(err)
 			}
@@ -130,10 +160,21 @@ func TestABrokenPairLeavesTheLastGoodOne(t *testing.T) {
 			if changed, err := certificates.reload(); err != nil || !changed {
 				t.Errorf("reload of the new pair: changed %v, error %v", changed, err)
 			}
+			loads(1, "mended")
 			if got, want := samples()["podcullis_certificate_expiry_timestamp_seconds{}"], float64(certificates.NotAfter().Unix()); got != want {
 				t.Errorf("expiry metric %v, want %v", got, want)
 			}
 		})
+	}
+}
+
+// A server that makes its own certificate has no files that could fail to load.
+func TestWithoutFilesThereIsNoCertificateMetric(t *testing.T) {
+	_, samples := countedMetrics(t)
+	for name := range samples() {
+		if strings.HasPrefix(name, "podcullis_certificate_") {
+			t.Errorf("%s is shown", name)
+		}
 	}
 }
 

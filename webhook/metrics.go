@@ -27,6 +27,7 @@ type Metrics struct {
 	rejected          *prometheus.CounterVec
 	panics            prometheus.Counter
 	certificateExpiry *prometheus.GaugeVec
+	certificateLoads  *prometheus.GaugeVec
 }
 
 // NewMetrics makes the collectors and registers them. Like
@@ -54,17 +55,21 @@ func NewMetrics(registerer prometheus.Registerer) *Metrics {
 			Name: "podcullis_panics_total",
 			Help: "Panics while a request was handled. Any is a bug.",
 		}),
-		// A vector without labels, so that a server without a certificate file shows
-		// nothing rather than an expiry in 1970.
+		// Vectors without labels, so that a server without a certificate file shows
+		// nothing rather than an expiry in 1970 and a reload that failed.
 		certificateExpiry: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "podcullis_certificate_expiry_timestamp_seconds",
 			Help: "When the serving certificate expires, in seconds since 1970.",
+		}, nil),
+		certificateLoads: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "podcullis_certificate_last_reload_successful",
+			Help: "1 when tls.crt and tls.key are what is served, 0 when they did not load and the last good pair is.",
 		}, nil),
 	}
 	for _, reason := range []string{rejectedBodyTooLarge, rejectedOverloaded, rejectedNotReady, rejectedBadRequest} {
 		m.rejected.WithLabelValues(reason) // 0 is an answer too
 	}
-	registerer.MustRegister(m.requests, m.duration, m.inFlight, m.rejected, m.panics, m.certificateExpiry)
+	registerer.MustRegister(m.requests, m.duration, m.inFlight, m.rejected, m.panics, m.certificateExpiry, m.certificateLoads)
 	return m
 }
 
@@ -78,6 +83,14 @@ func (m *Metrics) judged(request *admissionv1.AdmissionRequest, response *admiss
 
 func (m *Metrics) certificateExpires(at time.Time) {
 	m.certificateExpiry.WithLabelValues().Set(float64(at.Unix()))
+}
+
+func (m *Metrics) certificateLoaded(err error) {
+	loaded := 1.0
+	if err != nil {
+		loaded = 0
+	}
+	m.certificateLoads.WithLabelValues().Set(loaded)
 }
 
 func decisionLabel(response *admissionv1.AdmissionResponse) string {

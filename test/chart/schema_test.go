@@ -71,6 +71,7 @@ func TestSchemaRefuses(t *testing.T) {
 		"CABundle":            {"PEM, not base64 of PEM", "certificates: {existing: {caBundle: LS0t}}", "at '/certificates/existing/caBundle': 'LS0t' does not match pattern"},
 		"CIDR":                {"an address is no block", "networkPolicy: {apiServerCIDRs: [10.0.0.1]}", "at '/networkPolicy/apiServerCIDRs/0': '10.0.0.1' does not match pattern"},
 		"MissingSecret":       {"the pods would wait for ever", "certificates: {mode: existing}", "certificates.mode existing needs certificates.existing.secretName"},
+		"SlowSeconds":         {"no quantile is above the last bucket", "prometheusRule: {slowSeconds: 5}", "at '/prometheusRule/slowSeconds': exclusiveMaximum: got 5, want 5"},
 		"Memory":              {"GOMEMLIMIT is computed from it", "resources: {limits: {memory: 1Q}}", `want a number with k, M, G, Ki, Mi or Gi, such as 512Mi, got "1Q"`},
 	}
 	for name, tc := range cases {

@@ -43,6 +43,9 @@ func loadGuardrails(o *options, log *slog.Logger, registry prometheus.Registerer
 			Help: "1 when the newest configuration and guardrails are in force, 0 when they did not load and older ones are.",
 		}),
 	}
+	for _, result := range []string{"success", "failure"} {
+		f.reloads.WithLabelValues(result) // increase() sees the first only if there was a 0
+	}
 	registry.MustRegister(f.reloads, f.good)
 	f.digest = f.read()
 	library, config, err := f.load()

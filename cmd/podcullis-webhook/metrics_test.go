@@ -15,8 +15,8 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// metricsOf are the names of ours that a server with an API server shows.
-func metricsOf(t *testing.T) []string {
+// registryOf is that of a server with an API server.
+func registryOf(t *testing.T) *prometheus.Registry {
 	t.Helper()
 	kubeconfig := filepath.Join(t.TempDir(), "kubeconfig")
 	if err := os.WriteFile(kubeconfig, []byte(`{apiVersion: v1, kind: Config, current-context: c,
@@ -29,10 +29,16 @@ contexts: [{name: c, context: {cluster: c}}], clusters: [{name: c, cluster: {ser
 	if err != nil {
 		t.Fatal(err)
 	}
-	descriptions := make(chan *prometheus.Desc)
+	return a.registry
+}
+
+// metricsOf are the names of ours that it shows.
+func metricsOf(t *testing.T) []string {
+	t.Helper()
+	registry, descriptions := registryOf(t), make(chan *prometheus.Desc)
 	go func() {
 		defer close(descriptions)
-		a.registry.Describe(descriptions)
+		registry.Describe(descriptions)
 	}()
 	names := map[string]bool{}
 	for d := range descriptions {
@@ -41,6 +47,32 @@ contexts: [{name: c, context: {cluster: c}}], clusters: [{name: c, cluster: {ser
 		}
 	}
 	return slices.Sorted(maps.Keys(names))
+}
+
+// increase() is blind to the first event of a series that begins with it, so a label that
+// has few values has them all from the start.
+func TestFixedLabelsAreThereFromTheStart(t *testing.T) {
+	families, err := registryOf(t).Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string][]string{}
+	for _, family := range families {
+		for _, metric := range family.GetMetric() {
+			for _, label := range metric.GetLabel() {
+				if strings.HasPrefix(family.GetName(), "podcullis_") {
+					got[family.GetName()] = append(got[family.GetName()], label.GetValue())
+				}
+			}
+		}
+	}
+	want := map[string][]string{
+		"podcullis_rejected_requests_total": {"bad_request", "body_too_large", "not_ready", "overloaded"},
+		"podcullis_reloads_total":           {"failure", "success"},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
 }
 
 func repositoryFile(t *testing.T, elements ...string) string {

@@ -129,6 +129,10 @@ type evaluation struct {
 	fixing   fixing
 }
 
+// maxAskedValues bounds what a builtin may be asked about. A NetworkPolicy that the API
+// server takes has fewer.
+const maxAskedValues = 5_000_000
+
 // begin readies the evaluation for the next guardrail. At admission the answers
 // do not depend on who asks, and are kept.
 func (e *evaluation) begin(concerns func(cluster.Ref) bool) {
@@ -142,8 +146,11 @@ func (e *evaluation) call(ctx context.Context, b builtin, args []*ast.Term) (*as
 	if err := context.Cause(ctx); err != nil {
 		return nil, halt(b.name, err)
 	}
-	key := b.name
+	key, left := b.name, maxAskedValues
 	for _, a := range args {
+		if left -= countValues(a.Value, left); left < 0 {
+			return nil, halt(b.name, fmt.Errorf("asked about more than %d values", maxAskedValues))
+		}
 		key += " " + a.String()
 	}
 	if t, ok := e.asked[key]; ok {

@@ -22,7 +22,7 @@ func TestClosedIsTheDeltaAndBlockedIsWhatThereIs(t *testing.T) {
 	after := clustertest.Apply(t, before, clustertest.Create(t, clustertest.Netpol("shop/web", `{podSelector: {matchLabels: {app: web}}, ingress: []}`))...)
 	e := &evaluation{
 		Review: &Review{Before: before, After: after, Origin: Admission},
-		world:  newWorld(context.Background(), before, after, connectivity.Options{}),
+		world:  newWorld(newLane().newTurn(context.Background()), before, after, connectivity.Options{}),
 	}
 	for name, test := range map[string]struct {
 		answer func([]*ast.Term) (ast.Value, error)
@@ -73,7 +73,7 @@ func TestWhatARequirementMayAsk(t *testing.T) {
 
 func TestAuditReportsAShutPathWithTheNetpolThatIsolates(t *testing.T) {
 	s := clustertest.Snapshot(t, clustertest.Deployment("shop/web"), clustertest.Deployment("shop/db"), clustertest.Netpol("shop/n", `{podSelector: {}}`))
-	w := newWorld(context.Background(), &cluster.Snapshot{}, s, connectivity.Options{})
+	w := newWorld(newLane().newTurn(context.Background()), &cluster.Snapshot{}, s, connectivity.Options{})
 	all := connectivity.Query{From: connectivity.Everyone(), To: connectivity.Everyone()}
 	closures := connectivity.Blocked(s, all, connectivity.Options{})
 	if len(closures) != 2 {

@@ -17,6 +17,7 @@ import (
 // concurrent use; Reload replaces the guardrails between two evaluations.
 type Engine struct {
 	current atomic.Pointer[ruleset]
+	lane    *lane
 }
 
 // ruleset is a configuration with everything compiled. It is immutable but for
@@ -28,8 +29,8 @@ type ruleset struct {
 	asking    asking
 }
 
-func (s *ruleset) world(ctx context.Context, before, after *cluster.Snapshot) *world {
-	w := newWorld(ctx, before, after, s.options)
+func (s *ruleset) world(t *turn, before, after *cluster.Snapshot) *world {
+	w := newWorld(t, before, after, s.options)
 	w.asking = &s.asking
 	return w
 }
@@ -43,7 +44,7 @@ type instance struct {
 
 // New prepares an engine. An error names the file, line and field that is wrong.
 func New(l *Library, c *Config) (*Engine, error) {
-	e := &Engine{}
+	e := &Engine{lane: newLane()}
 	if err := e.Reload(l, c); err != nil {
 		return nil, err
 	}
@@ -113,14 +114,18 @@ func (e *Engine) Exemptions() []Exemption {
 // then holds what the others said. ctx bounds the time.
 func (e *Engine) Evaluate(ctx context.Context, r Review) (Decision, error) {
 	set := e.current.Load()
-	return set.evaluate(ctx, &r, set.world(ctx, r.Before, r.After))
+	t := e.lane.newTurn(ctx)
+	defer t.end()
+	return set.evaluate(ctx, &r, set.world(t, r.Before, r.After))
 }
 
 // EvaluateAll judges many reviews about the same two snapshots, as audit and CLI
 // do: what was computed for one serves the next.
 func (e *Engine) EvaluateAll(ctx context.Context, before, after *cluster.Snapshot, reviews []Review) ([]Decision, error) {
 	set := e.current.Load()
-	w := set.world(ctx, before, after)
+	t := e.lane.newTurn(ctx)
+	defer t.end()
+	w := set.world(t, before, after)
 	out := make([]Decision, 0, len(reviews))
 	var errs []error
 	for i := range reviews {

@@ -492,13 +492,17 @@ func TestIndexingChangesNothing(t *testing.T) {
 			}
 			ask := func(indexing bool) any {
 				ctx := context.WithValue(context.Background(), evaluationKey{}, &evaluation{
-					Review: &r, world: newWorld(context.Background(), r.Before, r.After, connectivity.Options{}), asked: map[string]*ast.Term{},
+					Review: &r, world: newWorld(newLane().newTurn(context.Background()), r.Before, r.After, connectivity.Options{}), asked: map[string]*ast.Term{},
 				})
 				results, err := i.query.Eval(ctx, rego.EvalParsedInput(value), rego.EvalRuleIndexing(indexing), rego.EvalEarlyExit(indexing))
 				if err != nil || len(results) != 1 {
 					t.Fatalf("%s: %v, %v", i.Name, results, err)
 				}
-				return results[0].Expressions[0].Value
+				answer, err := ast.JSON(results[0].Expressions[0].Value.(ast.Value))
+				if err != nil {
+					t.Fatal(err)
+				}
+				return answer
 			}
 			with := ask(true)
 			if diff := cmp.Diff(ask(false), with); diff != "" {

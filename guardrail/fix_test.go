@@ -49,7 +49,7 @@ func reviewed(ctx context.Context, t testing.TB, r Review) ([]Violation, *evalua
 		t.Fatal(err)
 	}
 	set := e.current.Load()
-	eval := &evaluation{Review: &r, world: set.world(ctx, r.Before, r.After)}
+	eval := &evaluation{Review: &r, world: set.world(newLane().newTurn(ctx), r.Before, r.After)}
 	eval.begin(set.concerning(set.instances[0], &r))
 	found, err := set.instances[0].run(ctx, eval, &input{review: &r})
 	if err != nil {
@@ -133,7 +133,7 @@ func TestWhereThereIsNoFix(t *testing.T) {
 				r = review(t, test.snapshot, nil, clustertest.Namespace("shop"))
 			}
 			r.Origin = test.origin
-			w := newWorld(t.Context(), r.Before, r.After, connectivity.Options{})
+			w := newWorld(newLane().newTurn(t.Context()), r.Before, r.After, connectivity.Options{})
 			w.deadline = time.Now().Add(test.time)
 			e := &evaluation{Review: &r, world: w}
 			v, err := e.fix([]*ast.Term{ast.MustParseTerm(`{"from": ` + test.from + `, "to": ` + test.to + `, "ports": [{"protocol": "TCP", "port": 5432, "endPort": 5432}]}`)})
@@ -149,7 +149,7 @@ func TestWhereThereIsNoFix(t *testing.T) {
 
 func TestWhatIsNoConnectionIsAnError(t *testing.T) {
 	r := review(t, shop(t, 1), nil, allowAll)
-	e := &evaluation{Review: &r, world: newWorld(t.Context(), r.Before, r.After, connectivity.Options{})}
+	e := &evaluation{Review: &r, world: newWorld(newLane().newTurn(t.Context()), r.Before, r.After, connectivity.Options{})}
 	for _, text := range []string{`"web"`, `{"from": 1}`, `{"from": {"cidr": "everywhere"}, "to": {}}`, `{"ports": [{"protocol": "ICMP"}]}`} {
 		if v, err := e.fix([]*ast.Term{ast.MustParseTerm(text)}); err == nil {
 			t.Errorf("netpol.fix(%s) is %v, want an error", text, v)

@@ -16,7 +16,7 @@ func possiblyOpen(t *testing.T, s *cluster.Snapshot) (*evaluation, []connectivit
 	t.Helper()
 	e := &evaluation{
 		Review: &Review{Before: s, After: s, Origin: Admission},
-		world:  newWorld(context.Background(), s, s, connectivity.Options{}),
+		world:  newWorld(newLane().newTurn(context.Background()), s, s, connectivity.Options{}),
 	}
 	question := ast.MustParseTerm(`{"from": {"podSelector": {"matchLabels": {"tier": "web"}}}, "to": {"podSelector": {"matchLabels": {"tier": "db"}}}, "scope": "possible"}`)
 	v, err := e.open([]*ast.Term{question})

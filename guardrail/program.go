@@ -9,7 +9,6 @@ import (
 
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/rego"
-	"github.com/open-policy-agent/opa/v1/topdown"
 )
 
 // program is the prepared query of one guardrail with its parameters.
@@ -23,6 +22,8 @@ type program struct {
 const (
 	maxReported     = 1000
 	maxMessageBytes = 4096
+	// maxReportedValues counts everything in the details; that many take about 100 MB.
+	maxReportedValues = 1_000_000
 )
 
 func newProgram(l *Library, g *Guardrail, parameters map[string]any) (*program, error) {
@@ -38,6 +39,7 @@ func newProgram(l *Library, g *Guardrail, parameters map[string]any) (*program, 
 		rego.Query("["+strings.Join(refs, ", ")+"]"),
 		rego.Compiler(l.compiler),
 		rego.StrictBuiltinErrors(true),
+		rego.GenerateJSON(func(t *ast.Term, _ *rego.EvalContext) (any, error) { return t.Value, nil }), // see reported
 	)
 	query, err := rego.New(options...).PrepareForEval(context.Background())
 	if err != nil {
@@ -57,11 +59,10 @@ func (i *instance) run(ctx context.Context, e *evaluation, in *input) (found []V
 	if err != nil {
 		return nil, err
 	}
-	cancel := topdown.NewCancel()
-	defer context.AfterFunc(ctx, cancel.Cancel)()
-	results, err := i.query.Eval(context.WithValue(ctx, evaluationKey{}, e), rego.EvalParsedInput(value), rego.EvalExternalCancel(cancel))
-	if ctxErr := context.Cause(ctx); ctxErr != nil {
-		return nil, fmt.Errorf("out of time: %w", ctxErr)
+	e.turn.begin()
+	results, err := i.query.Eval(context.WithValue(ctx, evaluationKey{}, e), rego.EvalParsedInput(value), rego.EvalExternalCancel(e.turn))
+	if err := e.turn.err(); err != nil {
+		return nil, err
 	}
 	if err != nil {
 		return nil, err
@@ -69,17 +70,32 @@ func (i *instance) run(ctx context.Context, e *evaluation, in *input) (found []V
 	if len(results) != 1 || len(results[0].Expressions) != 1 {
 		return nil, errors.New("a rule that should be a set of violations is undefined")
 	}
-	sets, ok := results[0].Expressions[0].Value.([]any)
-	if !ok || len(sets) != len(i.rules) {
+	sets, ok := results[0].Expressions[0].Value.(*ast.Array)
+	if !ok || sets.Len() != len(i.rules) {
 		return nil, errors.New("a rule that should be a set of violations is undefined")
 	}
-	for n, set := range sets {
-		list, ok := set.([]any)
+	return i.reported(sets)
+}
+
+// reported reads what the rules reported. It does so itself, and does not let OPA make Go
+// values of it, as it knows a bound: values that share their parts are small
+// until somebody writes them out.
+func (i *instance) reported(sets *ast.Array) (found []Violation, err error) {
+	left := maxReportedValues
+	for n, rule := range i.rules {
+		set, ok := sets.Elem(n).Value.(ast.Set)
 		if !ok {
-			return nil, fmt.Errorf("rule %s is not a set of violations", i.rules[n])
+			return nil, fmt.Errorf("rule %s is not a set of violations", rule)
 		}
-		for _, entry := range list[:min(len(list), maxReported)] {
-			v, err := i.violation(i.rules[n], entry)
+		for _, entry := range set.Slice()[:min(set.Len(), maxReported)] {
+			if left -= countValues(entry.Value, left); left < 0 {
+				return nil, fmt.Errorf("rule %s reports more than %d values", rule, maxReportedValues)
+			}
+			value, err := ast.JSON(entry.Value)
+			if err != nil {
+				return nil, err
+			}
+			v, err := i.violation(rule, value)
 			if err != nil {
 				return nil, err
 			}
@@ -87,6 +103,21 @@ func (i *instance) run(ctx context.Context, e *evaluation, in *input) (found []V
 		}
 	}
 	return found, nil
+}
+
+// countValues counts a value and those in it, up to a little more than most.
+func countValues(v ast.Value, most int) int {
+	n := 1
+	add := func(t *ast.Term) bool { n += countValues(t.Value, most-n); return n > most }
+	switch v := v.(type) {
+	case *ast.Array:
+		v.Until(add)
+	case ast.Set:
+		v.Until(add)
+	case ast.Object:
+		v.Until(func(k, t *ast.Term) bool { return add(k) || add(t) })
+	}
+	return n
 }
 
 // violation reads one element of a set: a string, or an object with msg and

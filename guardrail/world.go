@@ -1,7 +1,6 @@
 package guardrail
 
 import (
-	"context"
 	"slices"
 	"time"
 
@@ -13,6 +12,7 @@ import (
 // about it. All reviews of one audit share one: what they ask does not depend
 // on the object under review. It is used by one goroutine at a time.
 type world struct {
+	turn          *turn
 	before, after *cluster.Snapshot
 	options       connectivity.Options
 	deadline      time.Time // zero when there is none
@@ -28,13 +28,13 @@ type world struct {
 // one is an error, so that memory stays bounded.
 const maxConnections = 100_000
 
-// newWorld makes the world of one evaluation, whose time ctx bounds.
-func newWorld(ctx context.Context, before, after *cluster.Snapshot, o connectivity.Options) *world {
-	o.Interrupted = func() bool { return ctx.Err() != nil }
+// newWorld makes the world of one evaluation.
+func newWorld(t *turn, before, after *cluster.Snapshot, o connectivity.Options) *world {
+	o.Interrupted = t.interrupted
 	o.Limit = maxConnections
-	deadline, _ := ctx.Deadline()
+	deadline, _ := t.ctx.Deadline()
 	return &world{
-		before: before, after: after, options: o, deadline: deadline, asking: &asking{},
+		turn: t, before: before, after: after, options: o, deadline: deadline, asking: &asking{},
 		openedBy:  map[string][]connectivity.Connection{},
 		openBy:    map[string][]connectivity.Connection{},
 		exposedBy: map[string][]connectivity.Exposure{},

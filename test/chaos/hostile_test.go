@@ -8,8 +8,6 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -23,46 +21,6 @@ import (
 	"k8s.io/client-go/kubernetes"
 )
 
-// hostile are bodies of guardrails that do harm when they are evaluated.
-var hostile = map[string]string{
-	"loop-without-end":    `violation contains {"msg": "x"} if { some i in numbers.range(1, 100000); some j in numbers.range(1, 100000); i * j == -1 }`,
-	"comprehension-bomb":  `violation contains {"msg": "x"} if count({[i, j] | some i in numbers.range(1, 10000); some j in numbers.range(1, 10000)}) < 0`,
-	"range-of-millions":   `violation contains {"msg": "x"} if count(numbers.range(1, 50000000)) < 0`,
-	"huge-output":         `violation contains {"msg": sprintf("%d", [i])} if some i in numbers.range(1, 200000)`,
-	"huge-message":        `violation contains {"msg": concat("", [s | some i in numbers.range(1, 100000); s := sprintf("%900d", [i])])}`,
-	"conflict":            "pick := 1 if true\n\npick := 2 if true\n\n" + `violation contains {"msg": "x"} if pick > 0`,
-	"builtin-error":       `violation contains {"msg": "x"} if netpol.open({"from": {"podSelector": {"matchExpressions": [{"key": "a", "operator": "Never"}]}}, "to": {}})`,
-	"builtin-nonsense":    `violation contains {"msg": "x"} if netpol.opened({"from": 7, "to": input.request})`,
-	"message-no-string":   `violation contains {"msg": {"a": [1, 2]}}`,
-	"violation-no-object": `violation contains 7`,
-	"regex-on-everything": `violation contains {"msg": "x"} if { some i in numbers.range(1, 1000000); regex.match("(a*)*(b*)*$", sprintf("%d", [i])); false }`,
-}
-
-// hostileFiles writes them and a configuration in which each has a namespace.
-func hostileFiles(t *testing.T) (dir, config string, namespaces []string) {
-	t.Helper()
-	dir = t.TempDir()
-	good, err := os.ReadFile(repository(t, "examples", "shop-guardrails.yaml"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	text := strings.ReplaceAll(string(good), "  action: deny\n", "  action: deny\n  match: {namespaces: [shop]}\n")
-	for name, body := range hostile {
-		rego := fmt.Sprintf("# METADATA\n# title: %s\n# description: Harm\n# custom:\n#   severity: low\n#   kinds: [NetworkPolicy]\npackage guardrails.%s\n\n%s\n", name, strings.ReplaceAll(name, "-", "_"), body)
-		if err := os.WriteFile(filepath.Join(dir, name+".rego"), []byte(rego), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		text += fmt.Sprintf("- name: %s\n  guardrail: %s\n  action: deny\n  match: {namespaces: [%s]}\n", name, name, name)
-		namespaces = append(namespaces, name)
-	}
-	slices.Sort(namespaces)
-	config = filepath.Join(t.TempDir(), "guardrails.yaml")
-	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return dir, config, namespaces
-}
-
 // alone starts a replica that needs no API server.
 func alone(t *testing.T, o replicaOptions) *replica {
 	t.Helper()
@@ -71,40 +29,46 @@ func alone(t *testing.T, o replicaOptions) *replica {
 	return cluster{}.launch(t, o)
 }
 
+// Each kind in its turn attacks from two sides, and bystanders are asked in the calm
+// before each attack and for as long as it lasts, so that a machine that is busy with
+// something else is so for both.
 func TestHostileGuardrailsHarmNobodyElse(t *testing.T) {
 	dir, config, namespaces := hostileFiles(t)
 	r := alone(t, replicaOptions{args: []string{"--config", config, "--policy-dir", dir}, env: []string{"GOMEMLIMIT=512MiB"}})
 	caller := newCaller(t)
-	bystanders := func(calls int) (p50, p99 time.Duration, wrong int64) {
-		var took []time.Duration
-		for i := range calls {
+	var wrong atomic.Int64
+	bystanders := func(calls int, done <-chan struct{}) (took []time.Duration) {
+		for i := 0; ; i++ {
+			select {
+			case <-done:
+				return took
+			default:
+			}
+			if done == nil && i == calls {
+				return took
+			}
 			netpol := both[i%2]
 			said, err := caller.ask(t.Context(), r, review(t, netpol))
 			if err != nil || said.status != http.StatusOK || said.allowed != (netpol == harmless) {
-				wrong++
+				wrong.Add(1)
 				t.Errorf("bystander %s: %v, %v", netpol.Name, said, err)
 			}
 			took = append(took, said.took)
 		}
-		slices.Sort(took)
-		return took[len(took)/2], took[len(took)*99/100], wrong
 	}
-	calmP50, calmP99, _ := bystanders(size(100, 1_000))
+	bystanders(size(20, 500), nil) // warm up
 
-	var asked, wrong atomic.Int64
-	var mu sync.Mutex
-	var slowest time.Duration
-	var slowestName string
-	done := make(chan struct{})
-	var attackers sync.WaitGroup
-	rounds := size(1, 5)
-	for attacker := range 2 {
-		attackers.Go(func() {
-			for round := range rounds {
-				for i, namespace := range namespaces {
-					if (i+round)%2 != attacker {
-						continue
-					}
+	var asked atomic.Int64
+	var calm, attacked []time.Duration
+	slowest, slowestName := time.Duration(0), ""
+	for range size(1, 2) {
+		for _, group := range groups(namespaces) {
+			before := bystanders(size(20, 500), nil)
+			refusals := make(chan reply, len(group))
+			done := make(chan struct{})
+			var attackers sync.WaitGroup
+			for _, namespace := range group {
+				attackers.Go(func() {
 					netpol := harmless.DeepCopy()
 					netpol.Namespace = namespace
 					said, err := caller.ask(t.Context(), r, review(t, netpol))
@@ -112,27 +76,59 @@ func TestHostileGuardrailsHarmNobodyElse(t *testing.T) {
 					if err != nil || said.allowed || said.status != http.StatusOK {
 						wrong.Add(1)
 						t.Errorf("%s: %v, %v", namespace, said, err)
-						continue
 					}
-					t.Logf("%s: code %d after %s: %.150q", namespace, said.code, said.took.Round(time.Millisecond), said.message)
-					mu.Lock()
-					if said.took > slowest {
-						slowest, slowestName = said.took, namespace
-					}
-					mu.Unlock()
+					refusals <- said
+				})
+			}
+			go func() { attackers.Wait(); close(done) }()
+			during := bystanders(0, done)
+			<-done
+			close(refusals)
+			worst := reply{}
+			for said := range refusals {
+				if said.took > worst.took {
+					worst = said
 				}
 			}
-		})
+			if worst.took > slowest {
+				slowest, slowestName = worst.took, group[0]
+			}
+			calm, attacked = append(calm, before...), append(attacked, during...)
+			t.Logf("%s: code %d after %s, memory so far %d MiB; bystanders %s -> %s: %.100q", strings.Join(slices.Compact(slices.Clone(group)), ", "), worst.code,
+				worst.took.Round(time.Millisecond), r.peakMemory(t), quantiles(before), quantiles(during), worst.message)
+		}
 	}
-	go func() { attackers.Wait(); close(done) }()
-	p50, p99, bystanderWrong := bystanders(size(300, 3_000))
-	<-done
 	r.alive(t)
+	ratio := float64(quantile(attacked, 99)) / float64(quantile(calm, 99))
 	record(t, row{
-		day: "hostile guardrails", injected: fmt.Sprintf("%d kinds, %d evaluations", len(hostile), asked.Load()), asked: caller.reviews.Load(), wrong: wrong.Load() + bystanderWrong,
-		remark: fmt.Sprintf("each refused, slowest %s (%s); bystanders p50 %s -> %s, p99 %s -> %s; peak memory %d MiB", slowest.Round(10*time.Millisecond), slowestName,
-			calmP50.Round(100*time.Microsecond), p50.Round(100*time.Microsecond), calmP99.Round(100*time.Microsecond), p99.Round(100*time.Microsecond), r.peakMemory(t)),
+		day: "hostile guardrails", injected: fmt.Sprintf("%d kinds, %d evaluations", len(namespaces), asked.Load()), asked: caller.reviews.Load(), wrong: wrong.Load(),
+		remark: fmt.Sprintf("each refused, slowest %s (%s); %d bystanders in the calm and %d under attack %s -> %s, p99 %.1f times; peak memory %d MiB", slowest.Round(10*time.Millisecond), slowestName,
+			len(calm), len(attacked), quantiles(calm), quantiles(attacked), ratio, r.peakMemory(t)),
 	})
+}
+
+// groups says who attacks at the same time: in full each kind twice, alone; in the
+// short form a few kinds at once.
+func groups(kinds []string) (out [][]string) {
+	if *scale == 0 {
+		return slices.Collect(slices.Chunk(kinds, 6))
+	}
+	for _, kind := range kinds {
+		out = append(out, []string{kind, kind})
+	}
+	return out
+}
+
+func quantile(took []time.Duration, percent int) time.Duration {
+	if len(took) == 0 {
+		return 0
+	}
+	slices.Sort(took)
+	return took[len(took)*percent/100]
+}
+
+func quantiles(took []time.Duration) string {
+	return fmt.Sprintf("p50 %s p99 %s", quantile(took, 50).Round(100*time.Microsecond), quantile(took, 99).Round(100*time.Microsecond))
 }
 
 // padded is a netpol of 1.47 MiB in protobuf that is 7.3 MiB in JSON (M6).

@@ -107,17 +107,30 @@ func (i *instance) reported(sets *ast.Array) (found []Violation, err error) {
 
 // countValues counts a value and those in it, up to a little more than most.
 func countValues(v ast.Value, most int) int {
-	n := 1
-	add := func(t *ast.Term) bool { n += countValues(t.Value, most-n); return n > most }
+	c := valueCounter{most: most}
+	c.term = func(t *ast.Term) bool { c.add(t.Value); return c.n > c.most }
+	c.pair = func(k, t *ast.Term) bool { return c.term(k) || c.term(t) }
+	c.add(v)
+	return c.n
+}
+
+// valueCounter holds its functions, so that they are made once and not at each level.
+type valueCounter struct {
+	n, most int
+	term    func(*ast.Term) bool
+	pair    func(k, t *ast.Term) bool
+}
+
+func (c *valueCounter) add(v ast.Value) {
+	c.n++
 	switch v := v.(type) {
 	case *ast.Array:
-		v.Until(add)
+		v.Until(c.term)
 	case ast.Set:
-		v.Until(add)
+		v.Until(c.term)
 	case ast.Object:
-		v.Until(func(k, t *ast.Term) bool { return add(k) || add(t) })
+		v.Until(c.pair)
 	}
-	return n
 }
 
 // violation reads one element of a set: a string, or an object with msg and

@@ -72,7 +72,8 @@ type turn struct {
 	worked        time.Duration
 	looked        time.Duration // since began, as are the others
 	checked       time.Duration
-	got           time.Duration
+	got           time.Duration // the turn
+	offered       time.Duration // the processor
 	held          bool
 	suspicion     uint64 // bytes on the heap from which on it is worth a collection
 }
@@ -158,7 +159,10 @@ func (t *turn) pause() (now time.Duration, goOn bool) {
 	case t.worked < t.lane.patience:
 		return now, true
 	case t.held && now-t.got < turnLength:
-		runtime.Gosched()
+		if now-t.offered >= breath {
+			t.offered = now
+			runtime.Gosched()
+		}
 		return now, true
 	}
 	t.giveBack()

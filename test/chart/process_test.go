@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -37,17 +38,11 @@ func buildWebhook(t *testing.T) string {
 // runWebhook runs the server until the end of the test, and returns where its probes are.
 func runWebhook(t *testing.T, args ...string) (probes string) {
 	t.Helper()
-	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp4", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	probes = l.Addr().String()
-	if err := l.Close(); err != nil {
-		t.Fatal(err)
-	}
+	probes = freeAddress(t)
 	var said bytes.Buffer
-	cmd := exec.CommandContext(context.Background(), buildWebhook(t), append(args,
-		"--bind-address=127.0.0.1:0", "--metrics-bind-address=0", "--health-probe-bind-address="+probes, "--drain-timeout=100ms")...)
+	cmd := exec.CommandContext(context.Background(), buildWebhook(t), append([]string{
+		"--bind-address=127.0.0.1:0", "--metrics-bind-address=0", "--health-probe-bind-address=" + probes, "--drain-timeout=100ms",
+	}, args...)...)
 	cmd.Stdout, cmd.Stderr = &said, &said
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -60,25 +55,57 @@ func runWebhook(t *testing.T, args ...string) (probes string) {
 	return probes
 }
 
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
 func awaitReady(t *testing.T, probes string) error {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	return controlplane.Await(ctx, "the webhook to be ready", func(ctx context.Context) error {
-		request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+probes+"/readyz", nil)
-		if err != nil {
-			return err
-		}
-		response, err := http.DefaultClient.Do(request)
-		if err != nil {
-			return err
-		}
-		defer response.Body.Close()
-		if text, err := io.ReadAll(response.Body); err != nil || response.StatusCode != http.StatusOK {
-			return fmt.Errorf("%s %s %w", response.Status, text, err)
-		}
-		return nil
+		_, err := get(ctx, "http://"+probes+"/readyz")
+		return err
 	})
+}
+
+// awaitMetric waits for a line of /metrics.
+func awaitMetric(t *testing.T, address, line string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	if err := controlplane.Await(ctx, line, func(ctx context.Context) error {
+		text, err := get(ctx, "http://"+address+"/metrics")
+		if err == nil && !strings.Contains("\n"+text, "\n"+line+"\n") {
+			err = errors.New("not there")
+		}
+		return err
+	}); err != nil {
+		t.Error(err)
+	}
+}
+
+func get(ctx context.Context, url string) (string, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return "", err
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return "", err
+	}
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	if err == nil && response.StatusCode != http.StatusOK {
+		err = fmt.Errorf("%s %s", response.Status, text)
+	}
+	return string(text), err
 }
 
 // runErrand runs the binary to its end, which has to be a good one.

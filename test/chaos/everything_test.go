@@ -1,6 +1,7 @@
 package chaos
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -12,14 +13,19 @@ import (
 	"testing"
 	"time"
 
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/intstr"
 )
 
-// questions are netpols of all sorts; nobody knows the right answer beforehand.
-func questions() []*networkingv1.NetworkPolicy {
-	apps := []string{"", "db", "backend", "frontend", "analytics", "logging", "nobody"}
+// apps are the shop's and one that it does not have.
+var apps = []string{"db", "backend", "frontend", "analytics", "logging", "nobody"}
+
+// netpols are of all sorts; nobody knows beforehand which are refused.
+func netpols() []*networkingv1.NetworkPolicy {
 	selector := func(app string) metav1.LabelSelector {
 		if app == "" {
 			return metav1.LabelSelector{}
@@ -27,27 +33,113 @@ func questions() []*networkingv1.NetworkPolicy {
 		return metav1.LabelSelector{MatchLabels: map[string]string{"app": app}}
 	}
 	var out []*networkingv1.NetworkPolicy
-	for _, to := range apps {
-		for _, from := range append(apps, "all") {
+	for _, subject := range append([]string{""}, apps...) {
+		for _, peer := range append([]string{"", "all"}, apps...) {
 			for _, port := range []int32{0, 5432, 80} {
-				rule := networkingv1.NetworkPolicyIngressRule{}
-				if from != "all" {
-					rule.From = []networkingv1.NetworkPolicyPeer{{PodSelector: ptr(selector(from))}}
+				for _, direction := range []networkingv1.PolicyType{networkingv1.PolicyTypeIngress, networkingv1.PolicyTypeEgress} {
+					var peers []networkingv1.NetworkPolicyPeer
+					if peer != "all" {
+						peers = []networkingv1.NetworkPolicyPeer{{PodSelector: ptr(selector(peer))}}
+					}
+					var ports []networkingv1.NetworkPolicyPort
+					if port != 0 {
+						ports = []networkingv1.NetworkPolicyPort{{Port: ptr(intstr.FromInt32(port))}}
+					}
+					n := &networkingv1.NetworkPolicy{
+						ObjectMeta: metav1.ObjectMeta{Name: fmt.Sprintf("question-%d", len(out)), Namespace: "shop"},
+						Spec:       networkingv1.NetworkPolicySpec{PodSelector: selector(subject), PolicyTypes: []networkingv1.PolicyType{direction}},
+					}
+					if direction == networkingv1.PolicyTypeIngress {
+						n.Spec.Ingress = []networkingv1.NetworkPolicyIngressRule{{From: peers, Ports: ports}}
+					} else {
+						n.Spec.Egress = []networkingv1.NetworkPolicyEgressRule{{To: peers, Ports: ports}}
+					}
+					out = append(out, n)
 				}
-				if port != 0 {
-					rule.Ports = []networkingv1.NetworkPolicyPort{{Port: ptr(intstr.FromInt32(port))}}
-				}
-				out = append(out, &networkingv1.NetworkPolicy{
-					ObjectMeta: metav1.ObjectMeta{Name: fmt.Sprintf("question-%d", len(out)), Namespace: "shop"},
-					Spec: networkingv1.NetworkPolicySpec{
-						PodSelector: selector(to), PolicyTypes: []networkingv1.PolicyType{networkingv1.PolicyTypeIngress},
-						Ingress: []networkingv1.NetworkPolicyIngressRule{rule},
-					},
-				})
 			}
 		}
 	}
 	return out
+}
+
+// question is a change through some door, as a dry run.
+type question struct {
+	name string
+	ask  func(context.Context) error
+
+	admitted, denied atomic.Int64
+}
+
+// questions are the netpols, and changes through the other doors.
+func (c cluster) questions(t *testing.T) []*question {
+	t.Helper()
+	dry := []string{metav1.DryRunAll}
+	var out []*question
+	add := func(name string, ask func(context.Context) error) { out = append(out, &question{name: name, ask: ask}) }
+	api := c.client.NetworkingV1().NetworkPolicies("shop")
+	for _, n := range netpols() {
+		add("create "+n.Name, func(ctx context.Context) error {
+			_, err := api.Create(ctx, n, metav1.CreateOptions{DryRun: dry})
+			return err
+		})
+	}
+	there, err := api.List(t.Context(), metav1.ListOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range there.Items {
+		add("delete netpol "+n.Name, func(ctx context.Context) error {
+			return api.Delete(ctx, n.Name, metav1.DeleteOptions{DryRun: dry})
+		})
+		add("widen netpol "+n.Name, func(ctx context.Context) error {
+			_, err := api.Patch(ctx, n.Name, types.MergePatchType, []byte(`{"spec": {"ingress": [{}], "egress": [{}]}}`), metav1.PatchOptions{DryRun: dry})
+			return err
+		})
+	}
+	for _, app := range apps {
+		labels := map[string]string{"app": app}
+		pod := corev1.PodSpec{Containers: []corev1.Container{{Name: "c", Image: "example.test/c", Ports: []corev1.ContainerPort{{Name: "postgres", ContainerPort: 5432}}}}}
+		add("create pod "+app, func(ctx context.Context) error {
+			_, err := c.client.CoreV1().Pods("shop").Create(ctx, &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "question", Labels: labels}, Spec: pod}, metav1.CreateOptions{DryRun: dry})
+			return err
+		})
+		add("create deployment "+app, func(ctx context.Context) error {
+			_, err := c.client.AppsV1().Deployments("shop").Create(ctx, &appsv1.Deployment{
+				ObjectMeta: metav1.ObjectMeta{Name: "question"},
+				Spec: appsv1.DeploymentSpec{
+					Selector: &metav1.LabelSelector{MatchLabels: labels},
+					Template: corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: labels}, Spec: pod},
+				},
+			}, metav1.CreateOptions{DryRun: dry})
+			return err
+		})
+		add("create namespace "+app, func(ctx context.Context) error {
+			_, err := c.client.CoreV1().Namespaces().Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "question-" + app, Labels: labels}}, metav1.CreateOptions{DryRun: dry})
+			return err
+		})
+	}
+	return out
+}
+
+// try asks once. An answer is counted, and is right until it is judged again.
+func (q *question) try(ctx context.Context) (answer, error) {
+	switch denied, err := q.denies(ctx); {
+	case err != nil:
+		return lost, fmt.Errorf("%s: %w", q.name, err)
+	case denied:
+		q.denied.Add(1)
+	default:
+		q.admitted.Add(1)
+	}
+	return right, nil
+}
+
+func (q *question) denies(ctx context.Context) (bool, error) {
+	err := q.ask(ctx)
+	if err != nil && (strings.Contains(err.Error(), "denied the request: 1 guardrail den") || strings.Contains(err.Error(), "denied the request: 2 guardrails den")) {
+		return true, nil
+	}
+	return false, err
 }
 
 // Restarts, reloads and new certificates, all at once. What was answered is written down, and judged again afterwards by a
@@ -70,9 +162,7 @@ func TestEverythingAtOnce(t *testing.T) {
 	ca.write(t, certs)
 	s := c.serve(t, 2, replicaOptions{certs: certs, args: []string{"--config", config, "--reload-period", "200ms"}, ca: ca.bundle()})
 
-	asked := questions()
-	type answers struct{ admitted, denied atomic.Int64 }
-	log := make([]answers, len(asked))
+	asked := c.questions(t)
 	load := &load{stop: make(chan struct{})}
 	t.Cleanup(func() { load.end() })
 	for range size(8, 16) {
@@ -83,19 +173,8 @@ func TestEverythingAtOnce(t *testing.T) {
 					return
 				default:
 				}
-				i := rand.IntN(len(asked)) //nolint:gosec // any will do
-				load.ask(func() (answer, error) {
-					_, err := c.client.NetworkingV1().NetworkPolicies("shop").Create(t.Context(), asked[i], metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
-					switch {
-					case err == nil:
-						log[i].admitted.Add(1)
-					case strings.Contains(err.Error(), "denied the request: 1 guardrail den"), strings.Contains(err.Error(), "denied the request: 2 guardrails den"):
-						log[i].denied.Add(1)
-					default:
-						return lost, err
-					}
-					return right, nil // until it is judged again
-				})
+				q := asked[rand.IntN(len(asked))] //nolint:gosec // any will do
+				load.ask(func() (answer, error) { return q.try(t.Context()) })
 			}
 		})
 	}
@@ -119,32 +198,38 @@ func TestEverythingAtOnce(t *testing.T) {
 		}
 	})
 	restarts := 0
-	for total := int64(size(1_500, 30_000)); load.asked.Load() < total; restarts++ {
+	for total := int64(size(1_500, 1_000_000)); load.asked.Load() < total; restarts++ {
 		s.restart(t)
-		load.passed(t, total/int64(size(3, 20)))
+		load.passed(t, int64(size(500, 5_000)))
 	}
 	close(stop)
 	others.Wait()
 	load.end()
 
+	// The same through the same door, and behind it a process that nothing happens to.
 	judge := c.launch(t, replicaOptions{certs: certs})
-	caller := newCaller(t)
+	for _, r := range s.replicas {
+		s.remove(r.address)
+	}
+	s.cut()
+	s.add(judge.address)
 	var denied int64
-	for i, netpol := range asked {
-		said, err := caller.ask(t.Context(), judge, review(t, netpol))
-		if err != nil || said.status != 200 {
-			t.Fatalf("%v, %v", said, err)
-		}
-		differing := log[i].denied.Load()
-		if !said.allowed {
-			differing = log[i].admitted.Load()
-			denied += log[i].denied.Load()
+	for _, q := range asked {
+		var denies bool
+		await(t, "an answer to "+q.name, func(ctx context.Context) (err error) { // connections were cut a moment ago
+			denies, err = q.denies(ctx)
+			return err
+		})
+		differing := q.denied.Load()
+		if denies {
+			differing = q.admitted.Load()
+			denied += q.denied.Load()
 		}
 		if differing > 0 {
 			load.wrong.Add(differing)
-			t.Errorf("%s: %d times admitted, %d times denied; at rest: %v", netpol.Name, log[i].admitted.Load(), log[i].denied.Load(), said)
+			t.Errorf("%s: %d times admitted, %d times denied; denied at rest: %v", q.name, q.admitted.Load(), q.denied.Load(), denies)
 		}
 	}
 	load.clean(t, "everything at once", fmt.Sprintf("%d restarts, %d reloads, %d leaves", restarts, reloads, leaves),
-		fmt.Sprintf("%d different questions, %d answers were denials; all judged again at rest", len(asked), denied))
+		fmt.Sprintf("%d different questions through six doors, %d answers were denials; all judged again at rest", len(asked), denied))
 }

@@ -81,7 +81,7 @@ func TestBrokenGuardrailsOnReloadChangeNoAnswer(t *testing.T) {
 			}
 			return err
 		})
-		load.passed(t, 20)
+		load.passed(t, int64(size(20, 100)))
 	}
 	rounds := size(1, 5)
 	for range rounds {

@@ -160,10 +160,10 @@ func TestKilledReplicaLosesOnlyWhatItHeld(t *testing.T) {
 }
 
 // projected is what kubelet makes of a Secret: a directory for each pod, which
-// learns of a change some time later.
+// learns of a change some time later, each at a time of its own.
 type projected struct {
-	dirs []string
-	lag  time.Duration
+	dirs          []string
+	soonest, last time.Duration
 }
 
 func (p projected) project(t *testing.T, a *authority) {
@@ -171,7 +171,7 @@ func (p projected) project(t *testing.T, a *authority) {
 	var pods sync.WaitGroup
 	for i, dir := range p.dirs {
 		pods.Go(func() {
-			pause(t, p.lag*time.Duration(i+1)/time.Duration(len(p.dirs)))
+			pause(t, p.soonest+(p.last-p.soonest)*time.Duration(i)/time.Duration(len(p.dirs)-1))
 			a.write(t, dir)
 		})
 	}
@@ -218,7 +218,7 @@ func (s *service) trust(t *testing.T, authorities ...*authority) {
 func TestRotationUnderLoadLosesNothing(t *testing.T) {
 	c := start(t)
 	ca := newAuthority(t)
-	pods := projected{dirs: []string{t.TempDir(), t.TempDir()}, lag: time.Second}
+	pods := projected{dirs: []string{t.TempDir(), t.TempDir()}, soonest: 300 * time.Millisecond, last: time.Second}
 	s := &service{cluster: c, proxy: newProxy(t)}
 	for _, dir := range pods.dirs {
 		ca.write(t, dir)
@@ -227,12 +227,14 @@ func TestRotationUnderLoadLosesNothing(t *testing.T) {
 	}
 	c.register(t, s.address(), ca.bundle(), admissionregistrationv1.Fail)
 	load := c.load(t, 8, unhurried)
-	leaves, authorities := size(3, 50), size(1, 5)
-	for range leaves {
+	leaves, lagging, authorities := size(3, 50), size(1, 5), size(1, 5)
+	for i := range leaves {
+		if i == leaves-lagging { // from here on as slow as kubelet
+			pods.soonest, pods.last = time.Duration(size(1, 60))*time.Second, time.Duration(size(2, 100))*time.Second
+		}
 		pods.project(t, ca)
 		load.passed(t, 50)
 	}
-	pods.lag = time.Duration(size(2, 60)) * time.Second
 	for range authorities {
 		next := newAuthority(t)
 		s.trust(t, ca, next)
@@ -245,7 +247,7 @@ func TestRotationUnderLoadLosesNothing(t *testing.T) {
 		load.passed(t, 50)
 	}
 	load.clean(t, "certificate rotation", fmt.Sprintf("%d leaves, %d CAs with both in the bundle meanwhile", leaves, authorities),
-		fmt.Sprintf("files follow up to %s later, one replica after the other", pods.lag))
+		fmt.Sprintf("of the CAs and of %d leaves the files follow %s to %s later, one replica after the other", lagging, pods.soonest, pods.last))
 }
 
 func TestAllReplicasDownAndBack(t *testing.T) {

@@ -64,7 +64,11 @@ func TestHostileGuardrailsHarmNobodyElse(t *testing.T) {
 	for range size(1, 2) {
 		for _, group := range groups(namespaces) {
 			before := bystanders(size(20, 500), nil)
-			refusals := make(chan reply, len(group))
+			type refusal struct {
+				reply
+				namespace string
+			}
+			refusals := make(chan refusal, len(group))
 			done := make(chan struct{})
 			var attackers sync.WaitGroup
 			for _, namespace := range group {
@@ -77,21 +81,21 @@ func TestHostileGuardrailsHarmNobodyElse(t *testing.T) {
 						wrong.Add(1)
 						t.Errorf("%s: %v, %v", namespace, said, err)
 					}
-					refusals <- said
+					refusals <- refusal{said, namespace}
 				})
 			}
 			go func() { attackers.Wait(); close(done) }()
 			during := bystanders(0, done)
 			<-done
 			close(refusals)
-			worst := reply{}
+			worst := refusal{}
 			for said := range refusals {
 				if said.took > worst.took {
 					worst = said
 				}
 			}
 			if worst.took > slowest {
-				slowest, slowestName = worst.took, group[0]
+				slowest, slowestName = worst.took, worst.namespace
 			}
 			calm, attacked = append(calm, before...), append(attacked, during...)
 			t.Logf("%s: code %d after %s, memory so far %d MiB; bystanders %s -> %s: %.100q", strings.Join(slices.Compact(slices.Clone(group)), ", "), worst.code,

@@ -87,7 +87,7 @@ func awaitMetric(t *testing.T, address, line string) {
 		}
 		return err
 	}); err != nil {
-		t.Error(err)
+		t.Fatal(err)
 	}
 }
 

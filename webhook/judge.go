@@ -68,7 +68,7 @@ type Judge struct {
 
 // NewJudge makes a Judge.
 func NewJudge(o JudgeOptions) *Judge {
-	o.EvaluationTime = orDefault(o.EvaluationTime, 2*time.Second)
+	o.EvaluationTime = orDefault(o.EvaluationTime, defaultEvaluationTime)
 	o.Log = orDefault(o.Log, slog.Default())
 	if o.Metrics == nil {
 		o.Metrics = NewJudgeMetrics(prometheus.NewRegistry())

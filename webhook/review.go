@@ -70,6 +70,9 @@ type ReviewOptions struct {
 	// MaxQueue is how many more may wait for that, bodies read; 256 if 0, none if
 	// negative.
 	MaxQueue int
+	// EvaluationTime is what the judge has for one review; 2 s if 0. A tenth of a second
+	// later the review is refused whether the judge has come to an end or not.
+	EvaluationTime time.Duration
 	// DefaultTimeout is for requests without ?timeout=; 10 s if 0, the API's default.
 	DefaultTimeout time.Duration
 	// Mode is the judge's: in a dry run a review that cannot be judged is allowed
@@ -117,6 +120,7 @@ func NewReviewHandler(judge admission.Handler, options ReviewOptions) http.Handl
 	options.MaxDepth = orDefault(options.MaxDepth, defaultMaxDepth)
 	options.MaxInFlight = orDefault(options.MaxInFlight, inFlightPerCPU*runtime.GOMAXPROCS(0))
 	options.MaxQueue = max(0, orDefault(options.MaxQueue, defaultMaxQueue))
+	options.EvaluationTime = orDefault(options.EvaluationTime, defaultEvaluationTime)
 	options.DefaultTimeout = orDefault(options.DefaultTimeout, defaultTimeout)
 	if options.Metrics == nil {
 		options.Metrics = NewMetrics(prometheus.NewRegistry())
@@ -170,9 +174,10 @@ func (h *reviewHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.refuse(w, identify(body), http.StatusBadRequest, rejectedBadRequest, err)
 		return
 	}
-	response := h.ask(ctx, admission.Request{AdmissionRequest: *request})
-	h.metrics.judged(request, &response.AdmissionResponse, time.Since(began))
-	h.answer(w, reviewAPIVersion, &response.AdmissionResponse)
+	caller := &answering{handler: h, w: w, request: request, began: began}
+	late := caller.refuseAt(ctx)
+	defer late.Stop()
+	caller.answer(h.ask(ctx, admission.Request{AdmissionRequest: *request}))
 }
 
 var errAnswered = errors.New("answered")

@@ -1,0 +1,84 @@
+package webhook
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	admissionv1 "k8s.io/api/admission/v1"
+	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
+)
+
+// stuck is a judge that heeds no deadline, and allows in the end.
+type stuck struct {
+	release chan struct{}
+	judging atomic.Int64
+}
+
+func (s *stuck) Handle(context.Context, admission.Request) admission.Response {
+	s.judging.Add(1)
+	defer s.judging.Add(-1)
+	<-s.release
+	return admission.Allowed("")
+}
+
+func TestAJudgeThatDoesNotComeToAnEndIsNotWaitedFor(t *testing.T) {
+	certificate, pool := selfSignedFor(t)
+	for name, tt := range map[string]struct {
+		options ReviewOptions
+		path    string
+		allowed bool
+		code    int32
+	}{
+		"ItsTimeIsUp":       {ReviewOptions{EvaluationTime: time.Millisecond}, "/validate", false, 504},
+		"TheCallersTimeIs":  {ReviewOptions{EvaluationTime: time.Hour}, "/validate?timeout=100ms", false, 504},
+		"AuditDeniesNobody": {ReviewOptions{EvaluationTime: time.Millisecond, Mode: DryRun}, "/validate", true, 504},
+	} {
+		t.Run(name, func(t *testing.T) {
+			judge := &stuck{release: make(chan struct{})}
+			metrics, samples := countedMetrics(t)
+			tt.options.Logger, tt.options.Metrics = quiet, metrics
+			r := serveTLS(t, ServerOptions{Certificates: certificate}, NewReviewHandler(judge, tt.options))
+			client := callerOf(t, pool)
+			client.Timeout = 10 * time.Second
+			for range 3 { // the caller must not wait behind the judge on the same connection
+				response, body, err := sendReview(client, r.address, tt.path, []byte(podReview))
+				var review admissionv1.AdmissionReview
+				if err != nil || response.StatusCode != http.StatusOK || json.Unmarshal(body, &review) != nil {
+					t.Fatalf("got %s (%v)", body, err)
+				}
+				said := review.Response
+				if said.UID != "u-1" || said.Allowed != tt.allowed || said.Result.Code != tt.code || !strings.Contains(said.Result.Message, "a guardrail did not come to an end within") {
+					t.Errorf("got %s", body)
+				}
+				if tt.allowed && (len(said.Warnings) != 1 || !strings.HasPrefix(said.Warnings[0], "[dry run] podcullis cannot judge this in time")) {
+					t.Errorf("warnings %q", said.Warnings)
+				}
+				if !response.Close {
+					t.Error("the caller is not told to leave the connection")
+				}
+			}
+			if n := judge.judging.Load(); n != 3 {
+				t.Errorf("%d are being judged, want 3", n)
+			}
+			close(judge.release)
+			eventually(t, "the judge to come to its end", func() bool { return samples()["podcullis_admission_in_flight"] == 0 })
+			for sample, n := range samples() {
+				if strings.HasPrefix(sample, "podcullis_admission_requests_total{") && strings.Contains(sample, `decision="allow"`) && n > 0 {
+					t.Errorf("%s %v: what came too late is counted", sample, n)
+				}
+			}
+		})
+	}
+}
+
+func TestAJudgeInTimeIsNotLate(t *testing.T) {
+	response := postReview(t, NewReviewHandler(allowEverything, ReviewOptions{Logger: quiet, EvaluationTime: time.Hour}), "/validate", podReview)
+	if answer, _ := reviewResponse(t, response); !answer.Allowed || response.Header.Get("Connection") != "" {
+		t.Errorf("got %+v, %v", answer, response.Header)
+	}
+}

@@ -200,7 +200,7 @@ func TestEverythingAtOnce(t *testing.T) {
 	restarts := 0
 	for total := int64(size(1_500, 1_000_000)); load.asked.Load() < total; restarts++ {
 		s.restart(t)
-		load.passed(t, int64(size(500, 5_000)))
+		load.passed(t, min(5_000, total/3))
 	}
 	close(stop)
 	others.Wait()

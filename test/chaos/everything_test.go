@@ -181,13 +181,17 @@ func TestEverythingAtOnce(t *testing.T) {
 	stop := make(chan struct{})
 	var others sync.WaitGroup
 	var reloads, leaves int
+	every := 300 * time.Millisecond
+	if *scale > 0 { // compiling would take most of the time of a long run
+		every = 3 * time.Second
+	}
 	others.Go(func() {
 		for {
 			select {
 			case <-stop:
 				replace(string(good))
 				return
-			case <-time.After(300 * time.Millisecond):
+			case <-time.After(every):
 			}
 			reloads++
 			replace(fmt.Sprintf("%s\n# edition %d\n", good, reloads))

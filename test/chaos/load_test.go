@@ -58,8 +58,10 @@ func (c cluster) judge(ctx context.Context, netpol *networkingv1.NetworkPolicy) 
 	switch {
 	case err != nil && !denied:
 		return lost, err
-	case denied != (netpol == forbidden):
+	case denied && netpol != forbidden:
 		return wrong, fmt.Errorf("%s: %w", netpol.Name, err)
+	case !denied && netpol == forbidden:
+		return wrong, fmt.Errorf("%s was admitted", netpol.Name)
 	}
 	return right, nil
 }

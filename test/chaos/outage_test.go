@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"reflect"
 	"slices"
@@ -234,13 +233,7 @@ func TestColdStartAllowsNothingBeforeItKnowsEverything(t *testing.T) {
 	way.hold(&way.lists)
 	r := c.launch(t, replicaOptions{certs: certs, kubeconfig: way.kubeconfig(t), unready: true})
 	caller := newCaller(t)
-	await(t, "the webhook to listen", func(ctx context.Context) error {
-		conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", r.address)
-		if err == nil {
-			_ = conn.Close()
-		}
-		return err
-	})
+	r.awaitListening(t)
 	questions := [][]byte{review(t, forbidden), review(t, harmless)}
 	var asked, blind int64
 	ask := func(i int) reply {
@@ -288,13 +281,7 @@ func TestColdStartWithoutAnAPIServerWaitsForIt(t *testing.T) {
 	r := c.launch(t, replicaOptions{certs: certs, kubeconfig: kubeconfigVia(t, c.Kubeconfig, way.address()), unready: true})
 	caller := newCaller(t)
 	var asked, blind int64
-	await(t, "503", func(ctx context.Context) error {
-		said, err := caller.ask(ctx, r, review(t, harmless))
-		if err == nil && said.status != http.StatusServiceUnavailable {
-			err = errors.New(said.String())
-		}
-		return err
-	})
+	r.awaitListening(t)
 	for range 100 {
 		said, err := caller.ask(t.Context(), r, review(t, harmless))
 		if asked++; err != nil || said.status != http.StatusServiceUnavailable {

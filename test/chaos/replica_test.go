@@ -116,6 +116,18 @@ func (r *replica) awaitReady(t *testing.T) {
 	})
 }
 
+// awaitListening waits until the replica answers anything at all.
+func (r *replica) awaitListening(t *testing.T) {
+	t.Helper()
+	await(t, "the webhook to listen", func(ctx context.Context) error {
+		conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", r.address)
+		if err == nil {
+			_ = conn.Close()
+		}
+		return err
+	})
+}
+
 // terminate sends SIGTERM; done is closed when the process is gone.
 func (r *replica) terminate() (done <-chan struct{}) {
 	_ = r.cmd.Process.Signal(syscall.SIGTERM)

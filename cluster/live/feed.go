@@ -45,11 +45,11 @@ func newFeed(kind string, q *queue) *feed {
 }
 
 // reflector makes the feed's reflector. What it has to say itself is dropped:
-// outspoken and freshness tell what matters, once.
+// attentive and freshness tell what matters, once.
 func (f *feed) reflector(lw *toolscache.ListWatch, object runtime.Object, log *slog.Logger) *toolscache.Reflector {
 	silence := logr.Discard()
 	return toolscache.NewReflectorWithOptions(
-		&outspoken{ListWatch: lw, kind: f.kind, log: log}, object, f,
+		&attentive{ListWatch: lw, kind: f.kind, log: log, last: map[string]string{}}, object, f,
 		toolscache.ReflectorOptions{
 			Logger: &silence, Name: f.kind,
 			Backoff: &wait.Backoff{Duration: againAfter, Jitter: jitter},

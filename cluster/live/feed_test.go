@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"slices"
+	"strconv"
 	"sync"
 	"syscall"
 	"testing"
@@ -41,6 +42,7 @@ type fakeKind struct {
 	version int
 	watch   *watch.FakeWatcher // nil while nobody watches
 	err     error              // of every call, while set
+	noWatch error              // of every watch, while set
 	asked   []time.Time        // since the last fault began
 }
 
@@ -79,7 +81,12 @@ func (k *fakeKind) begin(_ context.Context, options metav1.ListOptions) (watch.I
 	case k.err != nil:
 		k.asked = append(k.asked, time.Now())
 		return nil, k.err
-	case options.ResourceVersion != fmt.Sprint(k.version):
+	case k.noWatch != nil:
+		k.asked = append(k.asked, time.Now())
+		return nil, k.noWatch
+	}
+	// As an API server does: what is old is refused, what is yet to come waited for.
+	if asked, err := strconv.Atoi(options.ResourceVersion); err != nil || asked < k.version {
 		return nil, apierrors.NewResourceExpired("too old resource version")
 	}
 	k.watch = watch.NewFake()
@@ -190,6 +197,54 @@ func TestAWatchThatEndsIsOpenedAgain(t *testing.T) {
 		time.Sleep(4 * againAfter)
 		f.want("shop/Pod/b")
 		f.wantLog("")
+	})
+}
+
+// After a restore of etcd the API server is older than what was heard of it.
+func TestAnAPIServerThatIsOlderThanItWasIsListedAnew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := start(t, Options{})
+		pods := f.kind("Pod")
+		for i := range 9 {
+			pods.Add(pod(fmt.Sprintf("p%d", i), "", "web"))
+		}
+		f.listed()
+		pods.fail(errRefused)
+		time.Sleep(5 * time.Second)
+		pods.mu.Lock()
+		pods.version = 5
+		pods.objects = map[string]runtime.Object{"old": pod("old", "5", "db")}
+		pods.mu.Unlock()
+		pods.heal()
+		time.Sleep(8 * againAfter)
+		f.want("shop/Pod/old")
+		pods.Add(pod("new", "", "web"))
+		f.want("shop/Pod/new", "shop/Pod/old")
+	})
+}
+
+// Where lists work and watches are refused, each try lists everything: the tries
+// become fewer, and are logged once.
+func TestRefusedWatchesAreNotAskedForAllTheTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := start(t, Options{})
+		pods := f.kind("Pod")
+		pods.noWatch = apierrors.NewForbidden(corev1.Resource("pods"), "", errors.New("no right to watch"))
+		f.listed()
+		time.Sleep(10 * time.Minute)
+		if n := pods.tries(); n < 120 || n > 240 {
+			t.Errorf("asked %d times in 10 minutes", n)
+		}
+		pods.mu.Lock()
+		pods.noWatch = nil
+		pods.mu.Unlock()
+		time.Sleep(maxRefusedPause + 4*againAfter)
+		pods.Add(pod("a", "", "web"))
+		f.want("shop/Pod/a")
+		f.wantLog(
+			`level=WARN msg="kind cannot be listed or watched, trying again" kind=Pod error="pods is forbidden: no right to watch"`,
+			`level=INFO msg="kind can be listed and watched again" kind=Pod`,
+		)
 	})
 }
 

@@ -209,6 +209,7 @@ func TestAnAPIServerThatIsOlderThanItWasIsListedAnew(t *testing.T) {
 			pods.Add(pod(fmt.Sprintf("p%d", i), "", "web"))
 		}
 		f.listed()
+		time.Sleep(time.Minute) // a watch that ends sooner is followed by a list in any case
 		pods.fail(errRefused)
 		time.Sleep(5 * time.Second)
 		pods.mu.Lock()

@@ -25,6 +25,7 @@ type Engine struct {
 type ruleset struct {
 	config    *Config
 	instances []*instance
+	byUrgency []*instance // the same, those that may deny first
 	options   connectivity.Options
 	asking    asking
 }
@@ -92,7 +93,18 @@ func prepare(l *Library, c *Config) (*ruleset, error) {
 		}
 		set.instances = append(set.instances, &instance{in, g, p})
 	}
+	set.byUrgency = slices.Clone(set.instances)
+	slices.SortStableFunc(set.byUrgency, func(a, b *instance) int { return urgency(a.Action) - urgency(b.Action) })
 	return set, v.err()
+}
+
+// urgency orders evaluations: all share one deadline, and one that only warns must
+// not use up the time of one that denies.
+func urgency(a Action) int {
+	if a == Deny {
+		return 0
+	}
+	return 1
 }
 
 // Guardrails lists the names of the configured guardrails, in order.
@@ -147,7 +159,7 @@ func (s *ruleset) evaluate(ctx context.Context, r *Review, w *world) (Decision, 
 	in := &input{review: r}
 	eval := &evaluation{Review: r, world: w}
 	var errs []error
-	for _, i := range s.instances {
+	for _, i := range s.byUrgency {
 		applies, err := i.applies(r, in)
 		var found []Violation
 		if err == nil && applies {

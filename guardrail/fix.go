@@ -38,7 +38,7 @@ func (e *evaluation) fix(args []*ast.Term) (ast.Value, error) {
 		e.fixing.until = e.world.fixUntil(time.Now())
 	}
 	options := e.world.options
-	options.Interrupted = func() bool { return time.Now().After(e.fixing.until) || e.world.options.Interrupted() }
+	options.Interrupted = func() bool { return time.Now().After(e.fixing.until) || e.turn.over() }
 	fixes := connectivity.Fixes(e.After, path.From, path.To, path.Ports, options)
 	if options.Interrupted() {
 		return nil, nil // what was not tried may have been better

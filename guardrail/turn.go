@@ -30,7 +30,9 @@ const (
 	// defaultPatience is what hardly any evaluation needs: shipped guardrails take less
 	// than a millisecond.
 	defaultPatience = 10 * time.Millisecond
-	// turnLength is after what time a turn passes on, if somebody waits for it.
+	// turnLength is after what time a turn passes on, if somebody waits for it. An
+	// evaluation's next turn is twice as long: of many that together take more time than
+	// there is, those that came first end, instead of all running out of time at once.
 	turnLength = 5 * time.Millisecond
 	// breath is how long an evaluation with a turn keeps its processor without asking
 	// whether somebody else wants it.
@@ -59,7 +61,7 @@ func newLane() *lane {
 // evaluation's topdown.Cancel: OPA asks it at every expression and within the loops
 // of some builtins, and connectivity asks it through Options.Interrupted. Nobody who asks
 // holds a lock that another evaluation may need, so that waiting here is safe. All
-// but Cancel is for the one goroutine that evaluates.
+// but Cancel and giveBack is for the one goroutine that evaluates.
 type turn struct {
 	lane      *lane
 	ctx       context.Context
@@ -74,13 +76,16 @@ type turn struct {
 	checked       time.Duration
 	got           time.Duration // the turn
 	offered       time.Duration // the processor
-	held          bool
+	length        time.Duration // of the next turn
+	held          atomic.Bool
 	suspicion     uint64 // bytes on the heap from which on it is worth a collection
 }
 
 func (l *lane) newTurn(ctx context.Context) *turn {
-	t := &turn{lane: l, ctx: ctx, stride: 1, began: time.Now()}
-	t.stop = context.AfterFunc(ctx, t.Cancel)
+	t := &turn{lane: l, ctx: ctx, stride: 1, began: time.Now(), length: turnLength}
+	// One call of a builtin may go on for long after the deadline. It keeps the
+	// processor, but nobody waits for its turn.
+	t.stop = context.AfterFunc(ctx, func() { t.Cancel(); t.giveBack() })
 	return t
 }
 
@@ -108,8 +113,11 @@ func (t *turn) interrupted() bool {
 		t.calls = 0
 		t.pause()
 	}
-	return t.cancelled.Load() || t.ctx.Err() != nil
+	return t.over()
 }
+
+// over is whether time has run out; it waits for nobody.
+func (t *turn) over() bool { return t.cancelled.Load() || t.ctx.Err() != nil }
 
 // Cancel ends the evaluation at its next question.
 func (t *turn) Cancel() { t.cancelled.Store(true) }
@@ -128,7 +136,7 @@ func (t *turn) Cancelled() bool {
 		return true
 	}
 	// Whoever has hardly worked yet is not the one who took the memory.
-	if t.held && t.worked >= 2*t.lane.patience && now-t.checked >= memoryCheck {
+	if t.held.Load() && t.worked >= 2*t.lane.patience && now-t.checked >= memoryCheck {
 		t.checked = now
 		t.ended = t.checkMemory()
 	}
@@ -136,8 +144,7 @@ func (t *turn) Cancelled() bool {
 }
 
 func (t *turn) giveBack() {
-	if t.held {
-		t.held = false
+	if t.held.CompareAndSwap(true, false) {
 		t.lane.turns.Release(1)
 	}
 }
@@ -158,12 +165,15 @@ func (t *turn) pause() (now time.Duration, goOn bool) {
 	switch {
 	case t.worked < t.lane.patience:
 		return now, true
-	case t.held && now-t.got < turnLength:
+	case t.held.Load() && now-t.got < t.length:
 		if now-t.offered >= breath {
 			t.offered = now
 			runtime.Gosched()
 		}
 		return now, true
+	}
+	if t.held.Load() {
+		t.length *= 2
 	}
 	t.giveBack()
 	goOn = t.take()
@@ -175,8 +185,13 @@ func (t *turn) take() bool {
 	if t.lane.turns.Acquire(t.ctx, 1) != nil {
 		return false
 	}
-	t.held, t.got = true, time.Since(t.began)
+	t.got = time.Since(t.began)
 	t.looked = t.got
+	t.held.Store(true)
+	if t.over() { // and whoever gives turns back at the end may have been here before
+		t.giveBack()
+		return false
+	}
 	return true
 }
 

@@ -65,6 +65,63 @@ func TestLongEvaluationsShareTheTurns(t *testing.T) {
 	}
 }
 
+// Eight that need 0.3 s each cannot all be done in 2 s. Most are.
+func TestOfTooManyEvaluationsMostEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const evaluations, steps = 8, int(300 * time.Millisecond / (breath / 2))
+		l, done := laneOf(1, defaultPatience), make(chan bool)
+		for range evaluations {
+			go func() {
+				ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+				defer cancel()
+				turn := l.newTurn(ctx)
+				defer turn.end()
+				n := 0
+				for ; n < steps && !turn.Cancelled(); n++ {
+					time.Sleep(breath / 2)
+				}
+				done <- n == steps
+			}()
+		}
+		ended := 0
+		for range evaluations {
+			if <-done {
+				ended++
+			}
+		}
+		if ended < evaluations*5/8 {
+			t.Errorf("%d of %d ended in time", ended, evaluations)
+		}
+	})
+}
+
+// One call that does not heed the deadline keeps nobody from a turn.
+func TestAStuckEvaluationHoldsNoTurnAfterItsTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := laneOf(1, 0)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		stuck := l.newTurn(ctx)
+		if stuck.Cancelled() || !stuck.held.Load() {
+			t.Fatal("no turn")
+		}
+		time.Sleep(time.Minute) // in one call
+		synctest.Wait()
+		if next := l.newTurn(t.Context()); next.Cancelled() || !next.held.Load() {
+			t.Error("the next one gets no turn")
+		} else {
+			next.end()
+		}
+		if !stuck.Cancelled() {
+			t.Error("it is not told to end")
+		}
+		stuck.end()
+		if !l.turns.TryAcquire(1) || l.turns.TryAcquire(1) {
+			t.Error("a turn is lost, or given back twice")
+		}
+	})
+}
+
 func TestAShortEvaluationNeedsNoTurn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := laneOf(1, defaultPatience)
@@ -75,7 +132,7 @@ func TestAShortEvaluationNeedsNoTurn(t *testing.T) {
 		short := l.newTurn(t.Context())
 		for range 100 {
 			began := time.Now()
-			if short.Cancelled() || time.Since(began) > 0 || short.held {
+			if short.Cancelled() || time.Since(began) > 0 || short.held.Load() {
 				t.Fatalf("stopped or kept waiting")
 			}
 			time.Sleep(defaultPatience / 200)
@@ -169,7 +226,7 @@ func TestAPauseIsNoWork(t *testing.T) {
 				t.Fatal("stopped")
 			}
 		}
-		if short.held || time.Since(began) > 0 {
+		if short.held.Load() || time.Since(began) > 0 {
 			t.Error("it needed a turn")
 		}
 	})
@@ -212,5 +269,26 @@ func TestWhatSharesItsPartsIsNotWrittenOut(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), "000000 values") {
 			t.Errorf("%s: error %v", name, err)
 		}
+	}
+}
+
+// All guardrails of a review share its time.
+func TestAWarningTakesNoTimeFromADenial(t *testing.T) {
+	l, err := library(map[string]string{
+		"a.rego": metadata + `package guardrails.a` + "\n" + `violation contains "x" if { some i in numbers.range(1, 20000); some j in numbers.range(1, 20000); i + j < 0 }`,
+		"b.rego": metadata + `package guardrails.b` + "\n" + `violation contains "no"`,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := configure("c", "apiVersion: podcullis.io/v1alpha1\nkind: Guardrails\nguardrails:\n- {name: a, guardrail: a, action: audit}\n- {name: b, guardrail: b, action: deny}\n", l)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	d, err := e.Evaluate(ctx, anyPod(t))
+	if err != nil || !d.Denied() || len(d.Failures) != 1 {
+		t.Errorf("error %v, denied %v, failures %v", err, d.Denied(), d.Failures)
 	}
 }

@@ -2,9 +2,11 @@ package webhook
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	admissionv1 "k8s.io/api/admission/v1"
@@ -15,9 +17,10 @@ import (
 const (
 	// defaultEvaluationTime is how long the guardrails have for one request.
 	defaultEvaluationTime = 2 * time.Second
-	// A judge that heeds its deadline has this long to say so itself, in better words.
+	// A judge that heeds its deadline has this long to say so itself, in better words;
+	// where the caller's time is short, half of what is left for the way back.
 	lateEvaluation = 100 * time.Millisecond
-	lateCaller     = 50 * time.Millisecond // less than any margin of the timeout
+	lateCaller     = 50 * time.Millisecond
 )
 
 // answering answers one request once: with what the judge says or, when that is late,
@@ -28,8 +31,9 @@ const (
 type answering struct {
 	handler *reviewHandler
 	w       http.ResponseWriter
-	request *admissionv1.AdmissionRequest
+	body    []byte
 	began   time.Time
+	request atomic.Pointer[admissionv1.AdmissionRequest] // once it is decoded
 	once    sync.Once
 }
 
@@ -38,30 +42,53 @@ type answering struct {
 func (a *answering) refuseAt(ctx context.Context) *time.Timer {
 	left := a.handler.options.EvaluationTime + lateEvaluation
 	if deadline, ok := ctx.Deadline(); ok {
-		left = min(left, time.Until(deadline)+lateCaller)
+		until := time.Until(deadline)
+		left = min(left, until+min(lateCaller, until/20))
 	}
-	return time.AfterFunc(left, func() {
-		a.once.Do(func() {
-			// The judge still holds this connection, so that the caller must not use it again.
-			a.w.Header().Set("Connection", "close")
-			a.write(tooLate(a.request, time.Since(a.began)))
-			_ = http.NewResponseController(a.w).Flush() // a connection that cannot be flushed is gone
-			a.handler.logger.Warn("refused, because a guardrail does not come to an end", "uid", a.request.UID)
-		})
-	})
+	return time.AfterFunc(left, func() { a.once.Do(a.refuseLate) })
 }
 
-// answer is the judge's. It comes back when the caller has an answer.
-func (a *answering) answer(response admission.Response) { a.once.Do(func() { a.write(response) }) }
+func (a *answering) refuseLate() {
+	defer func() {
+		if cause := recover(); cause != nil { // nobody above would
+			a.handler.panicked("", cause)
+		}
+	}()
+	// The judge still holds this connection, so that the caller must not use it again.
+	a.w.Header().Set("Connection", "close")
+	if request := a.request.Load(); request != nil {
+		a.handler.logger.Warn("refused, because it is not judged in time", "uid", request.UID)
+		a.write(request, tooLate(request, time.Since(a.began)))
+	} else {
+		a.handler.refuse(a.w, identify(a.body), http.StatusGatewayTimeout, rejectedBadRequest, errors.New("it could not be read in time"))
+	}
+	_ = http.NewResponseController(a.w).Flush() // a connection that cannot be flushed is gone
+}
 
-func (a *answering) write(response admission.Response) {
-	a.handler.metrics.judged(a.request, &response.AdmissionResponse, time.Since(a.began))
+// answer is the judge's. It comes back when the caller has an answer, as do the others.
+func (a *answering) answer(response admission.Response) {
+	a.once.Do(func() { a.write(a.request.Load(), response) })
+}
+
+// refuse is for what cannot be judged.
+func (a *answering) refuse(code int, reason string, cause error) {
+	a.once.Do(func() { a.handler.refuse(a.w, identify(a.body), code, reason, cause) })
+}
+
+// fail is for what broke.
+func (a *answering) fail(code int, reason, message string) {
+	a.once.Do(func() { a.handler.fail(a.w, code, reason, message) })
+}
+
+func (a *answering) write(request *admissionv1.AdmissionRequest, response admission.Response) {
+	a.handler.allowInDryRun(&response.AdmissionResponse)
+	a.handler.metrics.judged(request, &response.AdmissionResponse, time.Since(a.began))
 	a.handler.answer(a.w, reviewAPIVersion, &response.AdmissionResponse)
 }
 
 func tooLate(request *admissionv1.AdmissionRequest, after time.Duration) admission.Response {
 	response := admission.Errored(http.StatusGatewayTimeout, fmt.Errorf(
-		"podcullis cannot judge this in time, and does not allow what it has not judged: a guardrail did not come to an end within %s; podcullis's log says which, when it does (request uid %s)",
+		"podcullis cannot judge this in time, and does not allow what it has not judged: it did not come to an end within %s, most likely because of a guardrail; podcullis's log says which, when it does (request uid %s)",
 		after.Round(100*time.Millisecond), request.UID))
 	response.Result.Reason = metav1.StatusReasonTimeout
 	response.UID = request.UID

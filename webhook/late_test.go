@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -52,7 +53,7 @@ func TestAJudgeThatDoesNotComeToAnEndIsNotWaitedFor(t *testing.T) {
 					t.Fatalf("got %s (%v)", body, err)
 				}
 				said := review.Response
-				if said.UID != "u-1" || said.Allowed != tt.allowed || said.Result.Code != tt.code || !strings.Contains(said.Result.Message, "a guardrail did not come to an end within") {
+				if said.UID != "u-1" || said.Allowed != tt.allowed || said.Result.Code != tt.code || !strings.Contains(said.Result.Message, "it did not come to an end within") {
 					t.Errorf("got %s", body)
 				}
 				if tt.allowed && (len(said.Warnings) != 1 || !strings.HasPrefix(said.Warnings[0], "[dry run] podcullis cannot judge this in time")) {
@@ -64,6 +65,10 @@ func TestAJudgeThatDoesNotComeToAnEndIsNotWaitedFor(t *testing.T) {
 			}
 			if n := judge.judging.Load(); n != 3 {
 				t.Errorf("%d are being judged, want 3", n)
+			}
+			decision := map[bool]string{false: "error", true: "warn"}[tt.allowed]
+			if n := samples()[`podcullis_admission_requests_total{decision="`+decision+`",dry_run="false",operation="CREATE",resource="pods"}`]; n != 3 {
+				t.Errorf("%v counted as %s, want 3: %v", n, decision, samples())
 			}
 			close(judge.release)
 			eventually(t, "the judge to come to its end", func() bool { return samples()["podcullis_admission_in_flight"] == 0 })
@@ -80,5 +85,18 @@ func TestAJudgeInTimeIsNotLate(t *testing.T) {
 	response := postReview(t, NewReviewHandler(allowEverything, ReviewOptions{Logger: quiet, EvaluationTime: time.Hour}), "/validate", podReview)
 	if answer, _ := reviewResponse(t, response); !answer.Allowed || response.Header.Get("Connection") != "" {
 		t.Errorf("got %+v, %v", answer, response.Header)
+	}
+}
+
+// Reading, too, can take longer than there is time.
+func TestWhatIsNotReadInTimeIsRefusedByItsUID(t *testing.T) {
+	h := NewReviewHandler(allowEverything, ReviewOptions{Logger: quiet}).(*reviewHandler)
+	recorder := httptest.NewRecorder()
+	a := &answering{handler: h, w: recorder, body: []byte(podReview), began: time.Now()}
+	a.once.Do(a.refuseLate)
+	a.answer(admission.Allowed("too late"))
+	answer, _ := reviewResponse(t, recorder.Result())
+	if answer.UID != "u-1" || answer.Allowed || answer.Result.Code != 504 || !recorder.Flushed {
+		t.Errorf("got %+v", answer)
 	}
 }

@@ -70,8 +70,8 @@ type ReviewOptions struct {
 	// MaxQueue is how many more may wait for that, bodies read; 256 if 0, none if
 	// negative.
 	MaxQueue int
-	// EvaluationTime is what the judge has for one review; 2 s if 0. A tenth of a second
-	// later the review is refused whether the judge has come to an end or not.
+	// EvaluationTime is what the judge has for one review; 2 s if 0, as the judge's own. A
+	// tenth of a second later the review is refused unless the judge has answered.
 	EvaluationTime time.Duration
 	// DefaultTimeout is for requests without ?timeout=; 10 s if 0, the API's default.
 	DefaultTimeout time.Duration
@@ -142,10 +142,11 @@ func (h *reviewHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	began := time.Now()
 	h.metrics.inFlight.Inc()
 	defer h.metrics.inFlight.Dec()
+	caller := &answering{handler: h, w: w, began: began}
 	defer func() {
 		if cause := recover(); cause != nil { // not the judge's, see ask
 			h.panicked("", cause)
-			h.fail(w, http.StatusInternalServerError, rejectedBadRequest, "podcullis broke on this request; its log says why")
+			caller.fail(http.StatusInternalServerError, rejectedBadRequest, "podcullis broke on this request; its log says why")
 		}
 	}()
 
@@ -169,14 +170,14 @@ func (h *reviewHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	defer leave()
 
+	caller.body = body
+	defer caller.refuseAt(ctx).Stop()
 	request, err := decodeReview(body, h.options.MaxDepth)
 	if err != nil {
-		h.refuse(w, identify(body), http.StatusBadRequest, rejectedBadRequest, err)
+		caller.refuse(http.StatusBadRequest, rejectedBadRequest, err)
 		return
 	}
-	caller := &answering{handler: h, w: w, request: request, began: began}
-	late := caller.refuseAt(ctx)
-	defer late.Stop()
+	caller.request.Store(request)
 	caller.answer(h.ask(ctx, admission.Request{AdmissionRequest: *request}))
 }
 
@@ -387,11 +388,16 @@ func failure(code int, message string) *metav1.Status {
 	return &metav1.Status{Status: metav1.StatusFailure, Code: int32(code), Reason: reasons[code], Message: message}
 }
 
-func (h *reviewHandler) answer(w http.ResponseWriter, apiVersion string, response *admissionv1.AdmissionResponse) {
+// allowInDryRun makes a warning of a refusal that the judge did not word for a dry run.
+func (h *reviewHandler) allowInDryRun(response *admissionv1.AdmissionResponse) {
 	if h.options.Mode == DryRun && !response.Allowed {
 		response.Allowed = true
 		response.Warnings = append(response.Warnings, fit([]string{"[dry run] " + response.Result.Message})...)
 	}
+}
+
+func (h *reviewHandler) answer(w http.ResponseWriter, apiVersion string, response *admissionv1.AdmissionResponse) {
+	h.allowInDryRun(response)
 	h.write(w, http.StatusOK, admissionv1.AdmissionReview{
 		TypeMeta: metav1.TypeMeta{Kind: reviewKind, APIVersion: apiVersion},
 		Response: response,

@@ -97,12 +97,23 @@ func TestHostileGuardrailsHarmNobodyElse(t *testing.T) {
 			if worst.took > slowest {
 				slowest, slowestName = worst.took, worst.namespace
 			}
+			// What was refused because it did not end may still be at it.
+			await(t, "the evaluations to come to their end", func(ctx context.Context) error {
+				n, err := r.gauge(ctx, "in flight")
+				if err == nil && n > 0 {
+					err = fmt.Errorf("%v in flight", n)
+				}
+				return err
+			})
 			calm, attacked = append(calm, before...), append(attacked, during...)
 			t.Logf("%s: code %d after %s, memory so far %d MiB; bystanders %s -> %s: %.100q", strings.Join(slices.Compact(slices.Clone(group)), ", "), worst.code,
 				worst.took.Round(time.Millisecond), r.peakMemory(t), quantiles(before), quantiles(during), worst.message)
 		}
 	}
 	r.alive(t)
+	if slowest > 6*time.Second { // three times what it may take
+		t.Errorf("%s was refused after %s", slowestName, slowest)
+	}
 	ratio := float64(quantile(attacked, 99)) / float64(quantile(calm, 99))
 	record(t, row{
 		day: "hostile guardrails", injected: fmt.Sprintf("%d kinds, %d evaluations", len(namespaces), asked.Load()), asked: caller.reviews.Load(), wrong: wrong.Load(),
@@ -166,7 +177,7 @@ func TestPaddingGetsNothingPastIgnore(t *testing.T) {
 	}
 	t.Cleanup(func() { c.kubectlAnyway("-n", "shop", "delete", "networkpolicy", harmless.Name) })
 	dry := []string{metav1.DryRunAll}
-	var asked, in int64
+	var asked, in, judged int64
 	var said error
 	for range size(2, 20) {
 		_, created := api.Create(t.Context(), padded(forbidden), metav1.CreateOptions{DryRun: dry})
@@ -177,14 +188,19 @@ func TestPaddingGetsNothingPastIgnore(t *testing.T) {
 			if said = err; err == nil || !strings.Contains(err.Error(), "denied the request") {
 				in++
 				t.Errorf("got in, or was not answered: %v", err)
+			} else if strings.Contains(err.Error(), "[only-backend-reaches-db]") {
+				judged++
 			}
 		}
 	}
 	r.alive(t)
 	record(t, row{
 		day: "padding", injected: "1.5 MiB of protobuf, 7 MiB of JSON, failurePolicy Ignore", asked: asked, wrong: in,
-		remark: fmt.Sprintf("CREATE and UPDATE: %.80q...", fmt.Sprint(said)),
+		remark: fmt.Sprintf("CREATE and UPDATE; %d judged in time: %.80q...", judged, fmt.Sprint(said)),
 	})
+	if judged == 0 {
+		t.Errorf("none was judged: %v", said)
+	}
 }
 
 func TestMemoryUnderLargeReviews(t *testing.T) {
@@ -229,6 +245,9 @@ func TestMemoryUnderLargeReviews(t *testing.T) {
 		day: "memory pressure", injected: fmt.Sprintf("50 callers at once with reviews of %.1f MiB, GOMEMLIMIT %d MiB", float64(len(body))/(1<<20), limit), asked: asked, wrong: allowed, lost: int64(codes["no answer"]),
 		remark: fmt.Sprintf("%v; peak memory %d MiB", codes, r.peakMemory(t)),
 	})
+	if codes["denied 403"] == 0 {
+		t.Errorf("none was judged: %v", codes)
+	}
 	if allowed > 0 || codes["no answer"] > 0 {
 		t.Errorf("%d allowed, answers %v", allowed, codes)
 	}

@@ -217,6 +217,10 @@ func TestControlPlaneKilledAndBack(t *testing.T) {
 		}))
 		fresh.stop()
 	}
+	// Ten times what it takes; an informer's growing pause came to a minute.
+	if bound := 20 * time.Second; equal > bound || confirmed > bound {
+		t.Errorf("equal after %s, confirmed after %s, want at most %s", equal, confirmed, bound)
+	}
 	record(t, row{
 		day: "API server, etcd killed", injected: fmt.Sprintf("%d kills in turn", kills), asked: int64(kills), wrong: differing,
 		remark: fmt.Sprintf("model compared with a fresh process's after each: equal within %s of the first write, confirmed within %s",

@@ -22,7 +22,8 @@ import (
 var gauges = map[string]*regexp.Regexp{
 	"goroutines": regexp.MustCompile(`(?m)^go_goroutines (\S+)$`),
 	// The heap's goal is about twice what lived through the last collection.
-	"heap": regexp.MustCompile(`(?m)^go_memstats_next_gc_bytes (\S+)$`),
+	"in flight": regexp.MustCompile(`(?m)^podcullis_admission_in_flight (\S+)$`),
+	"heap":      regexp.MustCompile(`(?m)^go_memstats_next_gc_bytes (\S+)$`),
 }
 
 func (r *replica) gauge(ctx context.Context, name string) (float64, error) {
@@ -101,7 +102,7 @@ func TestSoakLeavesNothingBehind(t *testing.T) {
 		if load.asked.Load() < total/10 {
 			continue
 		}
-		for name := range gauges {
+		for _, name := range []string{"goroutines", "heap"} {
 			value, err := r.gauge(t.Context(), name)
 			if err != nil {
 				t.Fatal(err)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -64,18 +65,43 @@ func netpols() []*networkingv1.NetworkPolicy {
 
 // question is a change through some door, as a dry run.
 type question struct {
-	name string
-	ask  func(context.Context) error
+	name   string
+	denies func(context.Context) (bool, error)
 
 	admitted, denied atomic.Int64
 }
 
-// questions are the netpols, and changes through the other doors.
-func (c cluster) questions(t *testing.T) []*question {
+// reviews are the netpols as the API server would send them, asked of whoever is
+// behind the address.
+func reviews(t *testing.T, address string) (out []*question) {
+	t.Helper()
+	caller, behind := newCaller(t), &replica{address: address}
+	for _, n := range netpols() {
+		body := review(t, n)
+		out = append(out, &question{name: "review of " + n.Name, denies: func(ctx context.Context) (bool, error) {
+			said, err := caller.ask(ctx, behind, body)
+			if err == nil && (said.status != http.StatusOK || !said.allowed && said.code != http.StatusForbidden) {
+				err = errors.New(said.String())
+			}
+			return !said.allowed, err
+		}})
+	}
+	return out
+}
+
+// questions go through the API server: the netpols, and changes through the other doors.
+func (c cluster) questions(t *testing.T) (out []*question) {
 	t.Helper()
 	dry := []string{metav1.DryRunAll}
-	var out []*question
-	add := func(name string, ask func(context.Context) error) { out = append(out, &question{name: name, ask: ask}) }
+	add := func(name string, ask func(context.Context) error) {
+		out = append(out, &question{name: name, denies: func(ctx context.Context) (bool, error) {
+			err := ask(ctx)
+			if err != nil && (strings.Contains(err.Error(), "denied the request: 1 guardrail den") || strings.Contains(err.Error(), "denied the request: 2 guardrails den")) {
+				return true, nil
+			}
+			return false, err
+		}})
+	}
 	api := c.client.NetworkingV1().NetworkPolicies("shop")
 	for _, n := range netpols() {
 		add("create "+n.Name, func(ctx context.Context) error {
@@ -134,14 +160,6 @@ func (q *question) try(ctx context.Context) (answer, error) {
 	return right, nil
 }
 
-func (q *question) denies(ctx context.Context) (bool, error) {
-	err := q.ask(ctx)
-	if err != nil && (strings.Contains(err.Error(), "denied the request: 1 guardrail den") || strings.Contains(err.Error(), "denied the request: 2 guardrails den")) {
-		return true, nil
-	}
-	return false, err
-}
-
 // Restarts, reloads and new certificates, all at once. What was answered is written down, and judged again afterwards by a
 // process that nothing happens to.
 func TestEverythingAtOnce(t *testing.T) {
@@ -162,22 +180,30 @@ func TestEverythingAtOnce(t *testing.T) {
 	ca.write(t, certs)
 	s := c.serve(t, 2, replicaOptions{certs: certs, args: []string{"--config", config, "--reload-period", "200ms"}, ca: ca.bundle()})
 
-	asked := c.questions(t)
+	// Most are sent as reviews, as an API server takes more time than all else. That goes
+	// to the same Service, and connections are kept and used again as the API server does it.
+	asked, direct := c.questions(t), reviews(t, s.address())
 	load := &load{stop: make(chan struct{})}
 	t.Cleanup(func() { load.end() })
-	for range size(8, 16) {
-		load.workers.Go(func() {
-			for {
-				select {
-				case <-load.stop:
-					return
-				default:
+	var through atomic.Int64 // the API server
+	ask := func(workers int, questions []*question, count *atomic.Int64) {
+		for range workers {
+			load.workers.Go(func() {
+				for {
+					select {
+					case <-load.stop:
+						return
+					default:
+					}
+					q := questions[rand.IntN(len(questions))] //nolint:gosec // any will do
+					load.ask(func() (answer, error) { return q.try(t.Context()) })
+					count.Add(1)
 				}
-				q := asked[rand.IntN(len(asked))] //nolint:gosec // any will do
-				load.ask(func() (answer, error) { return q.try(t.Context()) })
-			}
-		})
+			})
+		}
 	}
+	ask(size(4, 8), asked, &through)
+	ask(size(4, 16), direct, new(atomic.Int64))
 	stop := make(chan struct{})
 	var others sync.WaitGroup
 	var reloads, leaves int
@@ -218,7 +244,7 @@ func TestEverythingAtOnce(t *testing.T) {
 	s.cut()
 	s.add(judge.address)
 	var denied int64
-	for _, q := range asked {
+	for _, q := range append(asked, direct...) {
 		var denies bool
 		await(t, "an answer to "+q.name, func(ctx context.Context) (err error) { // connections were cut a moment ago
 			denies, err = q.denies(ctx)
@@ -235,5 +261,6 @@ func TestEverythingAtOnce(t *testing.T) {
 		}
 	}
 	load.clean(t, "everything at once", fmt.Sprintf("%d restarts, %d reloads, %d leaves", restarts, reloads, leaves),
-		fmt.Sprintf("%d different questions through six doors, %d answers were denials; all judged again at rest", len(asked), denied))
+		fmt.Sprintf("%d through an API server, %d different questions through six doors; the others reviews of netpols, sent to the Service; %d answers were denials; all judged again at rest",
+			through.Load(), len(asked), denied))
 }

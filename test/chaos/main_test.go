@@ -123,19 +123,25 @@ func start(t *testing.T) cluster {
 	c := cluster{shared.plane, shared.client}
 	shared.Unlock()
 	if fresh {
-		if err := c.CreateNamespace(t.Context(), "shop", nil); err != nil {
-			t.Fatal(err)
-		}
-		c.kubectl(t, "", "apply", "-f", repository(t, "examples", "shop"))
-		await(t, "the shop's pods", func(ctx context.Context) error {
-			out, _, err := c.Kubectl(ctx, "", "get", "pods", "-n", "shop", "-o", "name")
-			if n := len(strings.Fields(out)); err == nil && n < 5 {
-				err = fmt.Errorf("%d of 5", n)
-			}
-			return err
-		})
+		c.openShop(t)
 	}
 	return c
+}
+
+// openShop makes the example's objects, and waits for its pods.
+func (c cluster) openShop(t *testing.T) {
+	t.Helper()
+	if err := c.CreateNamespace(t.Context(), "shop", nil); err != nil {
+		t.Fatal(err)
+	}
+	c.kubectl(t, "", "apply", "-f", repository(t, "examples", "shop"))
+	await(t, "the shop's pods", func(ctx context.Context) error {
+		out, _, err := c.Kubectl(ctx, "", "get", "pods", "-n", "shop", "-o", "name")
+		if n := len(strings.Fields(out)); err == nil && n < 5 {
+			err = fmt.Errorf("%d of 5", n)
+		}
+		return err
+	})
 }
 
 // noAudit: nobody reads it here, and it would hold up a million requests.

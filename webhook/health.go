@@ -15,7 +15,7 @@ import (
 // shows every check by name in plain text. Without checks an answer is 200.
 //
 // Unlike controller-runtime's healthz.Handler it says why a check failed: the probe
-// address is the operator's, and kubelet puts the text into the Pod's events.
+// address is the operator's, who reads it there.
 func NewHealthHandler(live, ready map[string]healthz.Checker) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {

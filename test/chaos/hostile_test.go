@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net"
@@ -198,9 +199,13 @@ func TestPaddingGetsNothingPastIgnore(t *testing.T) {
 		day: "padding", injected: "1.5 MiB of protobuf, 7 MiB of JSON, failurePolicy Ignore", asked: asked, wrong: in,
 		remark: fmt.Sprintf("CREATE and UPDATE; %d judged in time: %.80q...", judged, fmt.Sprint(said)),
 	})
-	if judged == 0 {
-		t.Errorf("none was judged: %v", said)
-	}
+	await(t, "a padded netpol to be judged, and not only refused", func(ctx context.Context) error {
+		_, err := api.Create(ctx, padded(forbidden), metav1.CreateOptions{DryRun: dry})
+		if err == nil || strings.Contains(err.Error(), "[only-backend-reaches-db]") {
+			return nil // what got in is counted above
+		}
+		return err
+	})
 }
 
 func TestMemoryUnderLargeReviews(t *testing.T) {
@@ -245,9 +250,14 @@ func TestMemoryUnderLargeReviews(t *testing.T) {
 		day: "memory pressure", injected: fmt.Sprintf("50 callers at once with reviews of %.1f MiB, GOMEMLIMIT %d MiB", float64(len(body))/(1<<20), limit), asked: asked, wrong: allowed, lost: int64(codes["no answer"]),
 		remark: fmt.Sprintf("%v; peak memory %d MiB", codes, r.peakMemory(t)),
 	})
-	if codes["denied 403"] == 0 {
-		t.Errorf("none was judged: %v", codes)
-	}
+	// On a machine that is short of CPU all of them may have been refused for want of time.
+	await(t, "a large review to be judged, and not only refused", func(ctx context.Context) error {
+		said, err := caller.ask(ctx, r, body)
+		if err == nil && said.code != http.StatusForbidden {
+			err = errors.New(said.String())
+		}
+		return err
+	})
 	if allowed > 0 || codes["no answer"] > 0 {
 		t.Errorf("%d allowed, answers %v", allowed, codes)
 	}

@@ -129,9 +129,9 @@ type evaluation struct {
 	fixing   fixing
 }
 
-// maxAskedValues bounds what a builtin may be asked about. A NetworkPolicy that the API
-// server takes has fewer.
-const maxAskedValues = 5_000_000
+// maxOperands bounds what a builtin may be asked about. A NetworkPolicy that the API
+// server takes has less.
+var maxOperands = size{values: 5_000_000, text: 32 << 20}
 
 // begin readies the evaluation for the next guardrail. At admission the answers
 // do not depend on who asks, and are kept.
@@ -146,11 +146,11 @@ func (e *evaluation) call(ctx context.Context, b builtin, args []*ast.Term) (*as
 	if err := context.Cause(ctx); err != nil {
 		return nil, halt(b.name, err)
 	}
-	key, left := b.name, maxAskedValues
+	if n := sizeOf(maxOperands, args...); n.values > maxOperands.values || n.text > maxOperands.text {
+		return nil, halt(b.name, fmt.Errorf("asked about more than %d values or %d bytes of text", maxOperands.values, maxOperands.text))
+	}
+	key := b.name
 	for _, a := range args {
-		if left -= countValues(a.Value, left); left < 0 {
-			return nil, halt(b.name, fmt.Errorf("asked about more than %d values", maxAskedValues))
-		}
 		key += " " + a.String()
 	}
 	if t, ok := e.asked[key]; ok {

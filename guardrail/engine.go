@@ -41,6 +41,7 @@ type instance struct {
 	Instance
 	*Guardrail
 	*program
+	overdue atomic.Int64 // evaluations
 }
 
 // New prepares an engine. An error names the file, line and field that is wrong.
@@ -91,7 +92,7 @@ func prepare(l *Library, c *Config) (*ruleset, error) {
 		if err != nil {
 			return nil, fmt.Errorf("guardrail %s: %w", in.Name, err)
 		}
-		set.instances = append(set.instances, &instance{in, g, p})
+		set.instances = append(set.instances, &instance{Instance: in, Guardrail: g, program: p})
 	}
 	set.byUrgency = slices.Clone(set.instances)
 	slices.SortStableFunc(set.byUrgency, func(a, b *instance) int { return urgency(a.Action) - urgency(b.Action) })

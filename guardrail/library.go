@@ -53,6 +53,7 @@ var ruleName = regexp.MustCompile(`^(deny|violation|warn)(_[a-zA-Z0-9]+)*$`)
 // LoadLibrary parses and compiles every Rego file of the sources, inside the
 // sandbox. All that is wrong is reported together, by file and line.
 func LoadLibrary(sources ...Source) (*Library, error) {
+	boundBuiltins()
 	modules := map[string]*ast.Module{}
 	var errs []error
 	for _, s := range sources {

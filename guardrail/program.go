@@ -24,6 +24,7 @@ const (
 	maxMessageBytes = 4096
 	// maxReportedValues counts everything in the details; that many take about 100 MB.
 	maxReportedValues = 1_000_000
+	maxReportedText   = 16 << 20 // bytes, before messages are cut
 )
 
 func newProgram(l *Library, g *Guardrail, parameters map[string]any) (*program, error) {
@@ -59,7 +60,10 @@ func (i *instance) run(ctx context.Context, e *evaluation, in *input) (found []V
 	if err != nil {
 		return nil, err
 	}
-	e.turn.begin()
+	if err := e.turn.begin(i); err != nil {
+		return nil, err
+	}
+	defer e.turn.done(i)
 	results, err := i.query.Eval(context.WithValue(ctx, evaluationKey{}, e), rego.EvalParsedInput(value), rego.EvalExternalCancel(e.turn))
 	if err := e.turn.err(); err != nil {
 		return nil, err
@@ -81,15 +85,17 @@ func (i *instance) run(ctx context.Context, e *evaluation, in *input) (found []V
 // values of it, as it knows a bound: values that share their parts are small
 // until somebody writes them out.
 func (i *instance) reported(sets *ast.Array) (found []Violation, err error) {
-	left := maxReportedValues
+	left := size{maxReportedValues, maxReportedText}
 	for n, rule := range i.rules {
 		set, ok := sets.Elem(n).Value.(ast.Set)
 		if !ok {
 			return nil, fmt.Errorf("rule %s is not a set of violations", rule)
 		}
 		for _, entry := range set.Slice()[:min(set.Len(), maxReported)] {
-			if left -= countValues(entry.Value, left); left < 0 {
-				return nil, fmt.Errorf("rule %s reports more than %d values", rule, maxReportedValues)
+			n := sizeOf(left, entry)
+			left = size{left.values - n.values, left.text - n.text}
+			if left.values < 0 || left.text < 0 {
+				return nil, fmt.Errorf("rule %s reports more than %d values or %d bytes of text", rule, maxReportedValues, maxReportedText)
 			}
 			value, err := ast.JSON(entry.Value)
 			if err != nil {
@@ -103,34 +109,6 @@ func (i *instance) reported(sets *ast.Array) (found []Violation, err error) {
 		}
 	}
 	return found, nil
-}
-
-// countValues counts a value and those in it, up to a little more than most.
-func countValues(v ast.Value, most int) int {
-	c := valueCounter{most: most}
-	c.term = func(t *ast.Term) bool { c.add(t.Value); return c.n > c.most }
-	c.pair = func(k, t *ast.Term) bool { return c.term(k) || c.term(t) }
-	c.add(v)
-	return c.n
-}
-
-// valueCounter holds its functions, so that they are made once and not at each level.
-type valueCounter struct {
-	n, most int
-	term    func(*ast.Term) bool
-	pair    func(k, t *ast.Term) bool
-}
-
-func (c *valueCounter) add(v ast.Value) {
-	c.n++
-	switch v := v.(type) {
-	case *ast.Array:
-		v.Until(c.term)
-	case ast.Set:
-		v.Until(c.term)
-	case ast.Object:
-		v.Until(c.pair)
-	}
 }
 
 // violation reads one element of a set: a string, or an object with msg and

@@ -67,7 +67,8 @@ type turn struct {
 	ctx       context.Context
 	stop      func() bool
 	cancelled atomic.Bool
-	ended     error // why a guardrail's evaluation was ended, if not by ctx
+	asked     atomic.Pointer[instance] // the guardrail that is being evaluated, until it is overdue
+	ended     error                    // why a guardrail's evaluation was ended, if not by ctx
 
 	stride, calls int // look at the clock at every stride-th call
 	began         time.Time
@@ -85,12 +86,13 @@ func (l *lane) newTurn(ctx context.Context) *turn {
 	t := &turn{lane: l, ctx: ctx, stride: 1, began: time.Now(), length: turnLength}
 	// One call of a builtin may go on for long after the deadline. It keeps the
 	// processor, but nobody waits for its turn.
-	t.stop = context.AfterFunc(ctx, func() { t.Cancel(); t.giveBack() })
+	t.stop = context.AfterFunc(ctx, func() {
+		t.Cancel()
+		t.giveBack()
+		time.AfterFunc(overdueAfter, t.markOverdue)
+	})
 	return t
 }
-
-// begin readies the turn for the next guardrail of an evaluation.
-func (t *turn) begin() { t.ended = nil }
 
 // err is why an evaluation was stopped.
 func (t *turn) err() error {

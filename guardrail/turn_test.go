@@ -248,7 +248,7 @@ func TestMemoryEndsOneGuardrail(t *testing.T) {
 	if turn.interrupted() || !turn.Cancelled() {
 		t.Error("connectivity is interrupted, and what it has found so far would be kept as if it were all")
 	}
-	if turn.begin(); turn.err() != nil || turn.Cancelled() {
+	if turn.begin(&instance{}) != nil || turn.err() != nil || turn.Cancelled() {
 		t.Error("the next guardrail is ended too")
 	}
 }

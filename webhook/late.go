@@ -32,6 +32,7 @@ type answering struct {
 	handler *reviewHandler
 	w       http.ResponseWriter
 	body    []byte
+	place   *place
 	began   time.Time
 	request atomic.Pointer[admissionv1.AdmissionRequest] // once it is decoded
 	once    sync.Once
@@ -54,6 +55,9 @@ func (a *answering) refuseLate() {
 			a.handler.panicked("", cause)
 		}
 	}()
+	// Nobody knows when the judge comes back, and others wait for its place. The body and
+	// what a large review takes stay counted, because they stay in memory.
+	a.place.free()
 	// The judge still holds this connection, so that the caller must not use it again.
 	a.w.Header().Set("Connection", "close")
 	if request := a.request.Load(); request != nil {

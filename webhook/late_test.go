@@ -36,6 +36,7 @@ func TestAJudgeThatDoesNotComeToAnEndIsNotWaitedFor(t *testing.T) {
 		code    int32
 	}{
 		"ItsTimeIsUp":       {ReviewOptions{EvaluationTime: time.Millisecond}, "/validate", false, 504},
+		"OthersGetItsPlace": {ReviewOptions{EvaluationTime: time.Millisecond, MaxInFlight: 1, MaxQueue: -1}, "/validate", false, 504},
 		"TheCallersTimeIs":  {ReviewOptions{EvaluationTime: time.Hour}, "/validate?timeout=100ms", false, 504},
 		"AuditDeniesNobody": {ReviewOptions{EvaluationTime: time.Millisecond, Mode: DryRun}, "/validate", true, 504},
 	} {

@@ -14,6 +14,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"strconv"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -163,14 +164,14 @@ func (h *reviewHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	defer release()
 
-	leave, ok := h.enter(ctx, int64(len(body)))
+	place, ok := h.enter(ctx, int64(len(body)))
 	if !ok {
 		h.unavailable(w, rejectedOverloaded, "too many reviews are being judged")
 		return
 	}
-	defer leave()
+	defer place.leave()
 
-	caller.body = body
+	caller.body, caller.place = body, place
 	defer caller.refuseAt(ctx).Stop()
 	request, err := decodeReview(body, h.options.MaxDepth)
 	if err != nil {
@@ -279,32 +280,45 @@ func (h *reviewHandler) tooLarge(w http.ResponseWriter, r *http.Request, head []
 		fmt.Errorf("it is larger than %d bytes", h.options.MaxBodyBytes))
 }
 
+// place is where one review is decoded and judged.
+type place struct {
+	handler *reviewHandler
+	weight  int64 // bytes of a large review
+	free    func()
+}
+
+// leave gives back all that the review took.
+func (p *place) leave() {
+	p.free()
+	p.handler.large.Release(p.weight)
+}
+
 // enter waits for a place to decode and judge a review of that size. It returns false at
 // once if the queue is full, and at the deadline.
-func (h *reviewHandler) enter(ctx context.Context, size int64) (leave func(), ok bool) {
+func (h *reviewHandler) enter(ctx context.Context, size int64) (*place, bool) {
 	if h.queued.Add(1) > int64(h.options.MaxInFlight+h.options.MaxQueue) {
 		h.queued.Add(-1)
 		return nil, false
 	}
-	var weight int64
+	p := &place{handler: h}
 	if size >= largeReview {
-		weight = min(size, h.judged) // the largest of all is judged with no other large one
+		p.weight = min(size, h.judged) // the largest of all is judged with no other large one
 	}
 	// A large review takes a place only when it can be judged: small ones pass it.
-	if h.large.Acquire(ctx, weight) != nil {
+	if h.large.Acquire(ctx, p.weight) != nil {
 		h.queued.Add(-1)
 		return nil, false
 	}
 	if h.slots.Acquire(ctx, 1) != nil {
-		h.large.Release(weight)
+		h.large.Release(p.weight)
 		h.queued.Add(-1)
 		return nil, false
 	}
-	return func() {
+	p.free = sync.OnceFunc(func() {
 		h.slots.Release(1)
-		h.large.Release(weight)
 		h.queued.Add(-1)
-	}, true
+	})
+	return p, true
 }
 
 // ask calls the judge and makes a complete response of what it says, or of its panic.

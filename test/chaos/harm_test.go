@@ -39,6 +39,17 @@ func hostile() map[string]string {
 		"objects-united":     `violation contains {"msg": "x"} if count(object.union_n([{sprintf("%d", [i]): i} | some i in numbers.range(1, 200000)])) >= 0`,
 		"marshalled":         `violation contains {"msg": "x"} if count(json.marshal([numbers.range(1, 3000) | some i in numbers.range(1, 1000)])) >= 0`,
 		"encoded":            `violation contains {"msg": "x"} if { s := concat("", [x | some i in numbers.range(1, 5000); x := sprintf("%900d", [i])]); some i in numbers.range(1, 100000); base64.decode(base64.encode(s)) == "" }`,
+		"delimiters":         chain(`"aaaaaaaa"`, `concat("", [x%[1]d, x%[1]d])`, 18) + `violation contains {"msg": "x"} if concat(x18, [x | some i in numbers.range(1, 10000); x := ""]) == "x"`,
+		"parts":              chain(`"aaaaaaaa"`, `concat("", [x%[1]d, x%[1]d])`, 19) + `violation contains {"msg": "x"} if count(split(x19, "")) >= 0`,
+		"matches":            chain(`"aaaaaaaa"`, `concat("", [x%[1]d, x%[1]d])`, 19) + `violation contains {"msg": "x"} if count(regex.find_all_string_submatch_n("((((((((((((a))))))))))))", x19, -1)) >= 0`,
+		"templates":          chain(`"aaaaaaaa"`, `$"{x%[1]d}{x%[1]d}{x%[1]d}{x%[1]d}{x%[1]d}{x%[1]d}{x%[1]d}{x%[1]d}"`, 12) + `violation contains {"msg": "x"} if x12 == "x"`,
+		"yaml":               `violation contains {"msg": "x"} if count(yaml.unmarshal(concat("", ["[", concat(",", ["1" | some i in numbers.range(1, 900000)]), "]"]))) >= 0`,
+		// neither: one call that does not come to an end
+		"states":         chain(`"aaaaaaaa"`, `concat("", [x%[1]d, x%[1]d])`, 14) + `violation contains {"msg": "x"} if { p := concat("", [s | some i in numbers.range(1, 100); s := "(a?){1000}"]); regex.match(concat("", [p, "b$"]), x14) }`,
+		"factors":        `violation contains {"msg": "x"} if product([x | some i in numbers.range(1, 300000); x := 123456789123456789 + i]) == 7`,
+		"powers":         chain(`123456789123456789`, `x%[1]d * x%[1]d`, 40) + `violation contains {"msg": "x"} if x40 == 7`,
+		"shared-written": chain(`[1]`, `[x%[1]d, x%[1]d]`, 40) + `violation contains {"msg": "x"} if json.marshal(x40) == ""`,
+		"shared-united":  chain(`{"a": 1}`, `{"a": x%[1]d, "b": x%[1]d}`, 40) + `violation contains {"msg": "x"} if object.union(x40, x40) == {}`,
 		// nonsense
 		"conflict":            "pick := 1 if true\n\npick := 2 if true\n\n" + `violation contains {"msg": "x"} if pick > 0`,
 		"builtin-error":       `violation contains {"msg": "x"} if netpol.open({"from": {"podSelector": {"matchExpressions": [{"key": "a", "operator": "Never"}]}}, "to": {}})`,
@@ -46,6 +57,12 @@ func hostile() map[string]string {
 		"message-no-string":   `violation contains {"msg": {"a": [1, 2]}}`,
 		"violation-no-object": `violation contains 7`,
 	}
+}
+
+// endless compares 2^50 values with as many: nothing can interrupt that.
+func endless() map[string]string {
+	shared := chain(`[1]`, `array.concat([x%[1]d], [x%[1]d])`, 50)
+	return map[string]string{"endless": shared + strings.ReplaceAll(shared, "x", "y") + `violation contains {"msg": "x"} if count({x50, y50}) == 7`}
 }
 
 // chain is a rule for each step, x0 to xN, each made of the one before it.
@@ -58,8 +75,8 @@ func chain(first, next string, steps int) string {
 	return b.String()
 }
 
-// hostileFiles writes them and a configuration in which each has a namespace.
-func hostileFiles(t *testing.T) (dir, config string, namespaces []string) {
+// hostileFiles writes such guardrails and a configuration in which each has a namespace.
+func hostileFiles(t *testing.T, bodies map[string]string) (dir, config string, namespaces []string) {
 	t.Helper()
 	dir = t.TempDir()
 	good, err := os.ReadFile(repository(t, "examples", "shop-guardrails.yaml"))
@@ -67,7 +84,7 @@ func hostileFiles(t *testing.T) (dir, config string, namespaces []string) {
 		t.Fatal(err)
 	}
 	text := strings.ReplaceAll(string(good), "  action: deny\n", "  action: deny\n  match: {namespaces: [shop]}\n")
-	for name, body := range hostile() {
+	for name, body := range bodies {
 		rego := fmt.Sprintf("# METADATA\n# title: %s\n# description: Harm\n# custom:\n#   severity: low\n#   kinds: [NetworkPolicy]\npackage guardrails.%s\n\n%s\n", name, strings.ReplaceAll(name, "-", "_"), body)
 		if err := os.WriteFile(filepath.Join(dir, name+".rego"), []byte(rego), 0o600); err != nil {
 			t.Fatal(err)

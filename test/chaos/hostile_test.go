@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -34,7 +35,7 @@ func alone(t *testing.T, o replicaOptions) *replica {
 // before each attack and for as long as it lasts, so that a machine that is busy with
 // something else is so for both.
 func TestHostileGuardrailsHarmNobodyElse(t *testing.T) {
-	dir, config, namespaces := hostileFiles(t)
+	dir, config, namespaces := hostileFiles(t, hostile())
 	r := alone(t, replicaOptions{args: []string{"--config", config, "--policy-dir", dir}, env: []string{"GOMEMLIMIT=512MiB"}})
 	caller := newCaller(t)
 	var wrong atomic.Int64
@@ -120,6 +121,49 @@ func TestHostileGuardrailsHarmNobodyElse(t *testing.T) {
 		day: "hostile guardrails", injected: fmt.Sprintf("%d kinds, %d evaluations", len(namespaces), asked.Load()), asked: caller.reviews.Load(), wrong: wrong.Load(),
 		remark: fmt.Sprintf("each refused, slowest %s (%s); %d bystanders in the calm and %d under attack %s -> %s, p99 %.1f times; peak memory %d MiB", slowest.Round(10*time.Millisecond), slowestName,
 			len(calm), len(attacked), quantiles(calm), quantiles(attacked), ratio, r.peakMemory(t)),
+	})
+}
+
+// Twice as many ask it at once as there are places. From when it is overdue it is not
+// evaluated again, and what it holds is one processor's time at most for each.
+func TestAGuardrailWithoutEndKeepsNobodyOut(t *testing.T) {
+	dir, config, namespaces := hostileFiles(t, endless())
+	r := alone(t, replicaOptions{args: []string{"--config", config, "--policy-dir", dir}, env: []string{"GOMEMLIMIT=512MiB"}})
+	caller := newCaller(t)
+	attack := harmless.DeepCopy()
+	attack.Namespace = namespaces[0]
+	var wrong atomic.Int64
+	ask := func(netpol *networkingv1.NetworkPolicy, allowed bool) reply {
+		said, err := caller.ask(t.Context(), r, review(t, netpol))
+		if err != nil || said.status != http.StatusOK || said.allowed != allowed {
+			wrong.Add(1)
+			t.Errorf("%s: %v, %v", netpol.Namespace, said, err)
+		}
+		return said
+	}
+	var attackers sync.WaitGroup
+	for range 8 * runtime.GOMAXPROCS(0) {
+		attackers.Go(func() { ask(attack, false) })
+	}
+	attackers.Wait()
+	var others, refused []time.Duration
+	for i := range size(50, 1000) {
+		others = append(others, ask(both[i%2], both[i%2] == harmless).took)
+		said := ask(attack, false)
+		if !strings.Contains(said.message, "endless: not evaluated") {
+			t.Fatalf("it was evaluated again: %v", said)
+		}
+		refused = append(refused, said.took)
+	}
+	n, err := r.gauge(t.Context(), "in flight")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.alive(t)
+	record(t, row{
+		day: "guardrail without end", injected: fmt.Sprintf("%d at once, then %d; %v never end", 8*runtime.GOMAXPROCS(0), len(refused), n),
+		asked: caller.reviews.Load(), wrong: wrong.Load(),
+		remark: fmt.Sprintf("meanwhile others %s, and its own reviews are refused in %s", quantiles(others), quantiles(refused)),
 	})
 }
 

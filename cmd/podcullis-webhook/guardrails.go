@@ -40,7 +40,7 @@ func loadGuardrails(o *options, log *slog.Logger, registry prometheus.Registerer
 		}, []string{"result"}),
 		good: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "podcullis_last_reload_successful",
-			Help: "1 when the newest configuration and guardrails are in force, 0 when they did not load and older ones are.",
+			Help: "1 when the newest configuration and guardrails are in force, 0 when they did not load, or not yet, and older ones are.",
 		}),
 	}
 	for _, result := range []string{"success", "failure"} {
@@ -99,9 +99,17 @@ func (f *guardrailFiles) watch(ctx context.Context) {
 			continue
 		}
 		f.digest = digest
-		if err := f.reload(); err != nil {
+		f.good.Set(0) // until they are in force: to compile Rego can take without end
+		done := make(chan error, 1)
+		go func() { done <- f.reload() }()
+		var err error
+		select {
+		case <-ctx.Done():
+			return
+		case err = <-done:
+		}
+		if err != nil {
 			f.reloads.WithLabelValues("failure").Inc()
-			f.good.Set(0)
 			f.log.Error("guardrails not reloaded, the previous ones stay in force", "error", err)
 			continue
 		}

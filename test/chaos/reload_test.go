@@ -2,10 +2,12 @@ package chaos
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"testing"
 
 	"k8s.io/apimachinery/pkg/util/sets"
@@ -91,5 +93,15 @@ func TestBrokenGuardrailsOnReloadChangeNoAnswer(t *testing.T) {
 			counted("good files after "+what, "success", func() { write(config, string(good)); write(rego, goodRego) })
 		}
 	}
+	// The types of what is compared here have 2^40 parts.
+	write(rego, goodRego+"\n"+chain(`[1]`, `[x%[1]d, x%[1]d]`, 40)+strings.ReplaceAll(chain(`[1]`, `[x%[1]d, x%[1]d]`, 40), "x", "y")+"violation contains {\"msg\": \"x\"} if x40 == y40\n")
+	await(t, "a reload without end to be told", func(ctx context.Context) error {
+		good, err := s.replicas[0].gauge(ctx, "last reload")
+		if err == nil && good != 0 {
+			err = errors.New("the last reload was successful")
+		}
+		return err
+	})
+	load.passed(t, int64(size(20, 100)))
 	load.clean(t, "broken reload", fmt.Sprintf("%d reloads that fail, as many that succeed", rounds*len(broken)), fmt.Sprintf("%d kinds of broken files, an empty set among them", len(broken)))
 }

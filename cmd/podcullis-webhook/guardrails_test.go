@@ -1,0 +1,67 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// The types of what is compared have 2^40 parts, so that to compile it has no end.
+func endless() string {
+	var rego strings.Builder
+	rego.WriteString("# METADATA\n# title: Endless\n# description: Endless\n# custom:\n#   severity: low\n#   kinds: [Pod]\npackage guardrails.endless\n\n")
+	for _, x := range []string{"x", "y"} {
+		fmt.Fprintf(&rego, "%s0 := [1]\n\n", x)
+		for i := range 40 {
+			fmt.Fprintf(&rego, "%[1]s%[2]d := [%[1]s%[3]d, %[1]s%[3]d]\n\n", x, i+1, i)
+		}
+	}
+	return rego.String() + "violation contains {\"msg\": \"x\"} if x40 == y40\n"
+}
+
+func TestAReloadWithoutEndIsToldAndKeepsNobody(t *testing.T) {
+	dir := t.TempDir()
+	registry := prometheus.NewRegistry()
+	f, err := loadGuardrails(&options{policyDirs: []string{dir}, reloadPeriod: time.Millisecond}, slog.New(slog.DiscardHandler), registry)
+	if err != nil {
+		t.Fatal(err)
+	}
+	good := func() float64 {
+		families, err := registry.Gather()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, family := range families {
+			if family.GetName() == "podcullis_last_reload_successful" {
+				return family.GetMetric()[0].GetGauge().GetValue()
+			}
+		}
+		t.Fatal("nothing says whether the last reload was successful")
+		return 0
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() { defer close(ended); f.watch(ctx) }()
+	if good() != 1 {
+		t.Error("the first guardrails are not in force")
+	}
+	if err := os.WriteFile(filepath.Join(dir, "endless.rego"), []byte(endless()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for good() != 0 {
+		select {
+		case <-t.Context().Done():
+			t.Fatal("a reload that goes on counts as in force")
+		case <-time.After(time.Millisecond):
+		}
+	}
+	cancel()
+	<-ended // or the test's own end, if watch waits for it
+}

@@ -187,7 +187,7 @@ func formatted(args []*ast.Term) error {
 	most := size{maxValues, maxText}
 	operands := sizeOf(most, args[1])
 	made := operands.text + 4*operands.values
-	if strings.Contains(string(format), "%[") {
+	if strings.Contains(string(format), "[") {
 		made = times(made, strings.Count(string(format), "%"))
 	}
 	return tooMuch(len(format)+made+numbersIn(string(format)), maxText, "bytes of text")

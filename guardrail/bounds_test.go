@@ -66,7 +66,7 @@ func TestOneCallCannotTakeTooMuch(t *testing.T) {
 		"replaceMany":            {texts, `strings.replace_n({"a": x10}, x10)`, "strings.replace_n: too much"},
 		"replaceManySlowly":      {texts, `strings.replace_n({x18: ""}, x17)`, "comparisons of the parts of its operands"},
 		"sprintfWidths":          {"", `sprintf("` + strings.Repeat("%999d", 5000) + `", [])`, "sprintf: too much"},
-		"sprintfAgainAndAgain":   {texts, `sprintf("%[1]s%[1]s%[1]s", [x18])`, "sprintf: too much"},
+		"sprintfAgainAndAgain":   {texts, `sprintf("%[1]s%-[1]s%9[1]s", [x18])`, "sprintf: too much"},
 		"sprintfShared":          {arrays, `sprintf("%v", [x40])`, "sprintf: too much"},
 		"template":               {texts, `$"{x19}{x19}"`, "internal.template_string: too much"},
 		"split":                  {texts, `split(x19, "")`, "split: too much for one call: more than 250000 parts"},

@@ -62,7 +62,7 @@ var bounds = map[string][]bound{
 	"json.marshal": {weighed}, "json.marshal_with_options": {weighed, indented}, "yaml.marshal": {weighedSlow},
 	"json.filter": {weighed}, "json.remove": {weighed},
 	"object.union": {weighed}, "object.union_n": {weighed}, "object.subset": {weighed, searched},
-	"union": {weighed}, "intersection": {weighed}, "sort": {weighedSlow},
+	"union": {weighed}, "intersection": {weighed}, "sort": {weighedSlow}, "max": {weighed}, "min": {weighed},
 
 	"abs": {digits}, "ceil": {digits}, "floor": {digits}, "round": {digits},
 	"plus": {digits}, "minus": {digits}, "mul": {digits}, "div": {digits}, "rem": {digits},

@@ -15,7 +15,7 @@ import (
 var unbounded = strings.Fields(`
 	all and any assign array.reverse array.slice contains count endswith eq equal gt gte
 	internal.member_2 internal.member_3 internal.print internal.test_case
-	is_array is_boolean is_null is_number is_object is_set is_string lt lte max min neq
+	is_array is_boolean is_null is_number is_object is_set is_string lt lte neq
 	numbers.range numbers.range_step object.filter object.get object.keys object.remove or print
 	rego.metadata.chain rego.metadata.rule semver.compare semver.is_valid startswith strings.count substring
 	time.add_date time.clock time.date time.diff time.format time.parse_duration_ns time.parse_ns time.parse_rfc3339_ns time.weekday
@@ -101,6 +101,8 @@ func TestOneCallCannotTakeTooMuch(t *testing.T) {
 		"sort":                   {"", `sort(` + ones(100_001) + `)`, "sort: too much"},
 		"mul":                    {doubled("123456789", "x * x", 11), `x11 == 7`, "mul: too much for one call: more than 4096 digits"},
 		"product":                {"", `product([x | some i in numbers.range(1, 9000); x := 123456789 + i])`, "product: too much for one call: more than 65536 digits of all factors"},
+		"max":                    {"p := product([x | some i in numbers.range(1, 3000); x := 123456789123456789 + i])\n\n", `max([v | some i in numbers.range(1, 100); v := [i, p]])`, "max: too much"},
+		"min":                    {"p := product([x | some i in numbers.range(1, 3000); x := 123456789123456789 + i])\n\n", `min([v | some i in numbers.range(1, 100); v := [i, p]])`, "min: too much"},
 		"sum":                    {"x := " + strings.Repeat("7", 5000) + "\n\n", `sum([x, x])`, "sum: too much"},
 		"number":                 {"", `to_number(replace(concat("", [s | some i in numbers.range(1, 5000); s := "a"]), "a", "7"))`, "to_number: too much"},
 		"bytes":                  {texts, `units.parse_bytes(concat("", [replace(concat("", [s | some i in numbers.range(1, 5000); s := "a"]), "a", "7"), "Mi"]))`, "units.parse_bytes: too much"},
@@ -159,6 +161,20 @@ func TestReportedTextIsBounded(t *testing.T) {
 	_, err := e.Evaluate(t.Context(), anyPod(t))
 	if err == nil || !strings.Contains(err.Error(), "rule violation reports more than 1000000 values or 16777216 bytes of text") {
 		t.Errorf("got %.300v", err)
+	}
+}
+
+// A person reads an error, in a terminal.
+func TestErrorsAreCut(t *testing.T) {
+	texts := doubled(`"aaaaaaaa"`, `concat("", [x, x])`, 19)
+	for name, body := range map[string]string{
+		"NoMessage": `violation contains {"message": x19}`,
+		"Builtin":   `violation contains {"msg": "x"} if count(netpol.open({"from": {"podSelector": {"matchLabels": {x19: x19}}}, "to": {}})) == 7`,
+	} {
+		_, err := engine(t, Deny, map[string]string{"a": texts + body}).Evaluate(t.Context(), anyPod(t))
+		if err == nil || len(err.Error()) > maxMessageBytes {
+			t.Errorf("%s: %.200v, %d bytes", name, err, len(fmt.Sprint(err)))
+		}
 	}
 }
 

@@ -45,7 +45,9 @@ type Failure struct {
 	Err       error
 }
 
-func (f Failure) Error() string { return fmt.Sprintf("guardrail %s: %v", f.Guardrail, f.Err) }
+func (f Failure) Error() string {
+	return cut(fmt.Sprintf("guardrail %s: %v", f.Guardrail, f.Err), maxMessageBytes)
+}
 
 func (f Failure) Unwrap() error { return f.Err }
 

@@ -126,7 +126,7 @@ func (i *instance) violation(rule string, entry any) (Violation, error) {
 		v.Details = entry["details"]
 	}
 	if v.Message == "" {
-		return v, fmt.Errorf("rule %s reported %v, which has no msg: want a string or an object with msg", rule, entry)
+		return v, fmt.Errorf("rule %s reported what has no msg: want a string or an object with msg, got %v", rule, entry)
 	}
 	v.Message = cut(v.Message, maxMessageBytes)
 	return v, nil

@@ -110,7 +110,7 @@ func (s *shard) guardAgain(base *guards) *guards {
 func (s *shard) guardOf(v *Variant, known *guards) *Guard {
 	by := make([]byte, len(s.order()))
 	for i, n := range s.order() {
-		if n.Selector.Matches(v.Labels) != No {
+		if v.Matches(n.Selector) != No {
 			by[i] = 1
 		}
 	}

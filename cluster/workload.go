@@ -69,6 +69,9 @@ func (v *Variant) self() *Variant {
 	return v
 }
 
+// Matches tells whether a selector of pods selects the pods of the variant.
+func (v *Variant) Matches(s Selector) Match { return s.Matches(v.Labels) }
+
 // ResolvePort gives the numbers that a port name stands for, for one protocol.
 // It is a set: several containers may use the name.
 func (v *Variant) ResolvePort(name string, protocol Protocol) []uint16 {

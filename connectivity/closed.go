@@ -180,7 +180,7 @@ func (c *closing) closedOutside(d cluster.Direction, subject chosen, inside, out
 func (s Selection) ownLabels(list []chosen) []chosen {
 	return slices.DeleteFunc(list, func(c chosen) bool {
 		return c.workload.Parent != (cluster.Ref{}) && !slices.ContainsFunc(c.variants, func(v *cluster.Variant) bool {
-			return s.Pods.Matches(v.Labels) != cluster.No
+			return v.Matches(s.Pods) != cluster.No
 		})
 	})
 }

@@ -245,7 +245,7 @@ func (x *explainer) netpol(d cluster.Direction, n *cluster.Netpol, subject *clus
 	out := NetpolExplanation{Netpol: n}
 	var variants []*cluster.Variant
 	for _, v := range x.classes(subject.Variants) {
-		if m := n.Selector.Matches(v.Labels); m != cluster.No && !v.HostNetwork {
+		if m := v.Matches(n.Selector); m != cluster.No && !v.HostNetwork {
 			variants = append(variants, v)
 			out.Selects = out.Selects.Or(m)
 		}

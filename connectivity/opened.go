@@ -237,7 +237,7 @@ func (t *transition) affected() map[*cluster.Workload]bool {
 
 func selectsAny(netpols []*cluster.Netpol, w *cluster.Workload) bool {
 	return slices.ContainsFunc(netpols, func(n *cluster.Netpol) bool {
-		return slices.ContainsFunc(w.Variants, func(v *cluster.Variant) bool { return n.Selector.Matches(v.Labels) != cluster.No })
+		return slices.ContainsFunc(w.Variants, func(v *cluster.Variant) bool { return v.Matches(n.Selector) != cluster.No })
 	})
 }
 

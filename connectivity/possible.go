@@ -266,7 +266,7 @@ func (p *possibility) isApart(s Selection, end Peer) bool {
 		return true
 	}
 	return slices.ContainsFunc(end.Workload.Variants, func(v *cluster.Variant) bool {
-		return v.HostNetwork || s.Pods.Matches(v.Labels) == cluster.No
+		return v.HostNetwork || v.Matches(s.Pods) == cluster.No
 	})
 }
 

@@ -151,7 +151,7 @@ func (s Selection) variantsOf(w *cluster.Workload) []*cluster.Variant {
 	}
 	var out []*cluster.Variant
 	for _, v := range w.Variants {
-		if s.Pods.Matches(v.Labels) != cluster.No {
+		if v.Matches(s.Pods) != cluster.No {
 			out = append(out, v)
 		}
 	}

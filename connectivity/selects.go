@@ -72,7 +72,7 @@ func Selects(s *cluster.Snapshot, n *cluster.Netpol) NetpolSelection {
 	for w := range s.Workloads(n.Namespace) {
 		best := matched{}
 		for _, v := range w.Variants {
-			m := matched{match: n.Selector.Matches(v.Labels)}
+			m := matched{match: v.Matches(n.Selector)}
 			switch {
 			case m.match == cluster.No:
 				continue

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"net/netip"
 	"slices"
+	"strings"
 
 	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
@@ -33,21 +34,19 @@ func FromAPI(o runtime.Object) (Object, error) {
 	case *networkingv1.NetworkPolicy:
 		return NewNetpol(o)
 	case *appsv1.Deployment:
-		return newTemplate("Deployment", &o.ObjectMeta, &o.Spec.Template), nil
+		return newTemplate("apps", "Deployment", &o.ObjectMeta, &o.Spec.Template, o.Spec.Selector), nil
 	case *appsv1.StatefulSet:
-		return newTemplate("StatefulSet", &o.ObjectMeta, &o.Spec.Template), nil
+		return newTemplate("apps", "StatefulSet", &o.ObjectMeta, &o.Spec.Template, o.Spec.Selector), nil
 	case *appsv1.DaemonSet:
-		return newTemplate("DaemonSet", &o.ObjectMeta, &o.Spec.Template), nil
+		return newTemplate("apps", "DaemonSet", &o.ObjectMeta, &o.Spec.Template, o.Spec.Selector), nil
 	case *appsv1.ReplicaSet:
-		t := newTemplate("ReplicaSet", &o.ObjectMeta, &o.Spec.Template)
-		t.Idle = o.Spec.Replicas != nil && *o.Spec.Replicas == 0
-		return t, nil
+		return newTemplate("apps", "ReplicaSet", &o.ObjectMeta, &o.Spec.Template, o.Spec.Selector), nil
 	case *batchv1.Job:
-		t := newTemplate("Job", &o.ObjectMeta, &o.Spec.Template)
-		t.Idle = finished(o)
-		return t, nil
+		return newTemplate("batch", "Job", &o.ObjectMeta, &o.Spec.Template, o.Spec.Selector), nil
 	case *batchv1.CronJob:
-		return newTemplate("CronJob", &o.ObjectMeta, &o.Spec.JobTemplate.Spec.Template), nil
+		t := newTemplate("batch", "CronJob", &o.ObjectMeta, &o.Spec.JobTemplate.Spec.Template, nil)
+		t.Selector = Selector{} // its Jobs are known by its uid alone
+		return t, nil
 	}
 	return nil, fmt.Errorf("the model has no place for %T", o)
 }
@@ -68,7 +67,7 @@ func newPod(o *corev1.Pod) *Pod {
 		Name:        nameOf(&o.ObjectMeta),
 		UID:         string(o.UID),
 		Labels:      maps.Clone(o.Labels),
-		Controller:  controllerOf(&o.ObjectMeta),
+		Owners:      ownersOf(&o.ObjectMeta),
 		Ports:       namedPorts(&o.Spec),
 		HostNetwork: o.Spec.HostNetwork,
 		IPs:         podIPs(&o.Status),
@@ -76,16 +75,27 @@ func newPod(o *corev1.Pod) *Pod {
 	}
 }
 
-func newTemplate(kind string, meta *metav1.ObjectMeta, t *corev1.PodTemplateSpec) *Template {
-	return &Template{
-		Namespace:   namespaceOf(meta.Namespace),
-		Kind:        kind,
-		Name:        nameOf(meta),
-		Labels:      maps.Clone(t.Labels),
-		Controller:  controllerOf(meta),
-		Ports:       namedPorts(&t.Spec),
-		HostNetwork: t.Spec.HostNetwork,
+// newTemplate is the template of an object. A selector that is missing (a
+// ReplicationController may leave it out, and the API server fills in a Job's) is
+// the labels of the pods; one that does not parse matches nothing for certain.
+func newTemplate(group, kind string, meta *metav1.ObjectMeta, t *corev1.PodTemplateSpec, selector *metav1.LabelSelector) *Template {
+	out := &Template{
+		Namespace:    namespaceOf(meta.Namespace),
+		Group:        group,
+		Kind:         kind,
+		Name:         nameOf(meta),
+		UID:          string(meta.UID),
+		Labels:       maps.Clone(t.Labels),
+		ObjectLabels: maps.Clone(meta.Labels),
+		Owners:       ownersOf(meta),
+		Ports:        namedPorts(&t.Spec),
+		HostNetwork:  t.Spec.HostNetwork,
 	}
+	if selector == nil {
+		selector = &metav1.LabelSelector{MatchLabels: out.Labels}
+	}
+	out.Selector, _ = NewSelector(*selector)
+	return out
 }
 
 // nameOf is the object's name; one that the API server has yet to generate is
@@ -97,12 +107,17 @@ func nameOf(m *metav1.ObjectMeta) string {
 	return m.Name
 }
 
-func controllerOf(m *metav1.ObjectMeta) *Owner {
-	ref := metav1.GetControllerOfNoCopy(m)
-	if ref == nil {
-		return nil
+func ownersOf(m *metav1.ObjectMeta) []Owner {
+	var out []Owner
+	for i := range m.OwnerReferences {
+		r := &m.OwnerReferences[i]
+		group := ""
+		if g, _, grouped := strings.Cut(r.APIVersion, "/"); grouped {
+			group = g
+		}
+		out = append(out, Owner{group, r.Kind, r.Name, string(r.UID), r.Controller != nil && *r.Controller})
 	}
-	return &Owner{Kind: ref.Kind, Name: ref.Name}
+	return out
 }
 
 // namedPorts collects what a port name can resolve to: the ports of containers
@@ -143,15 +158,6 @@ func podIPs(s *corev1.PodStatus) []netip.Addr {
 	}
 	add(s.PodIP)
 	return ips
-}
-
-func finished(j *batchv1.Job) bool {
-	for _, c := range j.Status.Conditions {
-		if (c.Type == batchv1.JobComplete || c.Type == batchv1.JobFailed) && c.Status == corev1.ConditionTrue {
-			return true
-		}
-	}
-	return false
 }
 
 func isPortName(s string) bool { return len(validation.IsValidPortName(s)) == 0 }

@@ -208,7 +208,7 @@ func (s *Snapshot) WorkloadOf(object Ref) (*Workload, bool) {
 		ref, _ := sh.workloadOf(p)
 		return sh.fold().workload(ref)
 	}
-	t, ok := sh.templates[Owner{object.Kind, object.Name}]
+	t, ok := sh.templates[templateKey{object.Kind, object.Name}]
 	if !ok {
 		return nil, false
 	}
@@ -231,7 +231,7 @@ func (s *Snapshot) Template(ref Ref) (*Template, bool) {
 	if sh == nil {
 		return nil, false
 	}
-	t, ok := sh.templates[Owner{ref.Kind, ref.Name}]
+	t, ok := sh.templates[templateKey{ref.Kind, ref.Name}]
 	return t, ok
 }
 
@@ -252,6 +252,19 @@ func (s *Snapshot) Netpols(namespace string) []*Netpol {
 		return nil
 	}
 	return sh.order()
+}
+
+// AllNetpols yields the netpols of every namespace.
+func (s *Snapshot) AllNetpols() iter.Seq[*Netpol] {
+	return func(yield func(*Netpol) bool) {
+		for _, sh := range s.shards {
+			for _, n := range sh.order() {
+				if !yield(n) {
+					return
+				}
+			}
+		}
+	}
 }
 
 // Netpol returns a netpol by namespace and name.

@@ -238,9 +238,9 @@ func objectsOf(s *cluster.Snapshot) []string {
 		case *cluster.Namespace:
 			out = append(out, o.Ref().String()+" "+o.Labels.String())
 		case *cluster.Pod:
-			out = append(out, fmt.Sprintf("%s %s %v %v %v %v", o.Ref(), o.Labels, o.Controller, o.IPs, o.Ports, o.HostNetwork))
+			out = append(out, fmt.Sprintf("%s %s %v %v %v %v", o.Ref(), o.Labels, o.Owners, o.IPs, o.Ports, o.HostNetwork))
 		case *cluster.Template:
-			out = append(out, fmt.Sprintf("%s %s %v %v %v", o.Ref(), o.Labels, o.Controller, o.Ports, o.Idle))
+			out = append(out, fmt.Sprintf("%s %s %v %v", o.Ref(), o.Labels, o.Owners, o.Ports))
 		}
 	}
 	for w := range s.AllWorkloads() {

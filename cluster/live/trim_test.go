@@ -18,7 +18,7 @@ const fullMeta = `"metadata": {
 	"deletionTimestamp": "2026-11-24T00:00:00Z", "creationTimestamp": "2026-11-23T00:00:00Z",
 	"managedFields": [{"manager": "drop"}],
 	"ownerReferences": [
-		{"kind": "Dropped", "name": "drop", "apiVersion": "v1", "uid": "u-3"},
+		{"kind": "Service", "name": "kept", "apiVersion": "v1", "uid": "u-3", "blockOwnerDeletion": true},
 		{"kind": "ReplicaSet", "name": "web-1", "apiVersion": "apps/v1", "uid": "u-2", "controller": true}]}`
 
 const fullPodSpec = `{
@@ -34,7 +34,7 @@ const fullPodSpec = `{
 const fullTemplate = `{"metadata": {"labels": {"app": "web"}, "annotations": {"drop": "me"}}, "spec": ` + fullPodSpec + `}`
 
 func full() map[string]string {
-	workload := `{` + fullMeta + `, "spec": {"replicas": 0, "selector": {"matchLabels": {"drop": "me"}}, "template": ` + fullTemplate + `}`
+	workload := `{` + fullMeta + `, "spec": {"replicas": 0, "selector": {"matchLabels": {"app": "web"}}, "template": ` + fullTemplate + `}`
 	return map[string]string{
 		"Namespace": `{` + fullMeta + `, "status": {"phase": "Terminating", "conditions": [{"type": "drop"}]}}`,
 		"Pod": `{` + fullMeta + `, "spec": ` + fullPodSpec + `, "status": {"phase": "Running", "podIP": "10.0.0.1",

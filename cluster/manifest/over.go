@@ -2,6 +2,7 @@ package manifest
 
 import (
 	"maps"
+	"slices"
 
 	"github.com/podcullis/podcullis/cluster"
 )
@@ -58,15 +59,16 @@ func (s *Set) Over(base *Set) *Set {
 
 // controllerOf names the object that controls a pod or a template.
 func controllerOf(o cluster.Object) (cluster.Ref, bool) {
-	var owner *cluster.Owner
+	var owners []cluster.Owner
 	switch o := o.(type) {
 	case *cluster.Pod:
-		owner = o.Controller
+		owners = o.Owners
 	case *cluster.Template:
-		owner = o.Controller
+		owners = o.Owners
 	}
-	if owner == nil {
+	i := slices.IndexFunc(owners, func(o cluster.Owner) bool { return o.Controller })
+	if i < 0 {
 		return cluster.Ref{}, false
 	}
-	return cluster.Ref{Namespace: o.Ref().Namespace, Kind: owner.Kind, Name: owner.Name}, true
+	return cluster.Ref{Namespace: o.Ref().Namespace, Kind: cluster.KindIn(owners[i].Group, owners[i].Kind), Name: owners[i].Name}, true
 }

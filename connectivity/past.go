@@ -1,0 +1,251 @@
+package connectivity
+
+import (
+	"slices"
+
+	"github.com/podcullis/podcullis/cluster"
+)
+
+// past is some pods of a variant, or one of its templates, of the newer snapshot,
+// with what a path of theirs is compared with. Pods of one variant may differ in that:
+// one was there before and another is new.
+type past struct {
+	now *cluster.Variant
+	// self is what the same objects were in the earlier snapshot; nil when they are new.
+	self *cluster.Variant
+	// was are the ends of the earlier snapshot whose paths they may have:
+	//   - themselves, whatever they claimed to belong to, unless one change gave them
+	//     another meaning and another owner at once;
+	//   - for a pod, the pods of its workload that meant the same, and the templates
+	//     that it can be a copy of;
+	//   - for a template, the template of its owner and the templates of its workload
+	//     that meant the same. Never a pod: one that has drifted lends nothing to a template.
+	was []*cluster.Variant
+}
+
+// pastsOf takes a variant apart by the past of its pods and templates.
+func (t *transition) pastsOf(v *cluster.Variant) []past {
+	if out, ok := t.pasts[v]; ok {
+		return out
+	}
+	var out []past
+	pods, templates := t.after.ends(v)
+	if pods != nil {
+		out = append(out, t.pastsOfPods(pods)...)
+	}
+	if templates != nil {
+		for _, ref := range templates.Templates {
+			out = append(out, t.pastOfTemplate(templates, ref))
+		}
+	}
+	if t.pasts == nil {
+		t.pasts = map[*cluster.Variant][]past{}
+	}
+	t.pasts[v] = out
+	return out
+}
+
+// unchanged reports whether the pods and templates of a workload are those of before.
+func (t *transition) unchanged(w *cluster.Workload) bool {
+	was, ok := t.before.snapshot.Workload(w.Ref)
+	return ok && was == w
+}
+
+// provenance tells pods of one variant apart.
+type provenance struct {
+	self    *cluster.Variant // of the earlier snapshot, whole
+	lends   bool             // whether their own past counts
+	claimed bool             // whether they claimed then what they claim now
+}
+
+func (t *transition) pastsOfPods(v *cluster.Variant) []past {
+	if t.unchanged(v.Workload) {
+		return []past{t.pastOfPods(v, v.Pods, provenance{v, true, true})}
+	}
+	var order []provenance
+	pods := map[provenance][]string{}
+	for _, name := range v.Pods {
+		o := t.provenanceOf(v, name)
+		if _, known := pods[o]; !known {
+			order = append(order, o)
+		}
+		pods[o] = append(pods[o], name)
+	}
+	var out []past
+	for _, o := range order {
+		out = append(out, t.pastOfPods(v, pods[o], o))
+	}
+	return out
+}
+
+func (t *transition) provenanceOf(v *cluster.Variant, pod string) provenance {
+	now, _ := t.after.snapshot.Pod(v.Workload.Namespace, pod)
+	then, ok := t.before.snapshot.Pod(v.Workload.Namespace, pod)
+	if !ok || then.UID != now.UID {
+		return provenance{}
+	}
+	o := provenance{self: t.selfOf(v.Workload, pod)}
+	if o.self == nil {
+		return provenance{} // it was there and had ended
+	}
+	sameOwners := slices.Equal(now.Owners, then.Owners)
+	o.lends = sameOwners || t.sameMeaning(v, o.self)
+	o.claimed = sameOwners && v.Membership == o.self.Membership
+	return o
+}
+
+// selfOf is the variant that a pod counted to before. Most pods of a workload were
+// in the workload of the same name, which is looked through once.
+func (t *transition) selfOf(w *cluster.Workload, pod string) *cluster.Variant {
+	if t.podsWere == nil {
+		t.podsWere = map[*cluster.Workload]map[string]*cluster.Variant{}
+	}
+	were, ok := t.podsWere[w]
+	if !ok {
+		were = map[string]*cluster.Variant{}
+		if then, ok := t.before.snapshot.Workload(w.Ref); ok {
+			for _, v := range then.Variants {
+				for _, name := range v.Pods {
+					were[name] = v
+				}
+			}
+		}
+		t.podsWere[w] = were
+	}
+	if v, ok := were[pod]; ok {
+		return v
+	}
+	return t.before.snapshot.VariantOf(w.Namespace, pod)
+}
+
+func (t *transition) pastOfPods(v *cluster.Variant, pods []string, o provenance) past {
+	p := past{now: t.after.snapshot.Some(v, pods)}
+	if o.self != nil {
+		p.self, _ = t.before.ends(o.self)
+		p.self = t.before.snapshot.Some(p.self, pods)
+	}
+	if o.lends {
+		p.was = append(p.was, p.self)
+	}
+	if !t.bornOut(v.Membership, o.claimed) {
+		return p
+	}
+	for _, x := range t.before.snapshot.Kin(v.Membership) {
+		if then, _ := t.before.ends(x); then != nil && t.sameMeaning(v, x) {
+			p.was = append(p.was, then)
+		}
+	}
+	makers := map[cluster.Ref]bool{}
+	for _, name := range pods {
+		for _, maker := range t.after.snapshot.MakersOf(v.Workload.Namespace, name) {
+			if ref := maker.Ref(); !makers[ref] {
+				makers[ref] = true
+				p.was = t.appendTemplate(p.was, ref)
+			}
+		}
+	}
+	return p
+}
+
+// bornOut reports whether a membership counts. An owner that the model does not hold
+// bears out nothing by itself: whoever makes the change must be one who may act for it.
+func (t *transition) bornOut(m cluster.Membership, claimed bool) bool {
+	return m != (cluster.Membership{}) && (!m.Unmodelled || claimed || t.options.Believed)
+}
+
+func (t *transition) pastOfTemplate(v *cluster.Variant, ref cluster.Ref) past {
+	p := past{now: v}
+	now, _ := t.after.snapshot.Template(ref)
+	claimed := false
+	if then, ok := t.before.snapshot.Template(ref); ok {
+		whole := t.before.snapshot.VariantOfTemplate(ref)
+		_, p.self = t.before.ends(whole)
+		sameOwners := slices.Equal(now.Owners, then.Owners)
+		claimed = sameOwners && whole.Membership == v.Membership
+		if sameOwners || t.sameMeaning(v, whole) {
+			p.was = append(p.was, p.self)
+		}
+	}
+	if owner := t.after.snapshot.OwnerOf(ref); owner != nil {
+		p.was = t.appendTemplate(p.was, owner.Ref())
+	}
+	if !t.bornOut(v.Membership, claimed) {
+		return p
+	}
+	for _, x := range t.before.snapshot.Kin(v.Membership) {
+		if _, then := t.before.ends(x); then != nil && t.sameMeaning(v, x) {
+			p.was = append(p.was, then)
+		}
+	}
+	return p
+}
+
+// appendTemplate adds what a template made in the earlier snapshot, if it was there.
+func (t *transition) appendTemplate(was []*cluster.Variant, ref cluster.Ref) []*cluster.Variant {
+	if v := t.before.snapshot.VariantOfTemplate(ref); v != nil {
+		if _, then := t.before.ends(v); then != nil && !slices.Contains(was, then) {
+			was = append(was, then)
+		}
+	}
+	return was
+}
+
+// ends is Snapshot.Ends, once for each variant.
+func (e *evaluator) ends(v *cluster.Variant) (pods, templates *cluster.Variant) {
+	if known, ok := e.apart[v]; ok {
+		return known[0], known[1]
+	}
+	pods, templates = e.snapshot.Ends(v)
+	e.apart[v] = [2]*cluster.Variant{pods, templates}
+	return pods, templates
+}
+
+// sides are the ends of a change's pairs on one side of the question: what is there
+// now, and what of its past the question chose on the same side.
+type sides struct{ now, was []*cluster.Variant }
+
+// sidesOf are those of a workload's variants, as few as their pasts allow.
+func (t *transition) sidesOf(s Selection, known *map[*cluster.Workload][]sides, c chosen) []sides {
+	if *known == nil {
+		*known = map[*cluster.Workload][]sides{}
+	}
+	if out, ok := (*known)[c.workload]; ok {
+		return out
+	}
+	var out []sides
+	var fresh sides // all that is new has the same past: none
+	for _, v := range c.variants {
+		for _, p := range t.pastsOf(v) {
+			if !t.choosesPast(s, v, p) {
+				continue
+			}
+			was := t.choosesBefore(s, p.was)
+			if len(was) == 0 {
+				fresh.now = append(fresh.now, p.now)
+				continue
+			}
+			out = append(out, sides{[]*cluster.Variant{p.now}, was})
+		}
+	}
+	if len(fresh.now) > 0 {
+		out = append(out, fresh)
+	}
+	(*known)[c.workload] = out
+	return out
+}
+
+// choosesPast reports whether a selection chooses an end, by what it is or by what the
+// same objects were: relabelling a frontend does not make it somebody else.
+func (t *transition) choosesPast(s Selection, v *cluster.Variant, p past) bool {
+	return s.chooses(t.after.snapshot, v) || (p.self != nil && s.chooses(t.before.snapshot, p.self))
+}
+
+func (t *transition) choosesBefore(s Selection, was []*cluster.Variant) []*cluster.Variant {
+	var out []*cluster.Variant
+	for _, v := range was {
+		if s.chooses(t.before.snapshot, v) && !slices.Contains(out, v) {
+			out = append(out, v)
+		}
+	}
+	return out
+}

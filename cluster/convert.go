@@ -52,7 +52,7 @@ func FromAPI(o runtime.Object) (Object, error) {
 }
 
 func newNamespace(o *corev1.Namespace) *Namespace {
-	n := &Namespace{Name: o.Name, Labels: labels.Set{}}
+	n := &Namespace{Name: o.Name, UID: string(o.UID), Labels: labels.Set{}}
 	maps.Copy(n.Labels, o.Labels)
 	n.Labels[nameLabel] = o.Name
 	if o.DeletionTimestamp != nil {

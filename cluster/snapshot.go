@@ -19,6 +19,7 @@ type Snapshot struct {
 	labels *namespaceIndex
 	// mentions are the pod label keys that selectors of netpols mention.
 	mentions *mentions
+	memory   *Memory
 }
 
 // New builds a snapshot of objects, in any order.
@@ -35,7 +36,7 @@ func New(objects ...Object) (*Snapshot, error) {
 // exists replaces it and deleting what does not exist does nothing, because
 // watch events may repeat what a list has said.
 func (s *Snapshot) Apply(changes ...Change) (*Snapshot, error) {
-	a := applying{next: &Snapshot{shards: slices.Clone(s.shards), foreign: s.foreign, labels: s.labels, mentions: s.mentions}, fresh: map[string]*shard{}}
+	a := applying{next: &Snapshot{shards: slices.Clone(s.shards), foreign: s.foreign, labels: s.labels, mentions: s.mentions, memory: s.memory}, fresh: map[string]*shard{}}
 	for _, c := range changes {
 		if err := c.validate(); err != nil {
 			return nil, err

@@ -155,15 +155,19 @@ func (w *weakening) pair(from, to chosen) {
 	w.seen[key] = true
 	var found [2]Weakening
 	for f, g := range w.transition.pairs(from, to) {
-		if len(f.was) == 0 || len(g.was) == 0 {
-			continue // what is new had no barriers
-		}
 		now := w.after.barriers(f.now, g.now)
 		asked := now.one().Intersect(w.query.ports())
 		if asked.Empty() {
 			continue
 		}
-		asked = asked.Intersect(w.before.barriers(f.was, g.was).two())
+		there := false // what is new had no barriers
+		w.earlier(f, g, func(from, to []*cluster.Variant) {
+			there = true
+			asked = asked.Intersect(w.before.barriers(from, to).two())
+		})
+		if !there {
+			continue
+		}
 		for _, gone := range []cluster.Direction{cluster.Egress, cluster.Ingress} {
 			ports := asked.Intersect(now.lets[gone])
 			if asked = asked.Subtract(ports); ports.Empty() {

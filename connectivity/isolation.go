@@ -104,14 +104,14 @@ func (t *transition) exposure(which Selection, c chosen, d cluster.Direction) (E
 	exposed := false
 	for _, ends := range t.sidesOf(which, &t.from, c) {
 		now, was := t.after.isolatesAll(ends.now, d), cluster.Yes
-		if len(ends.was) > 0 {
-			was = t.before.isolatesAll(ends.was, d)
+		if earlier := append(t.heldAlone(ends.gone), ends.was...); len(earlier) > 0 {
+			was = t.before.isolatesAll(earlier, d)
 		}
 		if now >= was {
 			continue
 		}
 		exposed = true
-		x.New = x.New && len(ends.was) == 0
+		x.New = x.New && ends.isNew()
 		x.HostNetwork = x.HostNetwork || slices.ContainsFunc(ends.now, func(v *cluster.Variant) bool { return v.HostNetwork })
 		x.By = append(x.By, t.before.isolating(d, ends.was)...)
 	}

@@ -135,8 +135,8 @@ func (t *transition) openedPair(from, to chosen) []Connection {
 		if now.possible.Intersect(t.query.ports()).Empty() {
 			continue
 		}
-		was := t.before.between(f.was, g.was)
-		x := now.beyond(was, t.before.reasonsOf(f.was, g.was))
+		was, known := t.wasBetween(f, g)
+		x := now.beyond(was, known)
 		opened.add(x.open, x.possible, x.because)
 	}
 	return opened.connections(Peer{Workload: from.workload}, Peer{Workload: to.workload}, t.query.ports())
@@ -179,8 +179,17 @@ func (t *transition) pairsWithin(w *cluster.Workload, yield func(sides, sides) b
 	}
 }
 
-func (t *transition) side(s Selection, p past) sides {
-	return sides{[]*cluster.Variant{p.now}, t.choosesBefore(s, p.was)}
+// wasBetween is what two ends may have had before, and the reasons for it, on whichever side.
+func (t *transition) wasBetween(f, g sides) (was pair, known map[Reason]PortSet) {
+	known = map[Reason]PortSet{}
+	t.earlier(f, g, func(from, to []*cluster.Variant) {
+		p := t.before.between(from, to)
+		was.add(p.open, p.possible, p.because)
+		for r, ports := range t.before.reasonsOf(from, to) {
+			known[r] = known[r].Union(ports)
+		}
+	})
+	return was, known
 }
 
 // beyond is what a pair has that it had not before. The reasons that are not
@@ -221,7 +230,7 @@ func (e *evaluator) reasonsOf(from, to []*cluster.Variant) map[Reason]PortSet {
 func (t *transition) openedOutside(d cluster.Direction, subject chosen, inside, outside Selection) []Connection {
 	var beyond regions
 	for _, ends := range t.sidesOf(inside, t.sideOf(d), subject) {
-		was := t.before.outside(d, ends.was, outside.Block)
+		was := t.before.outside(d, append(t.heldAlone(ends.gone), ends.was...), outside.Block)
 		for _, r := range t.after.outside(d, ends.now, outside.Block) {
 			for _, old := range was {
 				if both := intersection(r.addresses, old.addresses); both != nil {

@@ -21,6 +21,8 @@ type past struct {
 	//   - for a template, the template of its owner and the templates of its workload
 	//     that meant the same. Never a pod: one that has drifted lends nothing to a template.
 	was []*cluster.Variant
+	// gone are those of its own sort that are remembered.
+	gone []*cluster.Remembered
 }
 
 // pastsOf takes a variant apart by the past of its pods and templates.
@@ -135,6 +137,11 @@ func (t *transition) pastOfPods(v *cluster.Variant, pods []string, o provenance)
 			p.was = append(p.was, then)
 		}
 	}
+	for _, r := range t.before.snapshot.Remembered(v.Membership) {
+		if len(r.Templates) == 0 && t.sameMeaning(v, r.Variant) {
+			p.gone = append(p.gone, r)
+		}
+	}
 	makers := map[cluster.Ref]bool{}
 	for _, name := range pods {
 		for _, maker := range t.after.snapshot.MakersOf(v.Workload.Namespace, name) {
@@ -177,6 +184,11 @@ func (t *transition) pastOfTemplate(v *cluster.Variant, ref cluster.Ref) past {
 			p.was = append(p.was, then)
 		}
 	}
+	for _, r := range t.before.snapshot.Remembered(v.Membership) {
+		if len(r.Templates) > 0 && (slices.Contains(r.Templates, ref) || t.sameMeaning(v, r.Variant)) {
+			p.gone = append(p.gone, r)
+		}
+	}
 	return p
 }
 
@@ -202,7 +214,12 @@ func (e *evaluator) ends(v *cluster.Variant) (pods, templates *cluster.Variant) 
 
 // sides are the ends of a change's pairs on one side of the question: what is there
 // now, and what of its past the question chose on the same side.
-type sides struct{ now, was []*cluster.Variant }
+type sides struct {
+	now, was []*cluster.Variant
+	gone     []*cluster.Remembered
+}
+
+func (s sides) isNew() bool { return len(s.was) == 0 && len(s.gone) == 0 }
 
 // sidesOf are those of a workload's variants, as few as their pasts allow.
 func (t *transition) sidesOf(s Selection, known *map[*cluster.Workload][]sides, c chosen) []sides {
@@ -219,18 +236,28 @@ func (t *transition) sidesOf(s Selection, known *map[*cluster.Workload][]sides, 
 			if !t.choosesPast(s, v, p) {
 				continue
 			}
-			was := t.choosesBefore(s, p.was)
-			if len(was) == 0 {
+			x := t.side(s, p)
+			if x.isNew() {
 				fresh.now = append(fresh.now, p.now)
 				continue
 			}
-			out = append(out, sides{[]*cluster.Variant{p.now}, was})
+			out = append(out, x)
 		}
 	}
 	if len(fresh.now) > 0 {
 		out = append(out, fresh)
 	}
 	(*known)[c.workload] = out
+	return out
+}
+
+func (t *transition) side(s Selection, p past) sides {
+	out := sides{now: []*cluster.Variant{p.now}, was: t.choosesBefore(s, p.was)}
+	for _, r := range p.gone {
+		if s.chooses(t.before.snapshot, r.Variant) && !slices.Contains(out.gone, r) {
+			out.gone = append(out.gone, r)
+		}
+	}
 	return out
 }
 

@@ -159,24 +159,45 @@ func (t *transition) pairs(from, to chosen) iter.Seq2[sides, sides] {
 	}
 }
 
-// pairsWithin yields the pairs of one workload that the query tells apart by today's
-// labels: what the pods were before would put all of them on both sides.
+// pairsWithin yields the pairs of one peer: those that the query tells apart, and
+// those of pods that are only shown as one peer and belong to different owners.
 func (t *transition) pairsWithin(w *cluster.Workload, yield func(sides, sides) bool) {
-	isFrom, isTo := t.query.From.chooseOne(t.after.snapshot, w), t.query.To.chooseOne(t.after.snapshot, w)
-	for _, f := range isFrom {
-		for _, g := range isTo {
-			if slices.Contains(isTo, f) == slices.Contains(isTo, g) && slices.Contains(isFrom, f) == slices.Contains(isFrom, g) {
-				continue
-			}
-			for _, x := range t.pastsOf(f) {
-				for _, y := range t.pastsOf(g) {
-					if !yield(t.side(t.query.From, x), t.side(t.query.To, y)) {
-						return
-					}
-				}
+	type chosenPast struct {
+		past
+		of       *cluster.Variant
+		from, to bool
+	}
+	var all []chosenPast
+	for _, v := range w.Variants {
+		for _, p := range t.pastsOf(v) {
+			x := chosenPast{p, v, t.choosesPast(t.query.From, v, p), t.choosesPast(t.query.To, v, p)}
+			if x.from || x.to {
+				all = append(all, x)
 			}
 		}
 	}
+	for i, x := range all {
+		for j, y := range all {
+			if !x.from || !y.to {
+				continue
+			}
+			if x.from == y.from && x.to == y.to && ofOneWorkload(x.of, y.of, i == j) {
+				continue
+			}
+			if !yield(t.side(t.query.From, x.past), t.side(t.query.To, y.past)) {
+				return
+			}
+		}
+	}
+}
+
+// ofOneWorkload reports whether variants of one peer belong to the same owner, too. What
+// belongs to nobody is by itself.
+func ofOneWorkload(a, b *cluster.Variant, same bool) bool {
+	if a.Membership == (cluster.Membership{}) {
+		return same && len(a.Pods) < 2
+	}
+	return a.Membership == b.Membership
 }
 
 // wasBetween is what two ends may have had before, and the reasons for it, on whichever side.

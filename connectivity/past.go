@@ -55,27 +55,45 @@ func (t *transition) unchanged(w *cluster.Workload) bool {
 
 // provenance tells pods of one variant apart.
 type provenance struct {
-	self    *cluster.Variant // of the earlier snapshot, whole
-	lends   bool             // whether their own past counts
-	claimed bool             // whether they claimed then what they claim now
+	self  *cluster.Variant // what they counted to in the earlier snapshot, whole
+	lends bool             // whether that past is theirs still
+	makers
+}
+
+// makers are the templates of which a pod can be a copy: its own ReplicaSet's or
+// Job's, and the one above it. Either may be zero.
+type makers struct{ own, above cluster.Ref }
+
+func makersOf(s *cluster.Snapshot, namespace, pod string) makers {
+	var out makers
+	for i, maker := range s.MakersOf(namespace, pod) {
+		if i == 0 {
+			out.own = maker.Ref()
+		} else {
+			out.above = maker.Ref()
+		}
+	}
+	return out
 }
 
 func (t *transition) pastsOfPods(v *cluster.Variant) []past {
-	if t.unchanged(v.Workload) {
-		return []past{t.pastOfPods(v, v.Pods, provenance{v, true, true})}
-	}
+	unchanged := t.unchanged(v.Workload)
 	var order []provenance
 	pods := map[provenance][]string{}
 	for _, name := range v.Pods {
-		o := t.provenanceOf(v, name)
-		if _, known := pods[o]; !known {
-			order = append(order, o)
+		p := provenance{self: v, lends: true}
+		if !unchanged {
+			p = t.provenanceOf(v, name)
 		}
-		pods[o] = append(pods[o], name)
+		p.makers = makersOf(t.after.snapshot, v.Workload.Namespace, name)
+		if _, known := pods[p]; !known {
+			order = append(order, p)
+		}
+		pods[p] = append(pods[p], name)
 	}
 	var out []past
-	for _, o := range order {
-		out = append(out, t.pastOfPods(v, pods[o], o))
+	for _, p := range order {
+		out = append(out, t.pastOfPods(v, pods[p], p))
 	}
 	return out
 }
@@ -86,14 +104,24 @@ func (t *transition) provenanceOf(v *cluster.Variant, pod string) provenance {
 	if !ok || then.UID != now.UID {
 		return provenance{}
 	}
-	o := provenance{self: t.selfOf(v.Workload, pod)}
-	if o.self == nil {
+	self := t.selfOf(v.Workload, pod)
+	if self == nil {
 		return provenance{} // it was there and had ended
 	}
-	sameOwners := slices.Equal(now.Owners, then.Owners)
-	o.lends = sameOwners || t.sameMeaning(v, o.self)
-	o.claimed = sameOwners && v.Membership == o.self.Membership
-	return o
+	return provenance{self: self, lends: sameOwner(now.Owners, then.Owners) || t.sameMeaning(v, self)}
+}
+
+// sameOwner compares the controllers, and where there is none all owners.
+func sameOwner(now, then []cluster.Owner) bool {
+	isController := func(o cluster.Owner) bool { return o.Controller }
+	i, j := slices.IndexFunc(now, isController), slices.IndexFunc(then, isController)
+	switch {
+	case i < 0 && j < 0:
+		return slices.Equal(now, then)
+	case i < 0 || j < 0:
+		return false
+	}
+	return now[i] == then[j]
 }
 
 // selfOf is the variant that a pod counted to before. Most pods of a workload were
@@ -129,54 +157,69 @@ func (t *transition) pastOfPods(v *cluster.Variant, pods []string, o provenance)
 	if o.lends {
 		p.was = append(p.was, p.self)
 	}
-	if !t.bornOut(v.Membership, o.claimed) {
-		return p
-	}
-	for _, x := range t.before.snapshot.Kin(v.Membership) {
-		if then, _ := t.before.ends(x); then != nil && t.sameMeaning(v, x) {
-			p.was = append(p.was, then)
+	for _, maker := range []cluster.Ref{o.own, o.above} {
+		if maker != (cluster.Ref{}) {
+			p.was = t.appendTemplate(p.was, maker)
 		}
 	}
-	for _, r := range t.before.snapshot.Remembered(v.Membership) {
-		if len(r.Templates) == 0 && t.sameMeaning(v, r.Variant) {
-			p.gone = append(p.gone, r)
+	switch {
+	case t.believed(v.Membership):
+		for _, x := range t.before.snapshot.Kin(v.Membership) {
+			if then, _ := t.before.ends(x); then != nil && t.sameMeaning(v, x) {
+				p.was = append(p.was, then)
+			}
 		}
-	}
-	makers := map[cluster.Ref]bool{}
-	for _, name := range pods {
-		for _, maker := range t.after.snapshot.MakersOf(v.Workload.Namespace, name) {
-			if ref := maker.Ref(); !makers[ref] {
-				makers[ref] = true
-				p.was = t.appendTemplate(p.was, ref)
+		for _, r := range t.before.snapshot.Remembered(v.Membership) {
+			if len(r.Templates) == 0 && t.sameMeaning(v, r.Variant) {
+				p.gone = append(p.gone, r)
+			}
+		}
+	case o.own != (cluster.Ref{}):
+		// What a custom resource owns is a ReplicaSet, and that bears out its own pods.
+		for _, x := range t.before.snapshot.Kin(v.Membership) {
+			if then := t.madeBy(x, o.own); then != nil && t.sameMeaning(v, x) {
+				p.was = append(p.was, then)
 			}
 		}
 	}
 	return p
 }
 
-// bornOut reports whether a membership counts. An owner that the model does not hold
+// madeBy is the part of a variant, of the earlier snapshot, whose pods are of one
+// ReplicaSet or Job; nil when there is none.
+func (t *transition) madeBy(v *cluster.Variant, own cluster.Ref) *cluster.Variant {
+	var pods []string
+	for _, name := range v.Pods {
+		if makersOf(t.before.snapshot, v.Workload.Namespace, name).own == own {
+			pods = append(pods, name)
+		}
+	}
+	if len(pods) == 0 {
+		return nil
+	}
+	return t.before.snapshot.Some(v, pods)
+}
+
+// believed reports whether a membership counts. An owner that the model does not hold
 // bears out nothing by itself: whoever makes the change must be one who may act for it.
-func (t *transition) bornOut(m cluster.Membership, claimed bool) bool {
-	return m != (cluster.Membership{}) && (!m.Unmodelled || claimed || t.options.Believed)
+func (t *transition) believed(m cluster.Membership) bool {
+	return m != (cluster.Membership{}) && (!m.Unmodelled || t.options.Believed)
 }
 
 func (t *transition) pastOfTemplate(v *cluster.Variant, ref cluster.Ref) past {
 	p := past{now: v}
 	now, _ := t.after.snapshot.Template(ref)
-	claimed := false
 	if then, ok := t.before.snapshot.Template(ref); ok {
 		whole := t.before.snapshot.VariantOfTemplate(ref)
 		_, p.self = t.before.ends(whole)
-		sameOwners := slices.Equal(now.Owners, then.Owners)
-		claimed = sameOwners && whole.Membership == v.Membership
-		if sameOwners || t.sameMeaning(v, whole) {
+		if sameOwner(now.Owners, then.Owners) || t.sameMeaning(v, whole) {
 			p.was = append(p.was, p.self)
 		}
 	}
 	if owner := t.after.snapshot.OwnerOf(ref); owner != nil {
 		p.was = t.appendTemplate(p.was, owner.Ref())
 	}
-	if !t.bornOut(v.Membership, claimed) {
+	if !t.believed(v.Membership) {
 		return p
 	}
 	for _, x := range t.before.snapshot.Kin(v.Membership) {

@@ -16,10 +16,10 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 )
 
-// FromAPI makes the model's object of a typed API object: a v1 Namespace or Pod,
-// an apps/v1 Deployment, StatefulSet, DaemonSet or ReplicaSet, a batch/v1 Job or
-// CronJob, or a networking.k8s.io/v1 NetworkPolicy. A missing namespace is
-// "default", as it is for kubectl.
+// FromAPI makes the model's object of a typed API object: a v1 Namespace, Pod
+// or ReplicationController, an apps/v1 Deployment, StatefulSet, DaemonSet or
+// ReplicaSet, a batch/v1 Job or CronJob, or a networking.k8s.io/v1 NetworkPolicy.
+// A missing namespace is "default", as it is for kubectl.
 //
 // An error names the fields that do not hold. The object is still returned when
 // it can stay in the model as "unknown" (see NewNetpol): a source of new objects
@@ -42,6 +42,8 @@ func FromAPI(o runtime.Object) (Object, error) {
 		t := newTemplate("ReplicaSet", &o.ObjectMeta, &o.Spec.Template)
 		t.Idle = o.Spec.Replicas != nil && *o.Spec.Replicas == 0
 		return t, nil
+	case *corev1.ReplicationController:
+		return newReplicationController(o), nil
 	case *batchv1.Job:
 		t := newTemplate("Job", &o.ObjectMeta, &o.Spec.Template)
 		t.Idle = finished(o)
@@ -86,6 +88,18 @@ func newTemplate(kind string, meta *metav1.ObjectMeta, t *corev1.PodTemplateSpec
 		Ports:       namedPorts(&t.Spec),
 		HostNetwork: t.Spec.HostNetwork,
 	}
+}
+
+// newReplicationController makes the template of one. The API requires a pod
+// template, but its type leaves room for none.
+func newReplicationController(o *corev1.ReplicationController) *Template {
+	pods := o.Spec.Template
+	if pods == nil {
+		pods = &corev1.PodTemplateSpec{}
+	}
+	t := newTemplate("ReplicationController", &o.ObjectMeta, pods)
+	t.Idle = o.Spec.Replicas != nil && *o.Spec.Replicas == 0
+	return t
 }
 
 // nameOf is the object's name; one that the API server has yet to generate is

@@ -76,7 +76,7 @@ func (p *Pod) WithLabels(l labels.Set) *Pod {
 }
 
 // Template is the pod template of an object that creates pods: a Deployment,
-// StatefulSet, DaemonSet, ReplicaSet, Job or CronJob.
+// StatefulSet, DaemonSet, ReplicaSet, ReplicationController, Job or CronJob.
 type Template struct {
 	Namespace   string
 	Kind        string
@@ -86,7 +86,7 @@ type Template struct {
 	Ports       []NamedPort
 	HostNetwork bool
 	// Idle is set when the template makes no pods now: a finished Job, a
-	// ReplicaSet scaled to zero.
+	// ReplicaSet or ReplicationController scaled to zero.
 	Idle bool
 }
 

@@ -216,7 +216,7 @@ func (s *shard) grandparent(p *Pod) (*Template, bool) {
 	return t, true
 }
 
-// top is the workload of a template: for a ReplicaSet and a Job that of its
+// top is the workload of a template: for a ReplicaSet, ReplicationController and Job that of its
 // controller, which may be of a kind that is not in the model and is then known
 // by name only; for every other kind the template's own, whoever controls it.
 func (s *shard) top(t *Template) Ref {
@@ -234,12 +234,13 @@ func (s *shard) top(t *Template) Ref {
 	return Ref{t.Namespace, t.Controller.Kind, t.Controller.Name}
 }
 
-// madeBy tells which kind makes objects of a kind.
-var madeBy = map[string]string{"ReplicaSet": "Deployment", "Job": "CronJob"}
+// madeBy tells which kind makes objects of a kind. A DeploymentConfig is
+// OpenShift's: each of its rollouts is a ReplicationController.
+var madeBy = map[string]string{"ReplicaSet": "Deployment", "ReplicationController": "DeploymentConfig", "Job": "CronJob"}
 
 func isTemplateKind(kind string) bool {
 	switch kind {
-	case "Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Job", "CronJob":
+	case "Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "ReplicationController", "Job", "CronJob":
 		return true
 	}
 	return false

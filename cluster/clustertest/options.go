@@ -116,7 +116,7 @@ func Terminating() Option {
 	return func(p *parts) { p.meta.DeletionTimestamp = &metav1.Time{} }
 }
 
-// Replicas sets spec.replicas of a ReplicaSet.
+// Replicas sets spec.replicas of a ReplicaSet or ReplicationController.
 func Replicas(n int32) Option { return func(p *parts) { p.replicas = &n } }
 
 // Finished gives a Job the condition Complete or Failed.

@@ -248,7 +248,7 @@ apiVersion: rbac.authorization.k8s.io/v1
 kind: ClusterRole
 metadata: {name: podcullis-webhook}
 rules:
-- {apiGroups: [""], resources: [pods, namespaces], verbs: [get, list, watch]}
+- {apiGroups: [""], resources: [pods, namespaces, replicationcontrollers], verbs: [get, list, watch]}
 - {apiGroups: [networking.k8s.io], resources: [networkpolicies], verbs: [get, list, watch]}
 - {apiGroups: [apps], resources: [deployments, statefulsets, daemonsets, replicasets], verbs: [get, list, watch]}
 - {apiGroups: [batch], resources: [jobs, cronjobs], verbs: [get, list, watch]}

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"net/netip"
 	"slices"
+	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
@@ -58,9 +59,7 @@ func newNamespace(o *corev1.Namespace) *Namespace {
 	n := &Namespace{Name: o.Name, Labels: labels.Set{}}
 	maps.Copy(n.Labels, o.Labels)
 	n.Labels[nameLabel] = o.Name
-	if o.DeletionTimestamp != nil {
-		n.DeletedAt = o.DeletionTimestamp.Time
-	}
+	n.DeletedAt = deletedAt(&o.ObjectMeta)
 	return n
 }
 
@@ -74,6 +73,7 @@ func newPod(o *corev1.Pod) *Pod {
 		Ports:       namedPorts(&o.Spec),
 		HostNetwork: o.Spec.HostNetwork,
 		IPs:         podIPs(&o.Status),
+		DeletedAt:   deletedAt(&o.ObjectMeta),
 		Gone:        o.Status.Phase == corev1.PodSucceeded || o.Status.Phase == corev1.PodFailed,
 	}
 }
@@ -87,7 +87,16 @@ func newTemplate(kind string, meta *metav1.ObjectMeta, t *corev1.PodTemplateSpec
 		Controller:  controllerOf(meta),
 		Ports:       namedPorts(&t.Spec),
 		HostNetwork: t.Spec.HostNetwork,
+		DeletedAt:   deletedAt(meta),
+		Orphans:     slices.Contains(meta.Finalizers, metav1.FinalizerOrphanDependents),
 	}
+}
+
+func deletedAt(m *metav1.ObjectMeta) time.Time {
+	if m.DeletionTimestamp == nil {
+		return time.Time{}
+	}
+	return m.DeletionTimestamp.Time
 }
 
 // newReplicationController makes the template of one. The API requires a pod

@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"net/netip"
+	"time"
 
 	"k8s.io/apimachinery/pkg/labels"
 )
@@ -60,6 +61,9 @@ type Pod struct {
 	HostNetwork bool
 	// IPs are status.podIPs; empty until the kubelet has set them.
 	IPs []netip.Addr
+	// DeletedAt is metadata.deletionTimestamp, when the pod is to be gone; zero
+	// while it lives. Until then it runs and is a peer like any other.
+	DeletedAt time.Time
 	// Gone is set for a Succeeded or Failed pod: it sends and receives nothing
 	// any more, so Apply takes it for deleted.
 	Gone bool
@@ -85,6 +89,10 @@ type Template struct {
 	Controller  *Owner
 	Ports       []NamedPort
 	HostNetwork bool
+	// DeletedAt is metadata.deletionTimestamp; zero while the object lives.
+	DeletedAt time.Time
+	// Orphans is set when the deletion of the object spares what it made.
+	Orphans bool
 	// Idle is set when the template makes no pods now: a finished Job, a
 	// ReplicaSet or ReplicationController scaled to zero.
 	Idle bool

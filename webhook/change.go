@@ -96,13 +96,6 @@ func deletion(c cluster.Change, now time.Time) cluster.Change {
 	return c
 }
 
-// lastFinalizerDropped tells whether an update removes the object: it was
-// deleted before, and nothing holds it any more. No DELETE will follow.
-func lastFinalizerDropped(raw []byte) bool {
-	var o metav1.PartialObjectMetadata
-	return kjson.UnmarshalCaseSensitivePreserveInts(fields{"metadata": metaFields}.prune(raw), &o) == nil && o.DeletionTimestamp != nil && len(o.Finalizers) == 0
-}
-
 // modelObject decodes an object as the API server does and makes the model's of
 // it. With an error it may still return the object, see cluster.FromAPI.
 func modelObject(r *admissionv1.AdmissionRequest, raw []byte, field string) (cluster.Object, error) {

@@ -6,11 +6,10 @@ import (
 	"slices"
 	"time"
 
+	admissionv1 "k8s.io/api/admission/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 	kjson "sigs.k8s.io/json"
-
-	admissionv1 "k8s.io/api/admission/v1"
 
 	"github.com/podcullis/podcullis/cluster"
 	"github.com/podcullis/podcullis/guardrail"

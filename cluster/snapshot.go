@@ -236,13 +236,17 @@ func (s *Snapshot) Template(ref Ref) (*Template, bool) {
 	return t, ok
 }
 
-// Pods reports how many pods of a namespace are in the model.
-func (s *Snapshot) Pods(namespace string) int {
+// Pods are those of a namespace that are in the model, by name.
+func (s *Snapshot) Pods(namespace string) []Object {
 	sh := s.shard(namespace)
 	if sh == nil {
-		return 0
+		return nil
 	}
-	return len(sh.pods)
+	out := make([]Object, 0, len(sh.pods))
+	for _, name := range slices.Sorted(maps.Keys(sh.pods)) {
+		out = append(out, sh.pods[name])
+	}
+	return out
 }
 
 // Netpols returns the netpols of a namespace, by name. The slice is shared: do

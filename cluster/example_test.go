@@ -25,7 +25,7 @@ func Example() {
 	for w := range after.AllWorkloads() {
 		fmt.Println(w.Ref, w.Labels)
 	}
-	fmt.Println(len(before.Pods("shop")), "pods before,", len(after.Pods("shop")), "after")
+	fmt.Println(before.Pods("shop"), "pods before,", after.Pods("shop"), "after")
 	// Output:
 	// shop/Pod/web app=web
 	// 0 pods before, 1 after

@@ -1,6 +1,9 @@
 package cluster
 
-import "slices"
+import (
+	"maps"
+	"slices"
+)
 
 // Leaving are the pods and templates of a namespace that are about to go: those
 // that are being deleted, and those that a controller, being deleted or gone,
@@ -58,6 +61,19 @@ func (s *shard) abandoned(owners []Owner) bool {
 		owners = t.Owners
 	}
 	return false
+}
+
+// PodsLeft are the pods of a namespace, by name: what its end waits for.
+func (s *Snapshot) PodsLeft(namespace string) []Object {
+	sh := s.shard(namespace)
+	if sh == nil {
+		return nil
+	}
+	out := make([]Object, 0, len(sh.pods))
+	for _, name := range slices.Sorted(maps.Keys(sh.pods)) {
+		out = append(out, sh.pods[name])
+	}
+	return out
 }
 
 // Without is the snapshot as it is when the objects are gone.

@@ -236,17 +236,13 @@ func (s *Snapshot) Template(ref Ref) (*Template, bool) {
 	return t, ok
 }
 
-// Pods are those of a namespace that are in the model, by name.
-func (s *Snapshot) Pods(namespace string) []Object {
+// Pods reports how many pods of a namespace are in the model.
+func (s *Snapshot) Pods(namespace string) int {
 	sh := s.shard(namespace)
 	if sh == nil {
-		return nil
+		return 0
 	}
-	out := make([]Object, 0, len(sh.pods))
-	for _, name := range slices.Sorted(maps.Keys(sh.pods)) {
-		out = append(out, sh.pods[name])
-	}
-	return out
+	return len(sh.pods)
 }
 
 // Netpols returns the netpols of a namespace, by name. The slice is shared: do

@@ -44,7 +44,7 @@ func (j *Judge) namespaceEnds(r *admission.Request, s *cluster.Snapshot, c clust
 		pass.err, pass.code = err, http.StatusInternalServerError
 		return pass, true
 	}
-	if pods := known.Pods(r.Namespace); len(pods) > 0 {
+	if pods := known.PodsLeft(r.Namespace); len(pods) > 0 {
 		why := fmt.Sprintf("namespace %s is being deleted, and this NetworkPolicy goes after the last of its pods; pods left: %d (%s)", r.Namespace, len(pods), enumerate(pods))
 		return j.later(r, pass, waitError(why), pods), true
 	}

@@ -19,6 +19,9 @@ type problem struct {
 	reason string
 }
 
+// unknownField is how the reason begins that a field is not one of its type's.
+const unknownField = "unknown field"
+
 // decode reads JSON into a typed object as the API server does with
 // fieldValidation=Strict (apimachinery's serializer/json, KEP-2885): names are
 // case-sensitive, unknown and duplicate fields are errors.
@@ -36,7 +39,7 @@ func decode(data []byte, into any) []problem {
 		}
 		path := at.FieldPath()
 		reason, _, _ := strings.Cut(err.Error(), " \"")
-		if reason == "unknown field" {
+		if reason == unknownField {
 			reason += didYouMean(path[strings.LastIndexAny(path, ".]")+1:], fieldNames(reflect.TypeOf(into), path))
 		}
 		problems = append(problems, problem{path, reason})

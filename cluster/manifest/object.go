@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -29,11 +30,12 @@ func (l *loader) document(d document, depth int) {
 		return // as good as no document
 	}
 	var fields map[string]json.RawMessage
-	if twice, err := strictjson.UnmarshalStrict(d.json, &fields, strictjson.DisallowDuplicateFields); err != nil {
-		l.fail(d.at, "must be an object with apiVersion and kind")
-		return
-	} else if len(twice) > 0 {
-		l.fail(d.at, "%v", twice[0])
+	if err := json.Unmarshal(d.json, &fields); err != nil {
+		reason := "must be an object with apiVersion and kind"
+		if bytes.HasPrefix(bytes.TrimSpace(d.json), []byte("[")) {
+			reason += ", not a list of them: kubectl takes one with kind: List and items"
+		}
+		l.fail(d.at, "%s", reason)
 		return
 	}
 	if l.otherTool(d, fields) {
@@ -88,7 +90,7 @@ func (l *loader) otherTool(d document, fields map[string]json.RawMessage) bool {
 		return false
 	}
 	switch filepath.Base(d.at.File) {
-	case "kustomization.yaml", "kustomization.yml":
+	case "kustomization.yaml", "kustomization.yml", "Kustomization":
 		l.set.Skipped["Kustomization.kustomize.config.k8s.io"]++
 		l.set.Notes = append(l.set.Notes, Note{d.at, "the manifests beside it are read as they are; to judge what kustomize makes of them: podcullis ... -k DIR"})
 		return true
@@ -111,7 +113,7 @@ func (l *loader) skip(d document, gvk schema.GroupVersionKind) {
 // modelled reads an object of a kind that the model is made of.
 func (l *loader) modelled(d document, gvk schema.GroupVersionKind) {
 	api := newAPI(gvk)
-	problems := decode(d.json, api)
+	problems := slices.DeleteFunc(decode(d.json, api), unknownStatus)
 	meta := api.(metav1.Object)
 	namespace := ""
 	if gvk.Kind != "Namespace" {
@@ -131,6 +133,13 @@ func (l *loader) modelled(d document, gvk schema.GroupVersionKind) {
 		return
 	}
 	l.keep(d, Object{GroupVersionKind: gvk, Namespace: namespace, Name: nameOf(meta), API: api, Model: model})
+}
+
+// unknownStatus tells whether a problem is a field of a status that this version
+// of the API has not: NetworkPolicies had one until Kubernetes 1.27, and generators
+// write an empty one. Nobody applies a status.
+func unknownStatus(p problem) bool {
+	return strings.HasPrefix(p.reason, unknownField) && (p.field == "status" || strings.HasPrefix(p.field, "status."))
 }
 
 // foreign keeps an object of a policy API that the model does not understand:
@@ -170,9 +179,16 @@ func (l *loader) keep(d document, o Object) {
 	}
 	o.JSON = compact.Bytes()
 	if other, ok := l.set.Lookup(o.Ref()); ok {
-		reason := fmt.Sprintf("defined twice, first at %s", other.Location)
-		if strings.HasSuffix(o.Name, "*") {
+		generated := strings.HasSuffix(o.Name, "*")
+		if !generated && alike(other.JSON, o.JSON) {
+			return // the same once more, as parts that share a Namespace have it
+		}
+		reason := fmt.Sprintf("defined twice, first at %s, and not alike", other.Location)
+		switch {
+		case generated:
 			reason = fmt.Sprintf("its generateName is that of the one at %s: give them names", other.Location)
+		case l.built:
+			reason += ": two kustomizations of one base? Name one with -k, or leave one out with --exclude"
 		}
 		l.errs = append(l.errs, &Error{Location: d.at, Object: title(o.Kind, o.Namespace, o.Name), Reason: reason})
 		return
@@ -180,7 +196,13 @@ func (l *loader) keep(d document, o Object) {
 	l.set.add(o)
 }
 
-// settle gives an object of a text the text's namespace if it names none, and
+// alike tells whether two documents say the same word for word, in whatever order.
+func alike(a, b []byte) bool {
+	var x, y any
+	return json.Unmarshal(a, &x) == nil && json.Unmarshal(b, &y) == nil && reflect.DeepEqual(x, y)
+}
+
+// settle gives an object that names no namespace the one that is meant then, and
 // returns the one it is in.
 func (l *loader) settle(m metav1.Object) string {
 	if m.GetNamespace() == "" && l.namespace != "" {

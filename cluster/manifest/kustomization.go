@@ -1,0 +1,113 @@
+package manifest
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"sigs.k8s.io/yaml"
+)
+
+// kustomization is what one takes from where.
+type kustomization struct {
+	dir       string
+	component bool
+	takes     []string // directories
+	remote    string   // the first thing that it takes from elsewhere
+}
+
+// kustomize builds the kustomizations of a directory that no other one of them
+// takes: a base counts as its overlays make it.
+func (l *loader) kustomize(w *walk) {
+	var all []kustomization
+	taken := map[string]bool{}
+	for _, dir := range w.kustomizations {
+		k := readKustomization(dir)
+		for _, other := range k.takes {
+			taken[other] = true
+		}
+		all = append(all, k)
+	}
+	var built, idle []string
+	for _, k := range all {
+		switch {
+		case taken[clean(k.dir)]:
+		case k.component:
+			idle = append(idle, k.dir)
+		case k.remote != "":
+			w.manifests++
+			l.fail(Location{File: k.dir}, "this kustomization takes %s, which is not fetched for -f: podcullis ... -k %s fetches it, and --exclude %s leaves it out", k.remote, k.dir, relative(w.root, k.dir))
+		default:
+			l.build(w, k.dir)
+			built = append(built, k.dir)
+		}
+	}
+	at := Location{File: w.root}
+	if len(built) > 0 {
+		l.set.Notes = append(l.set.Notes, Note{at, fmt.Sprintf("built as kustomize does, files beside them being read no other way: %s", named(built))})
+	}
+	if len(idle) > 0 {
+		l.set.Notes = append(l.set.Notes, Note{at, fmt.Sprintf("left out: %d that are components no kustomization takes: %s", len(idle), named(idle))})
+	}
+}
+
+func (l *loader) build(w *walk, dir string) {
+	texts, err := l.in.Kustomize(dir)
+	if err != nil {
+		l.fail(Location{File: dir}, "%v (--exclude %s leaves it out)", err, relative(w.root, dir))
+		return
+	}
+	l.built = true
+	for _, t := range texts {
+		l.text(t)
+	}
+	l.built = false
+}
+
+// readKustomization reads what decides which kustomizations are roots. What cannot
+// be read fails when it is built.
+func readKustomization(dir string) kustomization {
+	k := kustomization{dir: dir}
+	for _, name := range kustomizationFiles() {
+		text, err := os.ReadFile(filepath.Join(dir, name))
+		if err != nil {
+			continue
+		}
+		var fields struct {
+			Kind                         string
+			Resources, Bases, Components []string
+		}
+		if yaml.Unmarshal(text, &fields) != nil {
+			break
+		}
+		k.component = fields.Kind == "Component"
+		for _, path := range slices.Concat(fields.Resources, fields.Bases, fields.Components) {
+			k.take(path)
+		}
+		break
+	}
+	return k
+}
+
+func (k *kustomization) take(path string) {
+	info, err := os.Stat(filepath.Join(k.dir, path))
+	switch {
+	case err == nil && info.IsDir():
+		k.takes = append(k.takes, clean(filepath.Join(k.dir, path)))
+	case err != nil && k.remote == "" && (strings.Contains(path, "://") || strings.Contains(path, "?ref=") || strings.HasPrefix(path, "git@") || strings.HasPrefix(path, "github.com/")):
+		k.remote = path
+	}
+}
+
+// clean is one spelling of a path.
+func clean(path string) string {
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		path = real
+	}
+	if abs, err := filepath.Abs(path); err == nil {
+		path = abs
+	}
+	return path
+}

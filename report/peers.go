@@ -4,7 +4,10 @@ import (
 	"fmt"
 	"strings"
 
+	"k8s.io/apimachinery/pkg/labels"
+
 	"github.com/podcullis/podcullis/cluster"
+	"github.com/podcullis/podcullis/connectivity"
 )
 
 // maxPeers bounds how many peers of a rule are spelt out.
@@ -22,6 +25,26 @@ func rulePeers(rule *cluster.NetpolRule) string {
 		words = append(words, peerText(&rule.Peers[i]))
 	}
 	return strings.Join(words, ", or ")
+}
+
+// unlike says what the other end has in place of what a rule's selectors want.
+func unlike(rule *cluster.NetpolRule, other connectivity.Peer) string {
+	if other.Workload == nil || len(rule.Peers) == 0 {
+		return ""
+	}
+	for i := range rule.Peers {
+		p := &rule.Peers[i]
+		switch {
+		case p.Block != nil || p.Broken:
+			return ""
+		case p.Pods.Matches(other.Workload.Labels) != cluster.No:
+			return "; it is in namespace " + other.Workload.Namespace
+		}
+	}
+	if len(other.Workload.Labels) == 0 {
+		return "; it has no labels"
+	}
+	return "; it has " + labels.FormatLabels(other.Workload.Labels)
 }
 
 func peerText(p *cluster.NetpolPeer) string {

@@ -156,6 +156,7 @@ func (l *loader) leftOut(w *walk, name string, directory bool, p place) bool {
 // told says what was left out of a directory, each sort once.
 func (l *loader) told(w *walk) {
 	at := Location{File: w.root}
+	l.set.Charts = append(l.set.Charts, w.charts...)
 	for _, chart := range w.charts {
 		l.set.Notes = append(l.set.Notes, Note{Location{File: chart}, "a Helm chart, left out: podcullis ... --helm " + chart + " renders it"})
 	}
@@ -163,13 +164,13 @@ func (l *loader) told(w *walk) {
 		names []string
 		why   string
 	}{
-		{w.others, "hold no Kubernetes object"},
-		{w.hidden, "are hidden"},
-		{w.ignored, "are named by " + ignoreFile},
-		{w.excluded, "are named by --exclude"},
+		{w.others, ", no Kubernetes object being in it"},
+		{w.hidden, ", being hidden"},
+		{w.ignored, " by " + ignoreFile},
+		{w.excluded, " by --exclude"},
 	} {
 		if len(x.names) > 0 {
-			l.set.Notes = append(l.set.Notes, Note{at, fmt.Sprintf("left out: %d that %s: %s", len(x.names), x.why, named(x.names))})
+			l.set.Notes = append(l.set.Notes, Note{at, fmt.Sprintf("left out%s: %s", x.why, named(x.names))})
 		}
 	}
 }

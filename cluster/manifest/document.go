@@ -193,7 +193,7 @@ func (l *loader) parse(file string, c chunk) []document {
 			line, _ = parserError(c, err)
 		}
 		reason := "more than one document without --- between them"
-		if bytes.ContainsRune(c.text, '\r') && !bytes.Contains(c.text, newline) {
+		if loneReturn.Match(c.text) {
 			reason = "its lines end in carriage returns alone: kubectl takes all of it for one line, and reads the first document only; save it with line feeds"
 		}
 		l.fail(Location{File: file, Line: c.shift + line}, "%s", reason)
@@ -253,6 +253,9 @@ func parserError(c chunk, err error) (line int, reason string) {
 	last := 1 + bytes.Count(bytes.TrimRight(c.text, "\r\n"), newline)
 	return min(max(line, 1), last), reason
 }
+
+// loneReturn is a line break that only YAML takes for one.
+var loneReturn = regexp.MustCompile(`\r[^\n]`)
 
 var yamlLine = regexp.MustCompile(`^line (\d+): `)
 

@@ -46,10 +46,10 @@ func (l *loader) kustomize(w *walk) {
 	}
 	at := Location{File: w.root}
 	if len(built) > 0 {
-		l.set.Notes = append(l.set.Notes, Note{at, fmt.Sprintf("built as kustomize does, files beside them being read no other way: %s", named(built))})
+		l.set.Notes = append(l.set.Notes, Note{at, fmt.Sprintf("built as kustomize does, not read file by file, and what one takes not built alone: %s", named(built))})
 	}
 	if len(idle) > 0 {
-		l.set.Notes = append(l.set.Notes, Note{at, fmt.Sprintf("left out: %d that are components no kustomization takes: %s", len(idle), named(idle))})
+		l.set.Notes = append(l.set.Notes, Note{at, fmt.Sprintf("left out, components that no kustomization takes: %s", named(idle))})
 	}
 }
 
@@ -59,11 +59,9 @@ func (l *loader) build(w *walk, dir string) {
 		l.fail(Location{File: dir}, "%v (--exclude %s leaves it out)", err, relative(w.root, dir))
 		return
 	}
-	l.built = true
 	for _, t := range texts {
 		l.text(t)
 	}
-	l.built = false
 }
 
 // readKustomization reads what decides which kustomizations are roots. What cannot

@@ -79,6 +79,8 @@ type Set struct {
 	Skipped map[string]int
 	// Notes are in the order of Objects.
 	Notes []Note
+	// Charts are the directories with a Helm chart that were found and left out.
+	Charts []string
 
 	index map[cluster.Ref]int
 }
@@ -139,6 +141,7 @@ func Read(in Input) (*Set, error) {
 	for _, t := range in.Texts {
 		l.text(t)
 	}
+	l.variants()
 	if len(l.errs) > 0 {
 		return nil, l.errs
 	}

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
-	"reflect"
 	"slices"
 	"strings"
 
@@ -183,23 +182,10 @@ func (l *loader) keep(d document, o Object) {
 		if !generated && alike(other.JSON, o.JSON) {
 			return // the same once more, as parts that share a Namespace have it
 		}
-		reason := fmt.Sprintf("defined twice, first at %s, and not alike", other.Location)
-		switch {
-		case generated:
-			reason = fmt.Sprintf("its generateName is that of the one at %s: give them names", other.Location)
-		case l.built:
-			reason += ": two kustomizations of one base? Name one with -k, or leave one out with --exclude"
-		}
-		l.errs = append(l.errs, &Error{Location: d.at, Object: title(o.Kind, o.Namespace, o.Name), Reason: reason})
+		l.twice(d, &o, other, generated)
 		return
 	}
 	l.set.add(o)
-}
-
-// alike tells whether two documents say the same word for word, in whatever order.
-func alike(a, b []byte) bool {
-	var x, y any
-	return json.Unmarshal(a, &x) == nil && json.Unmarshal(b, &y) == nil && reflect.DeepEqual(x, y)
 }
 
 // settle gives an object that names no namespace the one that is meant then, and

@@ -25,13 +25,13 @@ type loader struct {
 	set   *Set
 	errs  Errors
 	read  map[string]bool // real paths of the files that were read, and "-"
-	// While a text is read: that it is one, whether of a kustomization that was
-	// found, and the namespace of its objects.
-	rendered, built bool
-	namespace       string
+	// While a text is read: that it is one, and the namespace of its objects.
+	rendered  bool
+	namespace string
 	// walk is set while files are read that nobody has named: those of a directory.
 	walk     *walk
 	excludes []ignorePattern
+	again    []again
 }
 
 func newLoader(in Input) *loader {

@@ -74,6 +74,9 @@ difference. Exit code 1 when there is a difference, 0 when there is none.`,
 				return err
 			}
 			if len(list) == 0 {
+				if sources.charted() && len(before) > 0 {
+					p.say("note: --values and --set hold for both versions; CHART,values=FILE and CHART,set=KEY=VALUE are about one of them")
+				}
 				p.say("no connection differs")
 				return nil
 			}

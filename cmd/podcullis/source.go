@@ -169,3 +169,8 @@ func (s *sources) of(flag string, texts []string) (*sources, error) {
 	}
 	return out, nil
 }
+
+// charted tells whether something is said about the values of all charts.
+func (s *sources) charted() bool {
+	return len(s.chart.Values)+len(s.chart.Set)+len(s.chart.SetString) > 0
+}

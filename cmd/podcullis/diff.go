@@ -155,6 +155,7 @@ func (p *program) applied(ctx context.Context, s *sources) (was, is input, err e
 	if err := s.validate(); err != nil {
 		return was, is, err
 	}
+	p.inContext(s)
 	set, err := p.read(ctx, s)
 	if err != nil {
 		return was, is, err

@@ -47,7 +47,7 @@ func (s *sources) addFlags(c *cobra.Command) {
 	f.StringVar(&s.chart.Namespace, "release-namespace", "", "of --helm: the `namespace` of the release (default --default-namespace)")
 	f.StringVar(&s.chart.KubeVersion, "kube-version", "", "of --helm: the `version` of Kubernetes that templates see (default "+render.DefaultKubeVersion+")")
 	f.StringSliceVar(&s.chart.APIVersions, "api-versions", nil, "of --helm: `group/version` or group/version/kind that templates see besides those of Kubernetes; repeatable")
-	f.StringVar(&s.defaultNamespace, "default-namespace", "", "the `namespace` of objects that name none, as -n of kubectl apply (default default)")
+	f.StringVar(&s.defaultNamespace, "default-namespace", "", "the `namespace` of objects that name none, as -n of kubectl apply (default that of --context, or default)")
 	f.StringVar(&s.context, "context", "", "the running cluster of this `context` of the kubeconfig; other sources are applied onto it: they replace and add objects")
 	f.StringVar(&s.kubeconfig, "kubeconfig", "", "the `file` to find --context in; alone, its current context")
 }
@@ -126,6 +126,7 @@ func (p *program) gather(ctx context.Context, s *sources) (input, error) {
 	if !s.manifests() && !s.live() {
 		return input{}, hint(errors.New("no manifests were given: nothing to evaluate"), "name them with -f FILE, -f DIR or -f - for standard input, --helm CHART or -k DIR; or a running cluster with --context NAME")
 	}
+	p.inContext(s)
 	var set *manifest.Set
 	if s.manifests() {
 		var err error

@@ -24,7 +24,7 @@ func IsKustomization(path string) bool {
 
 // ErrHelmCharts is that a kustomization has charts rendered, for which kustomize
 // runs helm and fetches what it needs.
-var ErrHelmCharts = errors.New("it has helmCharts, which kustomize hands to a helm program: none is run here")
+var ErrHelmCharts = errors.New("it has helmCharts, which kustomize hands to a helm program, and none is run here: give the chart itself with --helm CHART --values FILE, or pipe what `kustomize build --enable-helm` prints into -f -")
 
 // Kustomization makes the manifests of a directory with a kustomization. Each
 // is named by the file of the resource that it began as.

@@ -22,6 +22,7 @@ type walk struct {
 	ignored        []string
 	excluded       []string
 	others         []string // that hold no object
+	parts          []string // that a kustomization takes, and not as objects
 }
 
 // place is where a walk is: the real directories above, so that a ring of links
@@ -30,6 +31,7 @@ type place struct {
 	above   []string
 	ignores []ignoring
 	within  bool
+	parts   []string // real paths of what a kustomization takes, and not as objects
 }
 
 // directory reads the manifests below a source.
@@ -44,7 +46,7 @@ func (l *loader) directory(root string) {
 	l.walk = nil
 	l.kustomize(w)
 	l.told(w)
-	if w.manifests+len(w.kustomizations)+len(w.charts)+len(w.hidden)+len(w.ignored)+len(w.excluded)+len(w.others) == 0 {
+	if w.manifests+len(w.kustomizations)+len(w.charts)+len(w.hidden)+len(w.ignored)+len(w.excluded)+len(w.others)+len(w.parts) == 0 {
 		l.fail(Location{File: root}, "no *.yaml, *.yml or *.json file in this directory")
 	}
 }
@@ -83,6 +85,9 @@ func (l *loader) enter(w *walk, dir string, p place) {
 	if ignore, ok := l.ignoreFileOf(dir); ok {
 		p.ignores = append(p.ignores[:len(p.ignores):len(p.ignores)], ignore)
 	}
+	if w.raw && holds(dir, kustomizationFiles()...) {
+		p.parts = slices.Concat(p.parts, readKustomization(dir).parts)
+	}
 	for _, e := range entries {
 		l.entry(w, filepath.Join(dir, e.Name()), e, p)
 	}
@@ -102,6 +107,8 @@ func (l *loader) entry(w *walk, name string, e fs.DirEntry, p place) {
 	}
 	switch {
 	case !info.IsDir() && !isManifest(name), p.within && !info.IsDir(), l.leftOut(w, name, info.IsDir(), p):
+	case !info.IsDir() && slices.Contains(p.parts, clean(name)):
+		w.parts = append(w.parts, name)
 	case !info.IsDir():
 		l.file(name, info)
 		if n := len(w.others); n == 0 || w.others[n-1] != name {
@@ -165,6 +172,7 @@ func (l *loader) told(w *walk) {
 		why   string
 	}{
 		{w.others, ", no Kubernetes object being in it"},
+		{w.parts, ", being patches and settings of a kustomization"},
 		{w.hidden, ", being hidden"},
 		{w.ignored, " by " + ignoreFile},
 		{w.excluded, " by --exclude"},

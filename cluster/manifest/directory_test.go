@@ -25,9 +25,15 @@ func TestDirectories(t *testing.T) {
 		err     string
 	}{
 		"FilesOfOtherTools": {
-			reason: "no apiVersion and no kind, however spelt, is no object; what cannot be parsed speaks of none",
+			reason: "one word of an object makes none; what cannot be parsed speaks of none",
 			files: "-- a.yaml --\n" + pod("a") + `-- values.yaml --
 image: {tag: 1, kind: x}
+-- datasources.yaml --
+apiVersion: 1
+datasources: []
+-- pipeline.yaml --
+kind: pipeline
+name: x
 -- package.json --
 {"name": "x", "scripts": {}}
 -- tsconfig.json --
@@ -42,13 +48,13 @@ extension: !!python/name:a.b
 # nothing
 `,
 			objects: []string{"a.yaml:1 default/Pod/a"},
-			notes:   []string{". left out, no Kubernetes object being in it: mkdocs.yml, package.json, patch.yaml, tsconfig.json, values.yaml"},
+			notes:   []string{". left out, no Kubernetes object being in it: datasources.yaml, mkdocs.yml, package.json, patch.yaml, pipeline.yaml and 2 more"},
 		},
 		"AttemptsAtAnObject": {
 			reason: "a file that means to hold an object is none of another tool's",
 			files: "-- a.yaml --\nApiVersion: v1\nmetadata: {name: a}\n" +
 				"-- b.yaml --\napiVerson: v1\nmetadata: {name: a}\n" +
-				"-- c.yaml --\nkind: Pod\n" +
+				"-- c.yaml --\nkind: Pod\nmetadata: {name: c}\n" +
 				"-- d.yaml --\n- {apiVersion: v1, kind: Pod, metadata: {name: d}}\n" +
 				"-- e.yaml --\napiVersion: v1\nkind: Pod\nmetadata: {name: {{ .x }}}\n" +
 				"-- f.yaml --\nreplicas: 1\n---\n" + pod("f"),
@@ -117,6 +123,19 @@ f.yaml:1: no apiVersion: not a Kubernetes object`,
 			notes: []string{
 				". built as kustomize does, not read file by file, and what one takes not built alone: overlays/prod, overlays/test",
 				". left out, components that no kustomization takes: idle",
+			},
+		},
+		"AKustomization": {
+			reason: "read file by file; what it takes as patches and settings is no object of its own",
+			files: "-- kustomization.yaml --\nresources: [a.yaml]\npatches: [{path: p/a.yaml}, {patch: 'a: b'}]\npatchesStrategicMerge: [b.yaml, 'a: b']\n" +
+				"patchesJson6902: [{path: c.yaml}]\ngenerators: [d.yaml]\ntransformers: [e.yaml]\nreplacements: [{path: f.yaml}]\nconfigurations: [g.yaml]\n" +
+				"-- a.yaml --\n" + pod("a") + "-- p/a.yaml --\n" + strings.ReplaceAll(pod("a"), "}", ", labels: {a: b}}") +
+				"-- b.yaml --\n" + strings.ReplaceAll(pod("a"), "}", ", labels: {b: b}}") + "-- c.yaml --\n[]\n" + "-- d.yaml --\n" + pod("d") +
+				"-- e.yaml --\nkind: [\n-- f.yaml --\nkind: [\n-- g.yaml --\nkind: [\n",
+			objects: []string{"a.yaml:1 default/Pod/a"},
+			notes: []string{
+				"kustomization.yaml:1 the manifests beside it are read as they are; to judge what kustomize makes of them: podcullis ... -k DIR",
+				". left out, being patches and settings of a kustomization: b.yaml, c.yaml, d.yaml, e.yaml, f.yaml and 2 more",
 			},
 		},
 		"ARemoteBase": {

@@ -16,6 +16,7 @@ type kustomization struct {
 	component bool
 	takes     []string // directories
 	remote    string   // the first thing that it takes from elsewhere
+	parts     []string // files that are no objects of their own: patches, settings
 }
 
 // kustomize builds the kustomizations of a directory that no other one of them
@@ -73,12 +74,24 @@ func readKustomization(dir string) kustomization {
 		if err != nil {
 			continue
 		}
+		type reference struct{ Path string }
 		var fields struct {
-			Kind                         string
-			Resources, Bases, Components []string
+			Kind                                                                        string
+			Resources, Bases, Components                                                []string
+			PatchesStrategicMerge, Generators, Transformers, Validators, Configurations []string
+			Patches, PatchesJson6902, Replacements                                      []reference //nolint:revive // as it is spelt there
 		}
 		if yaml.Unmarshal(text, &fields) != nil {
 			break
+		}
+		parts := slices.Concat(fields.PatchesStrategicMerge, fields.Generators, fields.Transformers, fields.Validators, fields.Configurations)
+		for _, r := range slices.Concat(fields.Patches, fields.PatchesJson6902, fields.Replacements) {
+			parts = append(parts, r.Path)
+		}
+		for _, path := range parts { // some are texts, and no paths
+			if info, err := os.Stat(filepath.Join(dir, path)); err == nil && info.Mode().IsRegular() {
+				k.parts = append(k.parts, clean(filepath.Join(dir, path)))
+			}
 		}
 		k.component = fields.Kind == "Component"
 		for _, path := range slices.Concat(fields.Resources, fields.Bases, fields.Components) {

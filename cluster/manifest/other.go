@@ -6,13 +6,12 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
-	"strings"
 )
 
 // otherFile tells whether a file of a directory is no manifest at all, such as the
-// values of a chart or the settings of another tool: no document of it has an
-// apiVersion or a kind, however spelt. What cannot be parsed is a manifest if it
-// speaks of one anywhere.
+// values of a chart or the settings of another tool: no document of it has two of
+// the fields that make an object, however spelt. What cannot be parsed is a manifest
+// if it speaks of one anywhere.
 func otherFile(file string, data []byte, docs []document, errs Errors) bool {
 	if slices.Contains(kustomizationFiles(), filepath.Base(file)) || len(docs)+len(errs) == 0 {
 		return false
@@ -42,14 +41,14 @@ func likeObject(data []byte) bool {
 	if json.Unmarshal(data, &fields) != nil {
 		return false
 	}
-	_, hasMetadata := fields["metadata"]
+	likely := 0
 	for name := range fields {
-		switch {
-		case strings.EqualFold(name, "apiVersion"), strings.EqualFold(name, "kind"):
-			return true
-		case hasMetadata && near(name, "apiVersion"):
-			return true
+		if slices.ContainsFunc([]string{"apiVersion", "kind", "metadata", "spec", "items"}, func(want string) bool {
+			return name == want || near(name, want)
+		}) {
+			likely++
 		}
 	}
-	return false
+	const enough = 2 // of which Grafana's "apiVersion: 1" or Drone's "kind: pipeline" have one
+	return likely >= enough
 }

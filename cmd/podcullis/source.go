@@ -104,7 +104,7 @@ func (s *sources) kustomized(text string) ([]manifest.Text, error) {
 	texts, err := render.Kustomization(one.path)
 	switch {
 	case errors.Is(err, render.ErrHelmCharts):
-		return nil, hint(err, "render the chart with --helm CHART --values FILE and take helmCharts out of what -k builds; or, with helm installed: kustomize build --enable-helm %s | podcullis ... -f -", one.path)
+		return nil, hint(err, "kustomize build --enable-helm %s | podcullis ... -f -", one.path)
 	case err != nil:
 		return nil, hint(err, "-k names a directory with a kustomization.yaml; `kubectl kustomize %s` should build it", one.path)
 	}

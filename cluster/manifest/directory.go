@@ -164,7 +164,11 @@ func (l *loader) leftOut(w *walk, name string, directory bool, p place) bool {
 func (l *loader) told(w *walk) {
 	at := Location{File: w.root}
 	l.set.Charts = append(l.set.Charts, w.charts...)
-	for _, chart := range w.charts {
+	for i, chart := range w.charts {
+		if len(w.charts) > maxNamed+1 && i == maxNamed {
+			l.set.Notes = append(l.set.Notes, Note{at, fmt.Sprintf("left out, being Helm charts: %d more", len(w.charts)-i)})
+			break
+		}
 		l.set.Notes = append(l.set.Notes, Note{Location{File: chart}, "a Helm chart, left out: podcullis ... --helm " + chart + " renders it"})
 	}
 	for _, x := range []struct {

@@ -78,6 +78,16 @@ f.yaml:1: no apiVersion: not a Kubernetes object`,
 			objects: []string{"a.yaml:1 default/Pod/a"},
 			notes:   []string{"c a Helm chart, left out: podcullis ... --helm c renders it"},
 		},
+		"ManyCharts": {
+			reason:  "some are named",
+			files:   "-- a.yaml --\n" + pod("a") + "-- 1/Chart.yaml --\n-- 2/Chart.yaml --\n-- 3/Chart.yaml --\n-- 4/Chart.yaml --\n-- 5/Chart.yaml --\n-- 6/Chart.yaml --\n-- 7/Chart.yaml --\n",
+			objects: []string{"a.yaml:1 default/Pod/a"},
+			notes: []string{
+				"1 a Helm chart, left out: podcullis ... --helm 1 renders it", "2 a Helm chart, left out: podcullis ... --helm 2 renders it",
+				"3 a Helm chart, left out: podcullis ... --helm 3 renders it", "4 a Helm chart, left out: podcullis ... --helm 4 renders it",
+				"5 a Helm chart, left out: podcullis ... --helm 5 renders it", ". left out, being Helm charts: 2 more",
+			},
+		},
 		"AChart": {
 			reason: "one error for all of it",
 			files:  "-- Chart.yaml --\nname: c\n-- templates/x.yaml --\n{{ x }}\n-- values.yaml --\nx: 1\n",

@@ -40,6 +40,9 @@ func decode(data []byte, into any) []problem {
 		path := at.FieldPath()
 		reason, _, _ := strings.Cut(err.Error(), " \"")
 		if reason == unknownField {
+			if strings.ContainsRune(path, '\u00a0') {
+				reason += " (it holds a no-break space, which looks like one that indents)"
+			}
 			reason += didYouMean(path[strings.LastIndexAny(path, ".]")+1:], fieldNames(reflect.TypeOf(into), path))
 		}
 		problems = append(problems, problem{path, reason})

@@ -64,6 +64,8 @@ func (l *loader) source(name string) {
 		l.fail(Location{File: name}, "%s", cause(err))
 	case info.IsDir():
 		l.directory(name)
+	case strings.HasSuffix(name, ".tgz"):
+		l.fail(Location{File: name}, "a packaged Helm chart, and no manifests: podcullis ... --helm %s", name)
 	default:
 		l.file(name, info)
 	}

@@ -138,6 +138,9 @@ func (s *sources) rendered(ctx context.Context, text string) ([]manifest.Text, e
 		c.Namespace = s.defaultNamespace
 	}
 	texts, err := c.Render(ctx)
+	if err != nil && strings.Contains(one.path, "://") {
+		return nil, hint(err, "charts are read from this machine: `helm pull %s` first", one.path)
+	}
 	if err != nil {
 		return nil, hint(err, "--helm names a chart, a directory or a .tgz; `helm template %s` with the same values should render it", one.path)
 	}

@@ -35,7 +35,11 @@ func FromAPI(o runtime.Object) (Object, error) {
 	case *appsv1.Deployment:
 		return newTemplate("Deployment", &o.ObjectMeta, &o.Spec.Template), nil
 	case *appsv1.StatefulSet:
-		return newTemplate("StatefulSet", &o.ObjectMeta, &o.Spec.Template), nil
+		t := newTemplate("StatefulSet", &o.ObjectMeta, &o.Spec.Template)
+		if o.Spec.Ordinals != nil {
+			t.FirstOrdinal = max(o.Spec.Ordinals.Start, 0)
+		}
+		return t, nil
 	case *appsv1.DaemonSet:
 		return newTemplate("DaemonSet", &o.ObjectMeta, &o.Spec.Template), nil
 	case *appsv1.ReplicaSet:
@@ -44,10 +48,13 @@ func FromAPI(o runtime.Object) (Object, error) {
 		return t, nil
 	case *batchv1.Job:
 		t := newTemplate("Job", &o.ObjectMeta, &o.Spec.Template)
-		t.Idle = finished(o)
+		t.Idle, t.Indexed = finished(o), indexed(&o.Spec)
+		t.OwnSelector = o.Spec.ManualSelector != nil && *o.Spec.ManualSelector
 		return t, nil
 	case *batchv1.CronJob:
-		return newTemplate("CronJob", &o.ObjectMeta, &o.Spec.JobTemplate.Spec.Template), nil
+		t := newTemplate("CronJob", &o.ObjectMeta, &o.Spec.JobTemplate.Spec.Template)
+		t.Indexed = indexed(&o.Spec.JobTemplate.Spec)
+		return t, nil
 	}
 	return nil, fmt.Errorf("the model has no place for %T", o)
 }
@@ -71,6 +78,7 @@ func newPod(o *corev1.Pod) *Pod {
 		Controller:  controllerOf(&o.ObjectMeta),
 		Ports:       namedPorts(&o.Spec),
 		HostNetwork: o.Spec.HostNetwork,
+		Bound:       o.Spec.NodeName != "",
 		IPs:         podIPs(&o.Status),
 		Gone:        o.Status.Phase == corev1.PodSucceeded || o.Status.Phase == corev1.PodFailed,
 	}
@@ -152,6 +160,10 @@ func finished(j *batchv1.Job) bool {
 		}
 	}
 	return false
+}
+
+func indexed(j *batchv1.JobSpec) bool {
+	return j.CompletionMode != nil && *j.CompletionMode == batchv1.IndexedCompletion
 }
 
 func isPortName(s string) bool { return len(validation.IsValidPortName(s)) == 0 }

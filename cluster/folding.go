@@ -6,6 +6,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/bits-and-blooms/bitset"
 	"k8s.io/apimachinery/pkg/labels"
 )
 
@@ -17,6 +18,8 @@ type folded struct {
 	variants []*Variant
 	first    []int
 	labels   *index
+	// made are the variants whose pods are yet to get labels.
+	made *bitset.BitSet
 	// strays are the pods that were relabelled away from their controller.
 	strays []*Workload
 
@@ -234,5 +237,9 @@ func newFolded(sorted []*Workload) *folded {
 		f.variants = append(f.variants, w.Variants...)
 	}
 	f.labels = newIndex(n, func(i int) labels.Set { return f.variants[i].Labels })
+	f.made = bitset.New(uint(n))
+	for i, v := range f.variants {
+		f.made.SetTo(uint(i), v.maker != nil)
+	}
 	return f
 }

@@ -58,6 +58,9 @@ type Pod struct {
 	Controller  *Owner
 	Ports       []NamedPort
 	HostNetwork bool
+	// Bound is set when the pod has a node: from then on it has the topology
+	// labels that it gets.
+	Bound bool
 	// IPs are status.podIPs; empty until the kubelet has set them.
 	IPs []netip.Addr
 	// Gone is set for a Succeeded or Failed pod: it sends and receives nothing
@@ -75,6 +78,14 @@ func (p *Pod) WithLabels(l labels.Set) *Pod {
 	return &q
 }
 
+// BoundWith is the pod as it is once it is bound to a node, with the labels that it
+// has from then on.
+func (p *Pod) BoundWith(l labels.Set) *Pod {
+	q := p.WithLabels(l)
+	q.Bound = true
+	return q
+}
+
 // Template is the pod template of an object that creates pods: a Deployment,
 // StatefulSet, DaemonSet, ReplicaSet, Job or CronJob.
 type Template struct {
@@ -88,6 +99,13 @@ type Template struct {
 	// Idle is set when the template makes no pods now: a finished Job, a
 	// ReplicaSet scaled to zero.
 	Idle bool
+	// FirstOrdinal is where a StatefulSet begins to count its pods.
+	FirstOrdinal int32
+	// Indexed is set for a Job, or the Jobs of a CronJob, that numbers its pods.
+	Indexed bool
+	// OwnSelector is set for a Job that brings its selector: the API server then
+	// adds no labels to its template.
+	OwnSelector bool
 }
 
 // Ref implements Object.

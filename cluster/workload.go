@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"cmp"
+	"fmt"
 	"maps"
 	"net/netip"
 	"slices"
@@ -30,16 +31,17 @@ type Workload struct {
 	// for every other workload. ParentLabels are those of the template that made it.
 	Parent       Ref
 	ParentLabels labels.Set
+	parentMaker  *maker
 }
 
 func (w *Workload) equal(o *Workload) bool {
 	return w.Ref == o.Ref && w.Parent == o.Parent &&
-		maps.Equal(w.Labels, o.Labels) && maps.Equal(w.ParentLabels, o.ParentLabels) &&
+		maps.Equal(w.Labels, o.Labels) && maps.Equal(w.ParentLabels, o.ParentLabels) && w.parentMaker.equal(o.parentMaker) &&
 		slices.EqualFunc(w.Variants, o.Variants, (*Variant).equal)
 }
 
 func (v *Variant) equal(o *Variant) bool {
-	return v.HostNetwork == o.HostNetwork && v.Unaddressed == o.Unaddressed && maps.Equal(v.Labels, o.Labels) &&
+	return v.HostNetwork == o.HostNetwork && v.Unaddressed == o.Unaddressed && maps.Equal(v.Labels, o.Labels) && v.maker.equal(o.maker) &&
 		slices.Equal(v.Ports, o.Ports) && slices.Equal(v.IPs, o.IPs) && slices.Equal(v.Pods, o.Pods)
 }
 
@@ -57,6 +59,8 @@ type Variant struct {
 	Unaddressed bool
 	// Pods are the names of the existing pods, sorted.
 	Pods []string
+	// maker gives them more labels, when they are yet to be made or bound.
+	maker *maker
 	// first is, for a class of variants, the one that it has the labels of.
 	first *Variant
 }
@@ -69,8 +73,19 @@ func (v *Variant) self() *Variant {
 	return v
 }
 
-// Matches tells whether a selector of pods selects the pods of the variant.
-func (v *Variant) Matches(s Selector) Match { return s.Matches(v.Labels) }
+// Matches tells whether a selector of pods selects the pods of the variant. Maybe
+// is also the answer about pods that are yet to get a label that it asks for: some
+// of them it may select, and some not.
+func (v *Variant) Matches(s Selector) Match { return matches(s, v.Labels, v.maker) }
+
+// ParentMatches is what Matches was for a pod that stands alone, by the labels
+// with which it was made; No for every other workload.
+func (w *Workload) ParentMatches(s Selector) Match {
+	if w.Parent == (Ref{}) {
+		return No
+	}
+	return matches(s, w.ParentLabels, w.parentMaker)
+}
 
 // ResolvePort gives the numbers that a port name stands for, for one protocol.
 // It is a set: several containers may use the name.
@@ -91,7 +106,7 @@ type folder struct {
 }
 
 func (f *folder) addTemplate(t *Template) {
-	v := f.variant(f.workload(f.top(t), t.Labels), t.Labels, t.Ports, t.HostNetwork)
+	v := f.variant(f.workload(f.top(t), t.Labels), t.Labels, t.Ports, t.HostNetwork, makerOf(t))
 	v.Unaddressed = true
 }
 
@@ -99,9 +114,9 @@ func (f *folder) addPod(p *Pod) {
 	r, maker := f.workloadOf(p)
 	w := f.workload(r, p.Labels)
 	if maker != nil {
-		w.Parent, w.ParentLabels = f.top(maker), maker.Labels
+		w.Parent, w.ParentLabels, w.parentMaker = f.top(maker), maker.Labels, makerOf(maker).made(p)
 	}
-	v := f.variant(w, p.Labels, p.Ports, p.HostNetwork)
+	v := f.variant(w, p.Labels, p.Ports, p.HostNetwork, makerOfPod(p))
 	v.Pods = append(v.Pods, p.Name)
 	v.IPs = append(v.IPs, p.IPs...)
 	v.Unaddressed = v.Unaddressed || len(p.IPs) == 0
@@ -121,32 +136,32 @@ func (f *folder) workload(r Ref, l labels.Set) *Workload {
 
 // variant finds the group of a pod or template. Most workloads have few, and
 // comparing is cheaper than writing the key of a map.
-func (f *folder) variant(w *Workload, l labels.Set, ports []NamedPort, hostNetwork bool) *Variant {
+func (f *folder) variant(w *Workload, l labels.Set, ports []NamedPort, hostNetwork bool, m *maker) *Variant {
 	const few = 4
 	for _, v := range w.Variants[:min(few, len(w.Variants))] {
-		if v.HostNetwork == hostNetwork && maps.Equal(v.Labels, l) && slices.Equal(v.Ports, ports) {
+		if v.HostNetwork == hostNetwork && v.maker.equal(m) && maps.Equal(v.Labels, l) && slices.Equal(v.Ports, ports) {
 			return v
 		}
 	}
 	if len(w.Variants) < few {
-		return f.newVariant(w, l, ports, hostNetwork)
+		return f.newVariant(w, l, ports, hostNetwork, m)
 	}
-	key := variantKey(w.Ref, l, ports, hostNetwork)
+	key := variantKey(w.Ref, l, ports, hostNetwork, m)
 	v, ok := f.variants[key]
 	if !ok {
-		v = f.newVariant(w, l, ports, hostNetwork)
+		v = f.newVariant(w, l, ports, hostNetwork, m)
 		f.variants[key] = v
 	}
 	return v
 }
 
-func (f *folder) newVariant(w *Workload, l labels.Set, ports []NamedPort, hostNetwork bool) *Variant {
-	v := &Variant{Workload: w, Labels: l, Ports: ports, HostNetwork: hostNetwork}
+func (f *folder) newVariant(w *Workload, l labels.Set, ports []NamedPort, hostNetwork bool, m *maker) *Variant {
+	v := &Variant{Workload: w, Labels: l, Ports: ports, HostNetwork: hostNetwork, maker: m}
 	w.Variants = append(w.Variants, v)
 	return v
 }
 
-func variantKey(r Ref, l labels.Set, ports []NamedPort, hostNetwork bool) string {
+func variantKey(r Ref, l labels.Set, ports []NamedPort, hostNetwork bool, m *maker) string {
 	var b strings.Builder
 	b.WriteString(r.String())
 	for _, k := range slices.Sorted(maps.Keys(l)) {
@@ -164,6 +179,9 @@ func variantKey(r Ref, l labels.Set, ports []NamedPort, hostNetwork bool) string
 	}
 	if hostNetwork {
 		b.WriteByte(2)
+	}
+	if m != nil {
+		fmt.Fprintf(&b, "\x03%+v", *m)
 	}
 	return b.String()
 }

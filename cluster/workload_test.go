@@ -112,7 +112,7 @@ func TestFolding(t *testing.T) {
 		"JobNotSeenYet": {
 			reason:  "its name leads to the CronJob",
 			objects: []runtime.Object{clustertest.CronJob("shop/nightly", clustertest.Labels("app=job")), of("nightly-1-a", "Job/nightly-1", clustertest.Labels("app=job"))},
-			want:    []string{"CronJob/nightly: app=job [nightly-1-a]+"},
+			want:    []string{"CronJob/nightly: app=job []+ | app=job [nightly-1-a]+"},
 		},
 		"FinishedJobs": {
 			reason:  "they make no pods any more",

@@ -11,8 +11,10 @@ import (
 type Isolation struct {
 	Workload *cluster.Workload
 	// Isolated is indexed by direction: Yes, No, or Maybe when that depends on a
-	// selector that does not parse.
+	// selector that does not parse, or on labels that pods are yet to get; Unknown
+	// says on which.
 	Isolated [2]cluster.Match
+	Unknown  [2]Uncertainty
 	// By are the netpols that isolate a pod of the workload, by direction and name.
 	By [2][]cluster.Ref
 }
@@ -36,30 +38,39 @@ func (e *evaluator) isolation(w *cluster.Workload) Isolation {
 	out := Isolation{Workload: w}
 	for d := range out.Isolated {
 		out.Isolated[d] = cluster.Yes
-		for _, v := range w.Variants {
-			out.Isolated[d] = out.Isolated[d].And(e.isolates(v, cluster.Direction(d)))
+		for _, v := range cluster.Split(w.Variants, e.keys) {
+			isolated, unknown := e.isolates(v, cluster.Direction(d))
+			if out.Isolated[d] = out.Isolated[d].And(isolated); isolated == cluster.Maybe && out.Unknown[d] == "" {
+				out.Unknown[d] = unknown
+			}
 			for _, n := range e.netpols(v, cluster.Direction(d)) {
 				if !v.HostNetwork && !slices.Contains(out.By[d], n.Ref()) {
 					out.By[d] = append(out.By[d], n.Ref())
 				}
 			}
 		}
+		if out.Isolated[d] != cluster.Maybe {
+			out.Unknown[d] = ""
+		}
 		slices.SortFunc(out.By[d], cluster.Ref.Compare)
 	}
 	return out
 }
 
-// isolates tells whether a netpol isolates a pod; none does for a pod of the
-// host's network.
-func (e *evaluator) isolates(v *cluster.Variant, d cluster.Direction) cluster.Match {
+// isolates tells whether a netpol isolates a pod, and why that is not certain; none
+// does for a pod of the host's network.
+func (e *evaluator) isolates(v *cluster.Variant, d cluster.Direction) (cluster.Match, Uncertainty) {
 	best := cluster.No
 	if v.HostNetwork {
-		return best
+		return best, ""
 	}
+	var unknown Uncertainty
 	for _, n := range e.netpols(v, d) {
-		best = best.Or(n.Match)
+		if best = best.Or(n.Match); n.Match == cluster.Maybe && unknown == "" {
+			unknown = doubtOf(n.Selector)
+		}
 	}
-	return best
+	return best, unknown
 }
 
 // Exposure is a workload that a change leaves without isolation in one direction.
@@ -72,6 +83,10 @@ type Exposure struct {
 	HostNetwork bool
 	// By are the netpols that isolated it before.
 	By []cluster.Ref
+	// Perhaps are the netpols that may isolate its pods after all, and Unknown says
+	// what that depends on. A pod that none isolates for certain is exposed.
+	Perhaps []cluster.Ref
+	Unknown Uncertainty
 }
 
 // Exposed lists the workloads, among those that a selection chooses, that are
@@ -95,7 +110,10 @@ func Exposed(before, after *cluster.Snapshot, which Selection, directions ...clu
 }
 
 func (t *transition) exposure(now Isolation, d cluster.Direction) (Exposure, bool) {
-	x := Exposure{Workload: now.Workload, Direction: d}
+	x := Exposure{Workload: now.Workload, Direction: d, Unknown: now.Unknown[d]}
+	if now.Isolated[d] == cluster.Maybe {
+		x.Perhaps = now.By[d]
+	}
 	x.HostNetwork = slices.ContainsFunc(now.Workload.Variants, func(v *cluster.Variant) bool { return v.HostNetwork })
 	was := predecessors(t.before.snapshot, now.Workload)
 	if len(was) == 0 {

@@ -37,7 +37,7 @@ func Open(s *cluster.Snapshot, q Query, o Options) []Connection {
 	if q.Scope == Possible {
 		return possiblyOpen(s, q, o)
 	}
-	e := newEvaluator(s, o)
+	e := newEvaluator(s, o).asking(q)
 	var out []Connection
 	switch {
 	case q.From.external() && q.To.external():
@@ -114,8 +114,8 @@ type pair struct {
 // sum over pods of each side may be taken before the two are brought together.
 func (e *evaluator) between(from, to []*cluster.Variant) pair {
 	var p pair
-	for _, source := range e.classes(from) {
-		for _, destination := range e.classes(to) {
+	for _, source := range e.sources(from) {
+		for _, destination := range e.destinations(to) {
 			egress := e.towards(cluster.Egress, source, destination)
 			if egress.open.Empty() && egress.maybe.Empty() {
 				continue

@@ -19,8 +19,8 @@ func Opened(before, after *cluster.Snapshot, q Query, o Options) []Connection {
 		return possible(before, after, q, o)
 	}
 	t := &transition{
-		before:  newEvaluator(before, o),
-		after:   newEvaluator(after, o),
+		before:  newEvaluator(before, o).asking(q),
+		after:   newEvaluator(after, o).asking(q),
 		query:   q,
 		options: o,
 		delta:   after.Since(before),
@@ -178,8 +178,8 @@ func (p pair) beyond(was pair, known map[Reason]PortSet) pair {
 // reasonsOf collects what each side said by itself, whether or not the other agreed.
 func (e *evaluator) reasonsOf(from, to []*cluster.Variant) map[Reason]PortSet {
 	out := map[Reason]PortSet{}
-	for _, source := range e.classes(from) {
-		for _, destination := range e.classes(to) {
+	for _, source := range e.sources(from) {
+		for _, destination := range e.destinations(to) {
 			for _, s := range []side{e.towards(cluster.Egress, source, destination), e.towards(cluster.Ingress, destination, source)} {
 				for _, b := range s.because {
 					out[b.Reason] = out[b.Reason].Union(b.Ports)

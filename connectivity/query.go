@@ -103,7 +103,7 @@ func (s Selection) positions(members cluster.Members) []uint {
 	if strays := members.Strays(); len(strays) > 0 {
 		bits = bits.Clone()
 		for _, w := range strays {
-			if s.Pods.Matches(w.ParentLabels) == cluster.No {
+			if w.ParentMatches(s.Pods) == cluster.No {
 				continue
 			}
 			for _, v := range w.Variants {
@@ -146,7 +146,7 @@ func (s Selection) chooseOne(snapshot *cluster.Snapshot, w *cluster.Workload) []
 }
 
 func (s Selection) variantsOf(w *cluster.Workload) []*cluster.Variant {
-	if w.Parent != (cluster.Ref{}) && s.Pods.Matches(w.ParentLabels) != cluster.No {
+	if w.ParentMatches(s.Pods) != cluster.No {
 		return w.Variants
 	}
 	var out []*cluster.Variant

@@ -140,7 +140,7 @@ func isolationTerm(i connectivity.Isolation) *ast.Term {
 		isolated := i.Isolated[d] == cluster.Yes
 		var unknown *ast.Term
 		if i.Isolated[d] == cluster.Maybe {
-			unknown = str(string(connectivity.UnparsableSelector))
+			unknown = str(string(i.Unknown[d]))
 		}
 		return objectTerm("isolated", ast.BooleanTerm(isolated), "by", netpolTerms(i.By[d]), "unknown", unknown)
 	}

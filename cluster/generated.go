@@ -103,8 +103,8 @@ func (m *maker) adds(shown labels.Set) bool {
 func (m *maker) made(p *Pod) *maker {
 	was := *m
 	was.unbound = false
-	if m.numbers(podNameLabel) {
-		was.ordinal, was.one = m.ordinalOf(podNameLabel, p.Name)
+	if o, ok := ordinalIn(podNameLabel, p.Name); ok && m.numbers(podNameLabel) && o.of == m.name {
+		was.ordinal, was.one = o.ordinal, true
 	}
 	return &was
 }

@@ -341,6 +341,19 @@ func asksOf(s Selector) *asks {
 // AsksForGenerated reports whether the selector mentions a label that IsGenerated.
 func (s Selector) AsksForGenerated() bool { return s.asks != nil }
 
+// GeneratedKeys are the labels of that sort that the selector mentions, sorted.
+func (s Selector) GeneratedKeys() []string {
+	var out []string
+	if s.asks != nil {
+		for _, r := range s.asks.requirements {
+			if IsGenerated(r.Key) {
+				out = append(out, r.Key)
+			}
+		}
+	}
+	return out
+}
+
 // Broken reports whether the selector does not parse in full. Else an answer of
 // Maybe means that the pods in question are yet to get a label.
 func (s Selector) Broken() bool { return s.broken }

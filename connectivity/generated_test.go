@@ -10,6 +10,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"pgregory.net/rapid"
@@ -264,7 +265,7 @@ var generatedKeys = []string{
 func drawGeneratedValues(t *rapid.T, name, key string) []string {
 	values := []string{"1", "2", "a", "x", "m0"}
 	if key == "statefulset.kubernetes.io/pod-name" {
-		values = []string{"m0-0", "m0-1", "m0-2", "m1-0"}
+		values = []string{"m0-0", "m0-1", "m0-2", "m1-0", "m2-1"}
 	}
 	return rapid.SliceOfNDistinct(rapid.SampledFrom(values), 1, 2, rapid.ID).Draw(t, name+" values")
 }
@@ -274,7 +275,10 @@ func drawGeneratedValues(t *rapid.T, name, key string) []string {
 func TestLawARealPodIsWithinItsTemplate(t *testing.T) {
 	checks(t, 100, func(t *rapid.T) {
 		objects := drawObjects(t)
-		objects = append(objects, drawNumbered(t, "owner")...)
+		objects = append(objects, drawNumbered(t, "m2")...)
+		for _, name := range []string{"g0", "g1"} {
+			objects = append(objects, drawGeneratedNetpol(t, name))
+		}
 		owners := slices.DeleteFunc(slices.Clone(objects), func(o runtime.Object) bool {
 			_, deployment := o.(*appsv1.Deployment)
 			return !deployment && kindOf(o) == ""
@@ -306,6 +310,29 @@ func TestLawARealPodIsWithinItsTemplate(t *testing.T) {
 			}
 		}
 	})
+}
+
+// drawGeneratedNetpol is a netpol of a few words about generated labels.
+func drawGeneratedNetpol(t *rapid.T, name string) *networkingv1.NetworkPolicy {
+	draw := func(name string) *metav1.LabelSelector {
+		if rapid.IntRange(0, 2).Draw(t, name+" everybody") == 0 {
+			return &metav1.LabelSelector{}
+		}
+		key := rapid.SampledFrom(append(generatedKeys, "pod-template-hash")).Draw(t, name+" key")
+		e := metav1.LabelSelectorRequirement{Key: key, Operator: rapid.SampledFrom([]metav1.LabelSelectorOperator{"In", "NotIn", "Exists", "DoesNotExist"}).Draw(t, name+" operator")}
+		if e.Operator == "In" || e.Operator == "NotIn" {
+			e.Values = drawGeneratedValues(t, name, key)
+		}
+		return &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{e}}
+	}
+	np := &networkingv1.NetworkPolicy{ObjectMeta: metav1.ObjectMeta{Namespace: drawNamespace.Draw(t, name+" namespace"), Name: name}}
+	np.Spec.PodSelector = *draw(name + " podSelector")
+	peers := []networkingv1.NetworkPolicyPeer{{NamespaceSelector: &metav1.LabelSelector{}, PodSelector: draw(name + " peer")}}
+	np.Spec.Ingress = []networkingv1.NetworkPolicyIngressRule{{From: peers}}
+	if rapid.Bool().Draw(t, name+" egress") {
+		np.Spec.Egress = []networkingv1.NetworkPolicyEgressRule{{To: peers}}
+	}
+	return np
 }
 
 func peerNameOf(o runtime.Object) string {

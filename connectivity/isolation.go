@@ -83,9 +83,9 @@ type Exposure struct {
 	HostNetwork bool
 	// By are the netpols that isolated it before.
 	By []cluster.Ref
-	// Perhaps are the netpols that may isolate its pods after all, and Unknown says
-	// what that depends on. A pod that none isolates for certain is exposed.
-	Perhaps []cluster.Ref
+	// Partly are the netpols that isolate some of its pods now, or perhaps all of
+	// them; then Unknown says what that depends on. Perhaps is not isolated.
+	Partly  []cluster.Ref
 	Unknown Uncertainty
 }
 
@@ -110,10 +110,7 @@ func Exposed(before, after *cluster.Snapshot, which Selection, directions ...clu
 }
 
 func (t *transition) exposure(now Isolation, d cluster.Direction) (Exposure, bool) {
-	x := Exposure{Workload: now.Workload, Direction: d, Unknown: now.Unknown[d]}
-	if now.Isolated[d] == cluster.Maybe {
-		x.Perhaps = now.By[d]
-	}
+	x := Exposure{Workload: now.Workload, Direction: d, Partly: now.By[d], Unknown: now.Unknown[d]}
 	x.HostNetwork = slices.ContainsFunc(now.Workload.Variants, func(v *cluster.Variant) bool { return v.HostNetwork })
 	was := predecessors(t.before.snapshot, now.Workload)
 	if len(was) == 0 {

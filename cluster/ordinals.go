@@ -132,5 +132,10 @@ func (v *Variant) parts(keys *Keys) []*Variant {
 // Part reports whether the variant is one of those that Split makes, or a class of such.
 func (v *Variant) Part() bool { return v.maker != nil && v.maker.one }
 
+// Same reports whether o is the same variant, or the same part of it.
+func (v *Variant) Same(o *Variant) bool {
+	return v == o || (v.Part() && o.Part() && v.self() == o.self() && v.maker.ordinal == o.maker.ordinal)
+}
+
 // Whole is the variant that a part or a class is of: for a class the first one.
 func (v *Variant) Whole() *Variant { return v.self() }

@@ -141,7 +141,7 @@ func (c *closing) closedPair(from, to chosen) []Closure {
 		from.variants = c.query.From.chooseOne(c.after.snapshot, from.workload)
 		to.variants = c.query.To.chooseOne(c.after.snapshot, to.workload)
 	}
-	from, to = apart(from, to)
+	from, to = c.after.apart(from, to)
 	if len(from.variants) == 0 || len(to.variants) == 0 {
 		return nil
 	}
@@ -149,7 +149,7 @@ func (c *closing) closedPair(from, to chosen) []Closure {
 	if c.query.ports().Subtract(now.open).Empty() {
 		return nil
 	}
-	fromWas, toWas := apart(c.fromBefore(from.workload), c.toBefore(to.workload))
+	fromWas, toWas := c.before.apart(c.fromBefore(from.workload), c.toBefore(to.workload))
 	isNew := len(fromWas.variants) == 0 || len(toWas.variants) == 0
 	was := unhindered()
 	if !isNew {

@@ -22,6 +22,16 @@ func (e *evaluator) asking(q Query) *evaluator {
 	return e
 }
 
+// apart is the function of that name, for a query that may choose some pods only of
+// those that a template stands for.
+func (e *evaluator) apart(from, to chosen) (chosen, chosen) {
+	if from.workload == to.workload && e.keys.Split(from.workload.Variants) {
+		from.variants = e.parts(source, cluster.Split(from.variants, e.keys))
+		to.variants = e.parts(destination, cluster.Split(to.variants, e.keys))
+	}
+	return apart(from, to)
+}
+
 // meant are the classes of one end of a path, without the parts of a variant that
 // the query is not about, though it chose the variant for the other parts.
 func (e *evaluator) meant(end int, variants []*cluster.Variant) []*cluster.Variant {

@@ -80,7 +80,7 @@ func (e *evaluator) openBetween(q Query, o Options) []Connection {
 			if !holds(letIn[j], &from[i]) || !holds(letOut, &to[j]) {
 				continue
 			}
-			from, to := apart(from[i], to[j])
+			from, to := e.apart(from[i], to[j])
 			p := e.between(from.variants, to.variants)
 			out = append(out, p.connections(Peer{Workload: from.workload}, Peer{Workload: to.workload}, q.ports())...)
 		}

@@ -124,12 +124,12 @@ func (t *transition) openedPair(from, to chosen) []Connection {
 		from.variants = t.query.From.chooseOne(t.after.snapshot, from.workload)
 		to.variants = t.query.To.chooseOne(t.after.snapshot, to.workload)
 	}
-	from, to = apart(from, to)
+	from, to = t.after.apart(from, to)
 	now := t.after.between(from.variants, to.variants)
 	if now.possible.Intersect(t.query.ports()).Empty() {
 		return nil
 	}
-	fromWas, toWas := apart(t.fromBefore(from.workload), t.toBefore(to.workload))
+	fromWas, toWas := t.before.apart(t.fromBefore(from.workload), t.toBefore(to.workload))
 	was := t.before.between(fromWas.variants, toWas.variants)
 	return now.beyond(was, t.before.reasonsOf(fromWas.variants, toWas.variants)).connections(
 		Peer{Workload: from.workload}, Peer{Workload: to.workload}, t.query.ports())

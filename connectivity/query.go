@@ -66,7 +66,7 @@ func apart(from, to chosen) (chosen, chosen) {
 func (c chosen) without(o chosen) chosen {
 	out := chosen{workload: c.workload}
 	for _, v := range c.variants {
-		if !slices.Contains(o.variants, v) {
+		if !slices.ContainsFunc(o.variants, v.Same) {
 			out.variants = append(out.variants, v)
 		}
 	}

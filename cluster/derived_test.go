@@ -118,8 +118,8 @@ func checkVariants(t *rapid.T, s *cluster.Snapshot, namespace string, which clus
 
 func drawAnySelector(t *rapid.T) cluster.Selector {
 	var s metav1.LabelSelector
-	drawKey := rapid.SampledFrom([]string{"app", "pod-template-hash", "env", "kubernetes.io/metadata.name", "nobody", "apps.kubernetes.io/pod-index", "job-name", "topology.kubernetes.io/zone"})
-	drawValue := rapid.SampledFrom([]string{"1", "2", "a", ""})
+	drawKey := rapid.SampledFrom([]string{"app", "pod-template-hash", "env", "kubernetes.io/metadata.name", "nobody", "apps.kubernetes.io/pod-index", "statefulset.kubernetes.io/pod-name", "job-name", "batch.kubernetes.io/job-name", "topology.kubernetes.io/zone"})
+	drawValue := rapid.SampledFrom([]string{"1", "2", "a", "", "x", "x-1", "x-1-2"})
 	if rapid.Bool().Draw(t, "by labels") {
 		s.MatchLabels = map[string]string{drawKey.Draw(t, "label"): drawValue.Draw(t, "value")}
 	}

@@ -20,6 +20,8 @@ type folded struct {
 	labels   *index
 	// made are the variants whose pods are yet to get labels.
 	made *bitset.BitSet
+	// byName finds them by the names of their controllers: key -> *posting
+	byName sync.Map
 	// strays are the pods that were relabelled away from their controller.
 	strays []*Workload
 

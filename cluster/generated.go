@@ -5,7 +5,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/bits-and-blooms/bitset"
 	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -104,7 +103,7 @@ func (m *maker) made(p *Pod) *maker {
 	was := *m
 	was.unbound = false
 	if o, ok := ordinalIn(podNameLabel, p.Name); ok && m.numbers(podNameLabel) && o.of == m.name {
-		was.ordinal, was.one = o.ordinal, true
+		was.first, was.ordinal, was.one = 0, o.ordinal, true
 	}
 	return &was
 }
@@ -382,23 +381,6 @@ func matches(s Selector, shown labels.Set, m *maker) Match {
 	out := m.match(s.asks, shown)
 	if s.broken {
 		out = out.And(Maybe)
-	}
-	return out
-}
-
-// selects lists the variants to which a selector does not answer No, as
-// index.selects does; pods that are yet to get labels are asked one by one.
-func (f *folded) selects(s Selector) *bitset.BitSet {
-	out := f.labels.selects(s)
-	if s.asks == nil || f.made.None() {
-		return out
-	}
-	out = out.Clone()
-	out.InPlaceDifference(f.made)
-	for at := range f.labels.selects(s.asks.rest).Intersection(f.made).EachSet() {
-		if f.variants[at].Matches(s) != No {
-			out.Set(at)
-		}
 	}
 	return out
 }

@@ -81,8 +81,10 @@ var generatedStories = map[string]story{
 		add: only(shopAPI, clustertest.Pod("shop/here", clustertest.Bound(), clustertest.Labels("topology.kubernetes.io/zone=a")), clustertest.Pod("shop/there", clustertest.Bound()),
 			netpol("shop/n", `{podSelector: {matchLabels: {app: db}}, ingress: [{from: [{podSelector: {matchLabels: {topology.kubernetes.io/zone: a}}}]}]}`)),
 		asks: []ask{
-			{api, db, "TCP 80", "unknown generated-label"}, {"shop/Pod/web", db, "TCP 80", "unknown generated-label"},
-			{"shop/Pod/here", db, "TCP 80", "open"}, {"shop/Pod/there", db, "TCP 80", "blocked"},
+			{api, db, "TCP 80", "unknown generated-label"},
+			{"shop/Pod/web", db, "TCP 80", "unknown generated-label"},
+			{"shop/Pod/here", db, "TCP 80", "open"},
+			{"shop/Pod/there", db, "TCP 80", "blocked"},
 		},
 	},
 	"AControllerThatTheModelDoesNotKnow": {

@@ -259,8 +259,8 @@ func differing(was, now *shard) (gone, come map[string]*Variant) {
 func (s *shard) classes(w *Workload, to map[string]*Variant) {
 	for _, v := range w.Variants {
 		kept := Variant{
-			Workload:   &Workload{Ref: w.Ref, Labels: w.Labels, Parent: w.Parent, ParentLabels: w.ParentLabels},
-			Membership: v.Membership, Labels: v.Labels, Ports: v.Ports, HostNetwork: v.HostNetwork, Unaddressed: true,
+			Workload:   &Workload{Ref: w.Ref, Labels: w.Labels, Parent: w.Parent, ParentLabels: w.ParentLabels, parentMaker: w.parentMaker},
+			Membership: v.Membership, Labels: v.Labels, Ports: v.Ports, HostNetwork: v.HostNetwork, Unaddressed: true, maker: v.maker,
 		}
 		if v.Membership == (Membership{}) {
 			for _, name := range v.Pods {
@@ -289,7 +289,7 @@ func (s *shard) alone(pod string) string {
 // classKey tells classes of a namespace apart; which is empty for pods that belong
 // to somebody.
 func (v *Variant) classKey(which string) string {
-	return variantKey(Ref{}, v.Membership, v.Labels, v.Ports, v.HostNetwork) + "\x04" + which
+	return traits{v.Membership, v.Labels, v.Ports, v.HostNetwork, nil}.key() + "\x05" + which
 }
 
 // WithMemory is the same snapshot with what is remembered beside it.

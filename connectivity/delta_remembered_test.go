@@ -1,0 +1,83 @@
+package connectivity_test
+
+import (
+	"maps"
+	"slices"
+
+	networkingv1 "k8s.io/api/networking/v1"
+)
+
+// The naive memory: some earlier moment in which the pair was there and had the
+// path, and nothing since that could open it.
+
+func (d *readDelta) isRemembered(from, to *someone, p probe, now int) bool {
+	for i, then := range d.past {
+		if !d.heldSince(i, from.end.namespace) || !d.heldSince(i, to.end.namespace) {
+			continue
+		}
+		for _, f := range append(d.gone(then, from), d.wereThere(then, from)...) {
+			for _, t := range append(d.gone(then, to), d.wereThere(then, to)...) {
+				if d.had(then, [2]*someone{f, t}, [2]*someone{from, to}, p, now) {
+					return true
+				}
+			}
+		}
+	}
+	return false
+}
+
+// heldSince: the netpols and the labels of a namespace are what they were, all the time.
+func (d *readDelta) heldSince(i int, namespace string) bool {
+	for _, m := range d.past[i:] {
+		if !maps.Equal(m.namespaces[namespace], d.before.namespaces[namespace]) || !slices.Equal(m.netpolsOf(namespace), d.before.netpolsOf(namespace)) {
+			return false
+		}
+	}
+	return true
+}
+
+func (m *moment) netpolsOf(namespace string) []string {
+	var out []string
+	for _, np := range m.netpols {
+		if namespaceOf(np) == namespace {
+			out = append(out, written([]any{np.Name, networkingv1.NetworkPolicySpec(np.Spec)}))
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+// gone are those of a moment who lend to someone of their own sort: pods to a pod of
+// the same class, templates to the same template and to those of the same class.
+func (d *readDelta) gone(then *moment, x *someone) []*someone {
+	mine := d.after.ownerOf(x)
+	if (d.topIsForeign(x) && !d.believed) || (x.isPod() && mine == (owner{})) {
+		return nil
+	}
+	var out []*someone
+	top, _ := d.after.top(x)
+	for _, y := range then.everyone {
+		if its, _ := then.top(y); y.isPod() == x.isPod() && its == top && (d.meanTheSame(x, y) || (!x.isPod() && y.identity() == x.identity())) {
+			out = append(out, y)
+		}
+	}
+	return out
+}
+
+// wereThere are those of a moment whose class is there still, as what someone was
+// before the change. A pod's class was there when its template was.
+func (d *readDelta) wereThere(then *moment, x *someone) []*someone {
+	var out []*someone
+	for _, e := range d.was(x) {
+		top, _ := d.before.top(e)
+		for _, y := range then.everyone {
+			its, _ := then.top(y)
+			kin := its == top && (!e.isPod() || d.before.ownerOf(e) != (owner{})) && (e.isPod() || !y.isPod())
+			self := then.same(e) == y
+			if (kin || self) && d.meanTheSame(e, y) {
+				out = append(out, y)
+			}
+		}
+	}
+	return out
+}

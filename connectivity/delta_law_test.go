@@ -40,8 +40,32 @@ func violationsAgree(t *rapid.T) {
 		d.objects = d.change()
 		times = append(times, d.objects)
 	}
-	times = append(times, d.change())
+	last := d.change()
+	if back := lost(times); len(back) > 0 && d.one(2, "comes back") {
+		last = with(d.objects, objectsOf(pick(d, "back", back...)))
+	}
+	times = append(times, last)
 	agree(t, times, q, rapid.Bool().Draw(t, "believed"))
+}
+
+// lost are the objects that were otherwise or are no more; a pod that comes back is
+// another one.
+func lost(times [][]runtime.Object) []runtime.Object {
+	var out []runtime.Object
+	now := times[len(times)-1]
+	for _, then := range times[:len(times)-1] {
+		for _, o := range then {
+			i := indexOf(now, o)
+			if i >= 0 && written(now[i]) == written(o) {
+				continue
+			}
+			if pod, ok := o.(*corev1.Pod); ok && i < 0 {
+				o = reborn(pod.DeepCopy())
+			}
+			out = append(out, o)
+		}
+	}
+	return out
 }
 
 // agree compares the two about the last of the changes of a cluster.

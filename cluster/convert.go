@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
@@ -17,10 +18,10 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 )
 
-// FromAPI makes the model's object of a typed API object: a v1 Namespace or Pod,
-// an apps/v1 Deployment, StatefulSet, DaemonSet or ReplicaSet, a batch/v1 Job or
-// CronJob, or a networking.k8s.io/v1 NetworkPolicy. A missing namespace is
-// "default", as it is for kubectl.
+// FromAPI makes the model's object of a typed API object: a v1 Namespace, Pod
+// or ReplicationController, an apps/v1 Deployment, StatefulSet, DaemonSet or
+// ReplicaSet, a batch/v1 Job or CronJob, or a networking.k8s.io/v1 NetworkPolicy.
+// A missing namespace is "default", as it is for kubectl.
 //
 // An error names the fields that do not hold. The object is still returned when
 // it can stay in the model as "unknown" (see NewNetpol): a source of new objects
@@ -41,6 +42,8 @@ func FromAPI(o runtime.Object) (Object, error) {
 		return newTemplate("apps", "DaemonSet", &o.ObjectMeta, &o.Spec.Template, o.Spec.Selector), nil
 	case *appsv1.ReplicaSet:
 		return newTemplate("apps", "ReplicaSet", &o.ObjectMeta, &o.Spec.Template, o.Spec.Selector), nil
+	case *corev1.ReplicationController:
+		return newReplicationController(o), nil
 	case *batchv1.Job:
 		return newTemplate("batch", "Job", &o.ObjectMeta, &o.Spec.Template, o.Spec.Selector), nil
 	case *batchv1.CronJob:
@@ -55,9 +58,7 @@ func newNamespace(o *corev1.Namespace) *Namespace {
 	n := &Namespace{Name: o.Name, UID: string(o.UID), Labels: labels.Set{}}
 	maps.Copy(n.Labels, o.Labels)
 	n.Labels[nameLabel] = o.Name
-	if o.DeletionTimestamp != nil {
-		n.DeletedAt = o.DeletionTimestamp.Time
-	}
+	n.DeletedAt = deletedAt(&o.ObjectMeta)
 	return n
 }
 
@@ -71,6 +72,7 @@ func newPod(o *corev1.Pod) *Pod {
 		Ports:       namedPorts(&o.Spec),
 		HostNetwork: o.Spec.HostNetwork,
 		IPs:         podIPs(&o.Status),
+		DeletedAt:   deletedAt(&o.ObjectMeta),
 		Gone:        o.Status.Phase == corev1.PodSucceeded || o.Status.Phase == corev1.PodFailed,
 	}
 }
@@ -90,12 +92,35 @@ func newTemplate(group, kind string, meta *metav1.ObjectMeta, t *corev1.PodTempl
 		Owners:       ownersOf(meta),
 		Ports:        namedPorts(&t.Spec),
 		HostNetwork:  t.Spec.HostNetwork,
+		DeletedAt:    deletedAt(meta),
+		Orphans:      slices.Contains(meta.Finalizers, metav1.FinalizerOrphanDependents),
 	}
 	if selector == nil {
 		selector = &metav1.LabelSelector{MatchLabels: out.Labels}
 	}
 	out.Selector, _ = NewSelector(*selector)
 	return out
+}
+
+func deletedAt(m *metav1.ObjectMeta) time.Time {
+	if m.DeletionTimestamp == nil {
+		return time.Time{}
+	}
+	return m.DeletionTimestamp.Time
+}
+
+// newReplicationController makes the template of one. The API requires a pod
+// template, but its type leaves room for none.
+func newReplicationController(o *corev1.ReplicationController) *Template {
+	pods := o.Spec.Template
+	if pods == nil {
+		pods = &corev1.PodTemplateSpec{}
+	}
+	var selector *metav1.LabelSelector
+	if len(o.Spec.Selector) > 0 {
+		selector = &metav1.LabelSelector{MatchLabels: o.Spec.Selector}
+	}
+	return newTemplate("", "ReplicationController", &o.ObjectMeta, pods, selector)
 }
 
 // nameOf is the object's name; one that the API server has yet to generate is

@@ -26,6 +26,8 @@ func Opened(before, after *cluster.Snapshot, q Query, o Options) []Connection {
 		query:   q,
 		options: o,
 		delta:   after.Since(before),
+
+		strangers: true,
 	}
 	out := t.opened()
 	slices.SortStableFunc(out, compareConnections)
@@ -40,6 +42,7 @@ type transition struct {
 	delta         cluster.Delta
 	pasts         map[*cluster.Variant][]past
 	podsWere      map[*cluster.Workload]map[string]*cluster.Variant
+	strangers     bool // see pairsWithin
 	// from and to are the ends on each side of the query.
 	from, to map[*cluster.Workload][]sides
 	// What tells pods apart.
@@ -159,8 +162,9 @@ func (t *transition) pairs(from, to chosen) iter.Seq2[sides, sides] {
 	}
 }
 
-// pairsWithin yields the pairs of one peer: those that the query tells apart, and
-// those of pods that are only shown as one peer and belong to different owners.
+// pairsWithin yields the pairs of one peer: those that the query tells apart, and,
+// where strangers count, those of pods that are only shown as one peer and belong to
+// different owners.
 func (t *transition) pairsWithin(w *cluster.Workload, yield func(sides, sides) bool) {
 	type chosenPast struct {
 		past
@@ -181,7 +185,7 @@ func (t *transition) pairsWithin(w *cluster.Workload, yield func(sides, sides) b
 			if !x.from || !y.to {
 				continue
 			}
-			if x.from == y.from && x.to == y.to && ofOneWorkload(x.of, y.of, i == j) {
+			if x.from == y.from && x.to == y.to && (!t.strangers || ofOneWorkload(x.of, y.of, i == j)) {
 				continue
 			}
 			if !yield(t.side(t.query.From, x.past), t.side(t.query.To, y.past)) {

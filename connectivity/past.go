@@ -113,15 +113,14 @@ func (t *transition) provenanceOf(v *cluster.Variant, pod string) provenance {
 
 // sameOwner compares the controllers, and where there is none all owners.
 func sameOwner(now, then []cluster.Owner) bool {
-	isController := func(o cluster.Owner) bool { return o.Controller }
-	i, j := slices.IndexFunc(now, isController), slices.IndexFunc(then, isController)
+	a, b := cluster.ControllerOf(now), cluster.ControllerOf(then)
 	switch {
-	case i < 0 && j < 0:
+	case a == nil && b == nil:
 		return slices.Equal(now, then)
-	case i < 0 || j < 0:
+	case a == nil || b == nil:
 		return false
 	}
-	return now[i] == then[j]
+	return *a == *b
 }
 
 // selfOf is the variant that a pod counted to before. Most pods of a workload were

@@ -139,7 +139,7 @@ func fieldsOf(kind string) fields {
 		f["spec"] = fields{"jobTemplate": {"spec": {"template": templateFields}}}
 	case "Job":
 		f["spec"] = fields{"selector": nil, "template": templateFields}
-	case "Deployment", "StatefulSet", "DaemonSet", "ReplicaSet":
+	case "Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "ReplicationController":
 		f["spec"] = fields{"selector": nil, "template": templateFields}
 	default:
 		return nil

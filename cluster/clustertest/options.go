@@ -135,10 +135,13 @@ func Phase(phase corev1.PodPhase) Option { return func(p *parts) { p.status.Phas
 
 // Terminating sets metadata.deletionTimestamp.
 func Terminating() Option {
-	return func(p *parts) { p.meta.DeletionTimestamp = &metav1.Time{} }
+	return func(p *parts) {
+		at := metav1.Unix(1_800_000_000, 0)
+		p.meta.DeletionTimestamp = &at
+	}
 }
 
-// Replicas sets spec.replicas of a ReplicaSet.
+// Replicas sets spec.replicas of a ReplicaSet or ReplicationController.
 func Replicas(n int32) Option { return func(p *parts) { p.replicas = &n } }
 
 // Finished gives a Job the condition Complete or Failed.

@@ -27,6 +27,7 @@ func kinds() []kind {
 		{"StatefulSet", appsv1.SchemeGroupVersion.WithResource("statefulsets"), &appsv1.StatefulSet{}},
 		{"DaemonSet", appsv1.SchemeGroupVersion.WithResource("daemonsets"), &appsv1.DaemonSet{}},
 		{"ReplicaSet", appsv1.SchemeGroupVersion.WithResource("replicasets"), &appsv1.ReplicaSet{}},
+		{"ReplicationController", corev1.SchemeGroupVersion.WithResource("replicationcontrollers"), &corev1.ReplicationController{}},
 		{"Job", batchv1.SchemeGroupVersion.WithResource("jobs"), &batchv1.Job{}},
 		{"CronJob", batchv1.SchemeGroupVersion.WithResource("cronjobs"), &batchv1.CronJob{}},
 	}
@@ -75,6 +76,13 @@ func trim(in any) (any, error) {
 			ObjectMeta: trimMeta(&o.ObjectMeta),
 			Spec:       appsv1.ReplicaSetSpec{Selector: o.Spec.Selector, Template: trimTemplate(&o.Spec.Template)},
 		}, nil
+	case *corev1.ReplicationController:
+		kept := &corev1.ReplicationController{ObjectMeta: trimMeta(&o.ObjectMeta), Spec: corev1.ReplicationControllerSpec{Selector: o.Spec.Selector}}
+		if o.Spec.Template != nil {
+			pods := trimTemplate(o.Spec.Template)
+			kept.Spec.Template = &pods
+		}
+		return kept, nil
 	case *batchv1.Job:
 		return &batchv1.Job{
 			ObjectMeta: trimMeta(&o.ObjectMeta),

@@ -33,11 +33,13 @@ type pastEnd struct {
 }
 
 // ends are those that lend to someone because they are remembered, and those whose
-// class has stayed.
+// class has stayed; each chosen by the side of the question when it was last there.
 func (d *readDelta) ends(then *moment, x *someone, side refSelection) []pastEnd {
 	var out []pastEnd
 	for _, y := range d.gone(then, x) {
-		out = append(out, pastEnd{y, true})
+		if then.chosen(y, side) {
+			out = append(out, pastEnd{y, true})
+		}
 	}
 	for _, y := range d.wereThere(then, x, side) {
 		out = append(out, pastEnd{y, false})

@@ -105,7 +105,7 @@ func (d *readDelta) inside(from, to *someone) bool {
 func (d *readDelta) wasThere(from, to *someone, p probe, now int) bool {
 	for _, f := range d.was(from) {
 		for _, t := range d.was(to) {
-			if d.had(d.before, [2]*someone{f, t}, [2]*someone{from, to}, p, now) {
+			if d.before.chosen(f, d.question.from) && d.before.chosen(t, d.question.to) && d.had(d.before, [2]*someone{f, t}, [2]*someone{from, to}, p, now) {
 				return true
 			}
 		}
@@ -115,9 +115,6 @@ func (d *readDelta) wasThere(from, to *someone, p probe, now int) bool {
 
 // had: at a moment a pair had what another has now.
 func (d *readDelta) had(m *moment, then, is [2]*someone, p probe, now int) bool {
-	if !m.chosen(then[0], d.question.from) || !m.chosen(then[1], d.question.to) {
-		return false
-	}
 	level := m.level(then[0], then[1], p)
 	return level >= now || (level > 0 && d.sameRuleBehind(m, then, is, p))
 }

@@ -198,9 +198,9 @@ func ruleText(r connectivity.RuleExplanation, rule *cluster.NetpolRule, peer con
 	case r.Peer == cluster.No && otherFamily(rule, peer.CIDR):
 		return "other address family"
 	case r.Peer == cluster.No && r.Ports.Empty() && !r.BrokenPorts:
-		return fmt.Sprintf("neither peer nor port matches (rule: %s)", rulePorts(rule))
+		return fmt.Sprintf("neither peer nor port matches (rule: %s; %s%s)", rulePorts(rule), rulePeers(rule), unlike(rule, peer))
 	case r.Peer == cluster.No:
-		return "peer does not match"
+		return fmt.Sprintf("peer does not match (rule: %s%s)", rulePeers(rule), unlike(rule, peer))
 	case r.Through.Empty():
 		return fmt.Sprintf("port does not match (rule: %s)", rulePorts(rule))
 	}

@@ -94,7 +94,7 @@ func TestWhatAChangeOpens(t *testing.T) {
 					}
 				})
 				t.Run("Engine", func(t *testing.T) {
-					got := engineViolations(t, [][]runtime.Object{noRC(then), noRC(before), noRC(after)}, q, tt.operator)
+					got := engineViolations(t, [][]runtime.Object{then, before, after}, q, tt.operator)
 					if diff := cmp.Diff(inOrder(tt.want), sentences(got)); diff != "" {
 						t.Errorf("opened (-want +got):\n%s", diff)
 					}

@@ -171,7 +171,7 @@ func asMade(objects []runtime.Object, o *corev1.Pod, template map[string]string)
 // owners are the kinds, beside Deployments and ReplicaSets, whose pods the generator draws.
 func peerOfNumbered(objects []runtime.Object, p *corev1.Pod, owner *metav1.OwnerReference) (peer string, template map[string]string, ok bool) {
 	for _, o := range objects {
-		kind := kindOf(o)
+		kind := numberedKind(o)
 		if m := o.(metav1.Object); kind == "" || kind != owner.Kind || m.GetName() != owner.Name || m.GetNamespace() != p.Namespace {
 			continue
 		}
@@ -183,7 +183,7 @@ func peerOfNumbered(objects []runtime.Object, p *corev1.Pod, owner *metav1.Owner
 	return "", nil, false
 }
 
-func kindOf(o runtime.Object) string {
+func numberedKind(o runtime.Object) string {
 	switch o.(type) {
 	case *appsv1.StatefulSet:
 		return "StatefulSet"
@@ -281,7 +281,7 @@ func TestLawARealPodIsWithinItsTemplate(t *testing.T) {
 		}
 		owners := slices.DeleteFunc(slices.Clone(objects), func(o runtime.Object) bool {
 			_, deployment := o.(*appsv1.Deployment)
-			return !deployment && kindOf(o) == ""
+			return !deployment && numberedKind(o) == ""
 		})
 		owner := rapid.SampledFrom(owners).Draw(t, "owner")
 		pod := drawPodOf(t, owner, 3)
@@ -336,7 +336,7 @@ func drawGeneratedNetpol(t *rapid.T, name string) *networkingv1.NetworkPolicy {
 }
 
 func peerNameOf(o runtime.Object) string {
-	kind := kindOf(o)
+	kind := numberedKind(o)
 	if kind == "" {
 		kind = "Deployment"
 	}

@@ -66,7 +66,7 @@ func newReference(objects []runtime.Object, podNetwork string) *reference {
 		case *appsv1.StatefulSet, *appsv1.DaemonSet, *batchv1.Job, *batchv1.CronJob:
 			for _, p := range refPodsOf(o) {
 				m := o.(metav1.Object)
-				p.peer = m.GetNamespace() + "/" + kindOf(o) + "/" + m.GetName()
+				p.peer = m.GetNamespace() + "/" + numberedKind(o) + "/" + m.GetName()
 				r.pods = append(r.pods, p)
 			}
 		}

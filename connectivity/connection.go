@@ -21,6 +21,9 @@ const (
 	// NodeException: the peer is on the host's network, and from a pod's own node
 	// its ingress is always open.
 	NodeException Uncertainty = "node-exception"
+	// NamespaceUnknown: a selector asks for labels of a namespace of which only the
+	// name is known.
+	NamespaceUnknown Uncertainty = "namespace-unknown"
 	// UnparsableSelector: a stored netpol holds something that does not parse.
 	UnparsableSelector Uncertainty = "unparsable-selector"
 	// UnmodelledKind: an object of another policy API is present that may open

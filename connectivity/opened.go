@@ -25,7 +25,7 @@ func Opened(before, after *cluster.Snapshot, q Query, o Options) []Connection {
 		options: o,
 		delta:   after.Since(before),
 	}
-	out := t.opened()
+	out := q.chosenDoubtfully(after, t.opened())
 	slices.SortStableFunc(out, compareConnections)
 	return out
 }

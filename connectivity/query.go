@@ -139,7 +139,7 @@ func fill(list []chosen, variants []*cluster.Variant, within *reach) []chosen {
 // chooseOne is choose for one workload.
 func (s Selection) chooseOne(snapshot *cluster.Snapshot, w *cluster.Workload) []*cluster.Variant {
 	ns, ok := snapshot.Namespace(w.Namespace)
-	if !ok || s.Namespaces.Matches(ns.Labels) == cluster.No {
+	if !ok || s.Namespaces.MatchesNamespace(ns) == cluster.No {
 		return nil
 	}
 	return s.variantsOf(w)

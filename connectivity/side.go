@@ -186,29 +186,25 @@ func (e *evaluator) matchPod(n *cluster.Netpol, p *cluster.NetpolPeer, peer *clu
 	case p.Broken:
 		return matched{match: cluster.Maybe, unknown: UnparsableSelector}
 	}
-	m := peer.Matches(p.Pods)
+	m, doubt := peer.Matches(p.Pods), UnparsableSelector
 	if p.OwnNamespace {
 		if n.Namespace != peer.Workload.Namespace {
 			m = cluster.No
 		}
 	} else if m != cluster.No {
-		m = m.And(e.matchNamespace(p, peer.Workload.Namespace))
+		namespace, unknown := e.matchNamespace(p, peer.Workload.Namespace)
+		if m == cluster.Yes && namespace == cluster.Maybe {
+			doubt = unknown
+		}
+		m = m.And(namespace)
 	}
 	switch {
 	case m == cluster.Maybe:
-		return matched{match: m, unknown: UnparsableSelector}
+		return matched{match: m, unknown: doubt}
 	case m == cluster.Yes && peer.HostNetwork:
 		return matched{match: cluster.Maybe, unknown: HostNetwork}
 	}
 	return matched{match: m}
-}
-
-func (e *evaluator) matchNamespace(p *cluster.NetpolPeer, name string) cluster.Match {
-	ns, ok := e.snapshot.Namespace(name)
-	if !ok {
-		return cluster.Maybe
-	}
-	return p.Namespaces.Matches(ns.Labels)
 }
 
 // matchAddresses tells whether a block of addresses lets a pod through. A pod

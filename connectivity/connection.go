@@ -89,6 +89,10 @@ type Reason struct {
 	// its address. Upstream's conformance tests expect that; some network
 	// plugins (Cilium) do not do it.
 	OverPods bool
+	// Restricted is set beside UnmodelledKind, in the answer of Opened: an object of
+	// another policy API may have kept shut before what NetworkPolicies left open, and
+	// what lets the path through now is new.
+	Restricted bool
 }
 
 // Because is a reason with the ports that it lets through.

@@ -41,6 +41,11 @@ func (s Selection) doubtfully(snapshot *cluster.Snapshot, p Peer) bool {
 	return m == cluster.Maybe && why == NamespaceUnknown
 }
 
+// answer is what the query wants to hear of some connections.
+func (q Query) answer(s *cluster.Snapshot, all []Connection) []Connection {
+	return without(q.chosenDoubtfully(s, all), q.Blocked)
+}
+
 // chosenDoubtfully makes unknown what the query may not be about. What was unknown
 // already and what was not are one then.
 func (q Query) chosenDoubtfully(s *cluster.Snapshot, all []Connection) []Connection {

@@ -25,7 +25,7 @@ func Opened(before, after *cluster.Snapshot, q Query, o Options) []Connection {
 		options: o,
 		delta:   after.Since(before),
 	}
-	out := q.chosenDoubtfully(after, t.opened())
+	out := q.answer(after, t.opened())
 	slices.SortStableFunc(out, compareConnections)
 	return out
 }
@@ -131,7 +131,7 @@ func (t *transition) openedPair(from, to chosen) []Connection {
 	}
 	fromWas, toWas := apart(t.fromBefore(from.workload), t.toBefore(to.workload))
 	was := t.before.between(fromWas.variants, toWas.variants)
-	return now.beyond(was, t.before.reasonsOf(fromWas.variants, toWas.variants)).connections(
+	return t.novel(now, was, from, to, fromWas, toWas).connections(
 		Peer{Workload: from.workload}, Peer{Workload: to.workload}, t.query.ports())
 }
 
@@ -192,16 +192,13 @@ func (e *evaluator) reasonsOf(from, to []*cluster.Variant) map[Reason]PortSet {
 
 func (t *transition) openedOutside(d cluster.Direction, subject chosen, inside, outside Selection) []Connection {
 	now := t.after.outside(d, subject.variants, outside.Block)
-	was := t.before.outside(d, t.variantsBefore(inside, subject.workload), outside.Block)
+	before := t.variantsBefore(inside, subject.workload)
+	was := t.before.outside(d, before, outside.Block)
 	var beyond regions
 	for _, r := range now {
 		for _, old := range was {
 			if both := intersection(r.addresses, old.addresses); both != nil {
-				known := map[Reason]PortSet{}
-				for _, b := range old.because {
-					known[b.Reason] = b.Ports
-				}
-				beyond = append(beyond, region{both, r.pair.beyond(old.pair, known)})
+				beyond = append(beyond, region{both, t.novelOutside(d, r.pair, old.pair, subject, before, both.Ranges()[0].From())})
 			}
 		}
 	}

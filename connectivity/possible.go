@@ -57,7 +57,7 @@ func possible(before, after *cluster.Snapshot, q Query, o Options) []Connection 
 			out = append(out, c)
 		}
 	}
-	out = q.chosenDoubtfully(after, out)
+	out = q.answer(after, out)
 	slices.SortStableFunc(out, compareConnections)
 	return out
 }

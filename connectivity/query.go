@@ -37,6 +37,8 @@ type Query struct {
 	Ports PortSet
 	// Scope is which pods the query is about.
 	Scope Scope
+	// Blocked are the reasons for which a path that is unknown counts as blocked.
+	Blocked []Uncertainty
 }
 
 func (q Query) ports() PortSet {

@@ -53,6 +53,7 @@ type evaluator struct {
 	snapshot   *cluster.Snapshot
 	network    []netip.Prefix
 	opening    foreignOpeners
+	closing    map[string]bool // where another policy API may close what is open, by namespace, as far as asked
 	guards     map[*cluster.Variant]*cluster.Guard
 	joined     map[listKey][]*cluster.Variant
 	namespaces map[string]cluster.Members

@@ -48,6 +48,7 @@ rule(reason) := $"{reason.direction} rule {reason.rule + 1} of NetworkPolicy {re
 uncertainty := {
 	"ip-not-assigned": "whose address block may hold the address that a pod will get",
 	"host-network": "which matches a pod on the host's network, and only some network plugins see it there",
+	"namespace-unknown": "which asks for labels of a namespace of which only the name is known",
 	"not-decided": "and the search for labels by which a pod gets through it was given up",
 	"unparsable-selector": "which holds something that does not parse, so that what it matches is not known",
 }
@@ -67,6 +68,12 @@ reason_text(connection, reason) := text if {
 } else := text if {
 	reason.unknown == "node-exception"
 	text := $"{peer(connection.from)} runs on the host's network, and to the pods of its own node it is always open"
+} else := namespace_text(connection, reason) if {
+	reason.unknown == "namespace-unknown"
+	not reason.netpol
+} else := text if {
+	reason.restricted
+	text := $"another network policy API is in use here, and it may have kept shut what NetworkPolicies left open before ({reason.direction} of {subject(connection, reason.direction)})"
 } else := text if {
 	reason.unknown == "unmodelled-kind"
 	text := $"another network policy API is in use here, and it may open what NetworkPolicies leave blocked ({reason.direction} of {subject(connection, reason.direction)})"
@@ -74,3 +81,8 @@ reason_text(connection, reason) := text if {
 	reason.unknown
 	text := $"{rule(reason)}, {uncertainty[reason.unknown]}"
 } else := rule(reason)
+
+# namespace_text says that it is not known whether a path is asked about.
+namespace_text(connection, reason) := $"whether the guardrail is about {subject(connection, reason.direction)} hangs on labels of namespace {subject_peer(connection, reason.direction).namespace}, of which only the name is known"
+
+namespace_advice := "give the Namespace object with its labels, too"

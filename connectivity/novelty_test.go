@@ -27,6 +27,10 @@ func TestNovelty(t *testing.T) {
 		return clustertest.Pod("shop/"+name, append(options, clustertest.ControlledBy("Deployment/web"), clustertest.Labels("app=web"))...)
 	}
 	baseline := &cluster.Foreign{Group: "policy.networking.k8s.io", Kind: "BaselineAdminNetworkPolicy", Name: "default"}
+	resource := func(name string, options ...clustertest.Option) runtime.Object {
+		return clustertest.Pod("shop/"+name, append(options, clustertest.ControlledBy("Postgres/pg"), clustertest.Labels("app=web"))...)
+	}
+	cilium := &cluster.Foreign{Group: "cilium.io", Kind: "CiliumNetworkPolicy", Namespace: "shop", Name: "x"}
 	in := func(namespace string) *cluster.Foreign {
 		return &cluster.Foreign{Group: "security.istio.io", Kind: "AuthorizationPolicy", Namespace: namespace, Name: "x"}
 	}
@@ -108,6 +112,16 @@ func TestNovelty(t *testing.T) {
 			reason: "it has no address yet, and the block was there", foreign: baseline,
 			had:    []runtime.Object{db(fromWeb), clustertest.Netpol("shop/block", byBlock), web("web-1", clustertest.IP("172.16.0.1"))},
 			change: []runtime.Object{web("web-2")},
+		},
+		"AReplacementPodWhereEverythingIsUnknown": {
+			reason: "its address may lie in a block that was there, and it was not proved shut before", foreign: cilium,
+			had:    []runtime.Object{db(byBlock), resource("pg-1", clustertest.IP("172.16.0.1"))},
+			change: []runtime.Object{resource("pg-2")},
+		},
+		"ALabelThatAnOldRuleAsksFor": {
+			reason: "where everything was unknown, a rule lets it through now", foreign: cilium,
+			had:    []runtime.Object{db(`{podSelector: {matchLabels: {app: db}}, ingress: [{from: [{podSelector: {matchLabels: {role: client}}}]}]}`)},
+			change: []runtime.Object{clustertest.Deployment("shop/web", clustertest.Labels("app=web", "role=client"))}, want: []string{allPorts},
 		},
 		"AReplacementPodGetsItsAddress": {
 			reason: "nor does the kubelet open anything", foreign: baseline,

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -157,6 +158,7 @@ func TestModelOfARealCluster(t *testing.T) {
 	s.await("a policy API that the model does not understand", func(now *cluster.Snapshot) bool { return foreign(now) == 1 })
 	s.kubectl("", "delete", "crd/ciliumnetworkpolicies.cilium.io")
 	s.await("that API to be gone", func(now *cluster.Snapshot) bool { return foreign(now) == 0 })
+	s.kindsAppear()
 
 	if err := plane.StopAPIServer(); err != nil {
 		t.Fatal(err)
@@ -179,6 +181,44 @@ func TestModelOfARealCluster(t *testing.T) {
 	s.await("the namespace to be gone", func(now *cluster.Snapshot) bool { _, ok := now.Namespace("early"); return !ok })
 }
 
+// kindsAppear: a definition, of a kind that nobody has told us about, shows in the next
+// answer to somebody who asks with the mark of the last one; and where nothing changed
+// nothing is sent.
+func (s *story) kindsAppear() {
+	s.t.Helper()
+	discovery, err := live.NewDiscovery(s.plane.REST())
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	last, err := discovery(s.t.Context(), "")
+	if err != nil || last.Mark == "" || last.Unchanged || len(last.Kinds) == 0 {
+		s.t.Fatalf("the first answer: %+v, %v", last, err)
+	}
+	if again, err := discovery(s.t.Context(), last.Mark); err != nil || !again.Unchanged {
+		s.t.Errorf("nothing has changed since, got %+v, %v", again, err)
+	}
+	const definition = "crd/foonetworkpolicies.example.org"
+	s.kubectl(strings.NewReplacer("ciliumnetworkpolicies.cilium.io", "foonetworkpolicies.example.org", "cilium.io", "example.org",
+		"CiliumNetworkPolicy", "FooNetworkPolicy", "ciliumnetworkpolicies", "foonetworkpolicies").Replace(ciliumCRD), "apply", "-f", "-")
+	ctx, cancel := context.WithTimeout(s.t.Context(), patience)
+	defer cancel()
+	err = controlplane.Await(ctx, "discovery to tell of the new kind", func(ctx context.Context) error {
+		now, err := discovery(ctx, last.Mark)
+		if err == nil && !slices.ContainsFunc(now.Kinds, func(k live.ServedKind) bool { return k.Kind == "FooNetworkPolicy" && k.Namespaced && k.Listable }) {
+			err = fmt.Errorf("unchanged %v", now.Unchanged)
+		}
+		return err
+	})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.kubectl("", "wait", "--for=condition=Established", definition, "--timeout=60s")
+	s.kubectl(strings.NewReplacer("cilium.io", "example.org", "CiliumNetworkPolicy", "FooNetworkPolicy").Replace(ciliumNetpol), "apply", "-f", "-")
+	s.await("an object of a kind that is known by its name only", func(now *cluster.Snapshot) bool { return foreign(now) == 1 })
+	s.kubectl("", "delete", definition)
+	s.await("that kind to be gone", func(now *cluster.Snapshot) bool { return foreign(now) == 0 })
+}
+
 // story is a model beside a real cluster.
 type story struct {
 	t      *testing.T
@@ -197,9 +237,13 @@ func newStory(t *testing.T, plane *controlplane.ControlPlane) *story {
 	if err != nil {
 		t.Fatal(err)
 	}
+	discovery, err := live.NewDiscovery(plane.REST())
+	if err != nil {
+		t.Fatal(err)
+	}
 	model := live.New(source, live.Options{
 		Log:    slog.New(slog.NewTextHandler(t.Output(), nil)),
-		Reader: direct, Mapper: direct.RESTMapper(), ForeignPeriod: time.Second,
+		Reader: direct, Discovery: discovery, ForeignPeriod: time.Second,
 	})
 	return &story{t: t, plane: plane, direct: direct, model: model}
 }

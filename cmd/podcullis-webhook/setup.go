@@ -207,8 +207,12 @@ func newLiveModel(config *rest.Config, maxStaleness time.Duration, log *slog.Log
 	if err != nil {
 		return model{}, err
 	}
+	discovery, err := live.NewDiscovery(config)
+	if err != nil {
+		return model{}, err
+	}
 	m := live.New(source, live.Options{
-		Log: log, Reader: direct, Mapper: direct.RESTMapper(), Probe: probe, ProbePeriod: maxStaleness / probesInStaleness,
+		Log: log, Reader: direct, Discovery: discovery, Probe: probe, ProbePeriod: maxStaleness / probesInStaleness,
 	})
 	registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "podcullis_model_stale_seconds",
@@ -217,6 +221,10 @@ func newLiveModel(config *rest.Config, maxStaleness time.Duration, log *slog.Log
 		age, _ := m.Age()
 		return age.Seconds()
 	}))
+	registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "podcullis_policy_kinds_unread",
+		Help: "Kinds of other network policy APIs that are served and cannot be listed. Each counts as if an object were there that may do all that the kind can do.",
+	}, func() float64 { return float64(m.UnreadPolicyKinds()) }))
 	return model{
 		Model: m,
 		live:  true,

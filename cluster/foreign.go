@@ -43,7 +43,7 @@ func (f *Foreign) Restricts(namespace string) bool {
 
 // governs reports whether the object has a say about the pods of a namespace.
 func (f *Foreign) governs(k ForeignKind, namespace string) bool {
-	return f.Namespace == "" || f.Namespace == namespace || f.Namespace == k.Root
+	return f.Namespace == "" || f.Namespace == namespace || f.Namespace == k.Root || k.Root == "*"
 }
 
 // ForeignKind is what is known of a kind of another network policy API.
@@ -54,7 +54,8 @@ type ForeignKind struct {
 	Resource string
 	// Namespaced kinds have a say about their own namespace, others about all.
 	Namespaced bool
-	// Root, where it is set, is a namespace whose objects have a say about all.
+	// Root, where it is set, is a namespace whose objects have a say about all, or "*"
+	// where those of any namespace have.
 	Root string
 	// Opens is set when an object can open what NetworkPolicies leave blocked,
 	// Restricts when it can close what they leave open. A kind that does neither is
@@ -145,7 +146,7 @@ func ForeignKinds() []ForeignKind {
 	add("kuma.io",
 		restricting("MeshTrafficPermission", "meshtrafficpermissions").namespaced().root("kuma-system"),
 		restricting("TrafficPermission", "trafficpermissions"))
-	add("consul.hashicorp.com", restricting("ServiceIntentions", "serviceintentions")) // in a namespace, about any
+	add("consul.hashicorp.com", restricting("ServiceIntentions", "serviceintentions").namespaced().root("*"))
 	// Runtime security.
 	add("neuvector.com",
 		restricting("NvSecurityRule", "nvsecurityrules").namespaced(),

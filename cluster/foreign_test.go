@@ -78,13 +78,14 @@ func TestWhomAForeignObjectRestricts(t *testing.T) {
 		foreign cluster.Foreign
 		shop    bool
 	}{
-		"ItsOwnNamespace":      {cluster.Foreign{Group: "cilium.io", Kind: "CiliumNetworkPolicy", Namespace: "shop"}, true},
-		"AnotherNamespace":     {cluster.Foreign{Group: "cilium.io", Kind: "CiliumNetworkPolicy", Namespace: "bank"}, false},
-		"TheWholeCluster":      {cluster.Foreign{Group: "cilium.io", Kind: "CiliumClusterwideNetworkPolicy"}, true},
-		"TheRootOfAMesh":       {cluster.Foreign{Group: "security.istio.io", Kind: "PeerAuthentication", Namespace: "istio-system"}, true},
-		"AnotherAPIInThatRoot": {cluster.Foreign{Group: "cilium.io", Kind: "CiliumNetworkPolicy", Namespace: "istio-system"}, false},
-		"OneThatSaysNothing":   {cluster.Foreign{Group: "projectcalico.org", Kind: "StagedNetworkPolicy", Namespace: "shop"}, false},
-		"NobodyMayRead":        {cluster.Foreign{Group: "example.org", Kind: "FooNetworkPolicy", Name: cluster.UnreadForeign}, true},
+		"ItsOwnNamespace":           {cluster.Foreign{Group: "cilium.io", Kind: "CiliumNetworkPolicy", Namespace: "shop"}, true},
+		"AnotherNamespace":          {cluster.Foreign{Group: "cilium.io", Kind: "CiliumNetworkPolicy", Namespace: "bank"}, false},
+		"TheWholeCluster":           {cluster.Foreign{Group: "cilium.io", Kind: "CiliumClusterwideNetworkPolicy"}, true},
+		"TheRootOfAMesh":            {cluster.Foreign{Group: "security.istio.io", Kind: "PeerAuthentication", Namespace: "istio-system"}, true},
+		"AnotherAPIInThatRoot":      {cluster.Foreign{Group: "cilium.io", Kind: "CiliumNetworkPolicy", Namespace: "istio-system"}, false},
+		"OneOfAnyNamespaceAboutAll": {cluster.Foreign{Group: "consul.hashicorp.com", Kind: "ServiceIntentions", Namespace: "bank"}, true},
+		"OneThatSaysNothing":        {cluster.Foreign{Group: "projectcalico.org", Kind: "StagedNetworkPolicy", Namespace: "shop"}, false},
+		"NobodyMayRead":             {cluster.Foreign{Group: "example.org", Kind: "FooNetworkPolicy", Name: cluster.UnreadForeign}, true},
 	} {
 		if got := tt.foreign.Restricts("shop"); got != tt.shop {
 			t.Errorf("%s: restricts shop %v, want %v", name, got, tt.shop)

@@ -50,3 +50,18 @@ func (n *Namespace) leave() *Namespace {
 	}
 	return &Namespace{Name: n.Name, Labels: n.Labels, Implied: true, left: true}
 }
+
+// AsksNamespaceLabels reports whether a peer of the netpol is chosen by labels of its
+// namespace other than the name.
+func (n *Netpol) AsksNamespaceLabels() bool {
+	for d := range n.Rules {
+		for _, r := range n.Rules[d] {
+			for i := range r.Peers {
+				if r.Peers[i].Namespaces.AsksForLabels() {
+					return true
+				}
+			}
+		}
+	}
+	return false
+}

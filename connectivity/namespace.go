@@ -56,7 +56,10 @@ func (q Query) chosenDoubtfully(s *cluster.Snapshot, all []Connection) []Connect
 				continue
 			}
 			c.Unknown = cmp.Or(c.Unknown, NamespaceUnknown)
-			c.Because = append(slices.Clip(c.Because), Because{Reason: Reason{Direction: cluster.Direction(d), Unknown: NamespaceUnknown}, Ports: c.Ports})
+			c.Because = append(slices.Clip(c.Because), Because{
+				Reason: Reason{Direction: cluster.Direction(d), Unknown: NamespaceUnknown}, Ports: c.Ports,
+				New: slices.ContainsFunc(c.Because, func(b Because) bool { return b.New }), // to be told with what is new
+			})
 			slices.SortStableFunc(c.Because, compareBecause)
 		}
 		if n := len(out); n > 0 && out[n-1].Unknown != "" && c.Unknown != "" && out[n-1].From.Compare(c.From) == 0 && out[n-1].To.Compare(c.To) == 0 && c.From.Witness == nil && c.To.Witness == nil {

@@ -53,7 +53,7 @@ func possible(before, after *cluster.Snapshot, q Query, o Options) []Connection 
 	out := p.opened()
 	q.Scope = Existing
 	for _, c := range Opened(before, after, q, o) {
-		if p.apart(c) {
+		if p.apart(c) || slices.ContainsFunc(c.Because, func(b Because) bool { return b.Restricted }) {
 			out = append(out, c)
 		}
 	}

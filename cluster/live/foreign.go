@@ -62,13 +62,17 @@ func newForeignWatch(opts Options, log *slog.Logger) *foreignWatch {
 }
 
 // run looks at once, closes looked when an API server has answered, and looks
-// again every period, and when other kinds are served, until ctx ends.
+// again every period until ctx ends; when other kinds are served, at once, and for
+// one period all the time.
 func (w *foreignWatch) run(ctx context.Context, q *queue, looked chan<- struct{}) {
-	var last time.Time // that everything was looked at
+	var last, eager time.Time // when everything was looked at, and until when it is looked at all the time
 	for {
 		pause := min(w.period, servedPeriod)
 		changed, err := w.discover(ctx)
-		due := changed || time.Since(last) >= w.period
+		if changed {
+			eager = time.Now().Add(w.period) // the first objects of a new kind follow it
+		}
+		due := changed || time.Now().Before(eager) || time.Since(last) >= w.period
 		if err == nil && w.mark == "" {
 			pause = w.period // each question is a dear one
 		}

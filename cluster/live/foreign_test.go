@@ -164,10 +164,17 @@ func TestPolicyKindsThatComeAndGo(t *testing.T) {
 		time.Sleep(servedPeriod)
 		f.want("BarNetworkPolicy.virtual.example.org/*", "Tier.projectcalico.org/mine", "shop/FooNetworkPolicy.example.org/a")
 
+		// The first objects of a new kind follow it.
+		server.mu.Lock()
+		server.objects["FooNetworkPolicyList"] = []string{"bank/b", "shop/a"}
+		server.mu.Unlock()
+		time.Sleep(servedPeriod)
+		f.want("BarNetworkPolicy.virtual.example.org/*", "Tier.projectcalico.org/mine", "bank/FooNetworkPolicy.example.org/b", "shop/FooNetworkPolicy.example.org/a")
+
 		// While nobody answers, what is known stays.
 		discovery.fail(errors.New("not now"))
 		time.Sleep(time.Hour)
-		f.want("BarNetworkPolicy.virtual.example.org/*", "Tier.projectcalico.org/mine", "shop/FooNetworkPolicy.example.org/a")
+		f.want("BarNetworkPolicy.virtual.example.org/*", "Tier.projectcalico.org/mine", "bank/FooNetworkPolicy.example.org/b", "shop/FooNetworkPolicy.example.org/a")
 		discovery.fail(nil)
 		discovery.serve("apps/Deployment")
 		time.Sleep(servedPeriod)

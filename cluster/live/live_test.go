@@ -16,6 +16,7 @@ import (
 	networkingv1 "k8s.io/api/networking/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/podcullis/podcullis/cluster"
@@ -215,8 +216,30 @@ func (s *story) kindsAppear() {
 	s.kubectl("", "wait", "--for=condition=Established", definition, "--timeout=60s")
 	s.kubectl(strings.NewReplacer("cilium.io", "example.org", "CiliumNetworkPolicy", "FooNetworkPolicy").Replace(ciliumNetpol), "apply", "-f", "-")
 	s.await("an object of a kind that is known by its name only", func(now *cluster.Snapshot) bool { return foreign(now) == 1 })
+	s.mayNotBeListed()
 	s.kubectl("", "delete", definition)
 	s.await("that kind to be gone", func(now *cluster.Snapshot) bool { return foreign(now) == 0 })
+}
+
+// mayNotBeListed: to an account that may list the kinds of the model, and nothing else,
+// a policy kind that is served is there all the same.
+func (s *story) mayNotBeListed() {
+	s.t.Helper()
+	s.kubectl("", "create", "clusterrole", "reader", "--verb=get,list,watch",
+		"--resource=namespaces,pods,networkpolicies,deployments,statefulsets,daemonsets,replicasets,jobs,cronjobs")
+	s.kubectl("", "create", "clusterrolebinding", "reader", "--clusterrole=reader", "--user=reader")
+	config := s.plane.REST()
+	config.Impersonate = rest.ImpersonationConfig{UserName: "reader", Groups: []string{"system:authenticated"}}
+	reader := newStoryAs(s.t, s.plane, config)
+	reader.start()
+	reader.await("a kind that may not be listed", func(now *cluster.Snapshot) bool {
+		return slices.ContainsFunc(slices.Collect(now.Foreign()), func(f *cluster.Foreign) bool {
+			return *f == cluster.Foreign{Group: "example.org", Kind: "FooNetworkPolicy", Name: cluster.UnreadForeign}
+		})
+	})
+	if n := reader.model.UnreadPolicyKinds(); n != 1 {
+		s.t.Errorf("%d kinds are told to be unread, want 1", n)
+	}
 }
 
 // story is a model beside a real cluster.
@@ -228,16 +251,20 @@ type story struct {
 }
 
 func newStory(t *testing.T, plane *controlplane.ControlPlane) *story {
+	return newStoryAs(t, plane, plane.REST())
+}
+
+func newStoryAs(t *testing.T, plane *controlplane.ControlPlane, config *rest.Config) *story {
 	t.Helper()
-	source, err := live.NewSource(plane.REST())
+	source, err := live.NewSource(config)
 	if err != nil {
 		t.Fatal(err)
 	}
-	direct, err := client.New(plane.REST(), client.Options{})
+	direct, err := client.New(config, client.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	discovery, err := live.NewDiscovery(plane.REST())
+	discovery, err := live.NewDiscovery(config)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -28,7 +28,7 @@ func matchNamespace(s *cluster.Snapshot, which cluster.Selector, name string) (c
 // doubtfully reports whether it is not certain that a selection is about a
 // workload: whether it chooses its namespace hangs on labels that nobody knows.
 func (s Selection) doubtfully(snapshot *cluster.Snapshot, p Peer) bool {
-	name := ""
+	var name string
 	switch {
 	case p.Workload != nil:
 		name = p.Workload.Namespace

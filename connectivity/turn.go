@@ -73,9 +73,7 @@ func (t *turning) meet(unknown Difference) {
 			continue
 		}
 		t.open[k] = slices.Delete(t.open[k], i, i+1)
-		for _, rest := range open.beside(block) {
-			t.open[k] = append(t.open[k], rest)
-		}
+		t.open[k] = append(t.open[k], open.beside(block)...)
 		t.unknown = append(t.unknown, unknown.beside(block)...)
 		open, unknown = open.at(block), unknown.at(block)
 		t.turn(open, unknown, Doubted, doubted)

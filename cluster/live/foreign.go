@@ -76,12 +76,11 @@ func (w *foreignWatch) run(ctx context.Context, q *queue, looked chan<- struct{}
 		if err == nil && w.mark == "" {
 			pause = w.period // each question is a dear one
 		}
-		switch answered := false; {
+		switch {
 		case w.served == nil: // nobody knows yet what there is to look at
 			pause = min(pause, foreignRetry)
 		case due:
-			var events []event
-			events, answered = w.look(ctx)
+			events, answered := w.look(ctx)
 			q.put(events...)
 			if !answered {
 				pause, last = min(pause, foreignRetry), time.Time{}

@@ -22,22 +22,25 @@ func (e *evaluator) mayRestrict(namespace string) bool {
 	return may
 }
 
-// novel is what a pair of workloads has that it had not before.
-func (t *transition) novel(now, was pair, from, to, fromWas, toWas chosen) pair {
-	namespaces := [2]string{cluster.Egress: from.workload.Namespace, cluster.Ingress: to.workload.Namespace}
+// novel is what two ends of a path have that they had not before, whichever earlier
+// pair it was that had it.
+func (t *transition) novel(now, was pair, known map[Reason]PortSet, from, to *cluster.Workload, f, g sides) pair {
+	namespaces := [2]string{cluster.Egress: from.Namespace, cluster.Ingress: to.Namespace}
 	return novelty{
-		now: func(d cluster.Direction) []ground { return t.after.groundsBetween(d, from.variants, to.variants) },
+		now: func(d cluster.Direction) []ground { return t.after.groundsBetween(d, f.now, g.now) },
 		was: func(d cluster.Direction) []ground {
-			return t.before.groundsBetween(d, fromWas.variants, toWas.variants)
+			var out []ground
+			t.earlier(f, g, func(from, to []*cluster.Variant) { out = append(out, t.before.groundsBetween(d, from, to)...) })
+			return out
 		},
-		known:      t.before.reasonsOf(fromWas.variants, toWas.variants),
+		known:      known,
 		restricted: func(d cluster.Direction) bool { return t.before.mayRestrict(namespaces[d]) },
 		covers:     t.before.says,
 	}.opened(now, was)
 }
 
 // novelOutside is novel for one workload and an address outside the cluster.
-func (t *transition) novelOutside(d cluster.Direction, now, was pair, subject chosen, before []*cluster.Variant, a netip.Addr) pair {
+func (t *transition) novelOutside(d cluster.Direction, now, was pair, w *cluster.Workload, subjects, before []*cluster.Variant, a netip.Addr) pair {
 	known := map[Reason]PortSet{}
 	for _, b := range was.because {
 		known[b.Reason] = b.Ports
@@ -51,10 +54,10 @@ func (t *transition) novelOutside(d cluster.Direction, now, was pair, subject ch
 		}
 	}
 	return novelty{
-		now:        only(func() []ground { return t.after.groundsOutside(d, subject.variants, a) }),
+		now:        only(func() []ground { return t.after.groundsOutside(d, subjects, a) }),
 		was:        only(func() []ground { return t.before.groundsOutside(d, before, a) }),
 		known:      known,
-		restricted: func(o cluster.Direction) bool { return o == d && t.before.mayRestrict(subject.workload.Namespace) },
+		restricted: func(o cluster.Direction) bool { return o == d && t.before.mayRestrict(w.Namespace) },
 		covers:     t.before.says,
 	}.opened(now, was)
 }

@@ -159,7 +159,7 @@ func TestNovelty(t *testing.T) {
 			}
 			after := clustertest.Apply(t, clustertest.Apply(t, before, stored(t, tt.change)...), clustertest.Delete(t, tt.deleted...)...)
 			var got []string
-			for _, c := range connectivity.Opened(before, after, connectivity.Query{From: selectPods(t, "app=web"), To: selectPods(t, "app=db")}, connectivity.Options{}) {
+			for _, c := range connectivity.Opened(before, after, connectivity.Query{From: selectPods(t, "app=web"), To: selectPods(t, "app=db")}, connectivity.Options{Believed: true}) {
 				line := c.From.String() + " -> " + c.To.String() + " " + c.Ports.String()
 				if c.Unknown != "" {
 					line += " unknown " + string(c.Unknown)

@@ -56,6 +56,7 @@ type evaluator struct {
 	closing    map[string]bool // where another policy API may close what is open, by namespace, as far as asked
 	guards     map[*cluster.Variant]*cluster.Guard
 	joined     map[listKey][]*cluster.Variant
+	apart      map[*cluster.Variant][2]*cluster.Variant // into pods and templates
 	namespaces map[string]cluster.Members
 	reached    map[reachKey]*reach
 	pods       map[selectorPair]variantSet
@@ -69,6 +70,7 @@ func newEvaluator(s *cluster.Snapshot, o Options) *evaluator {
 		snapshot: s, network: o.PodNetwork, opening: openersOf(s),
 		guards:     map[*cluster.Variant]*cluster.Guard{},
 		joined:     map[listKey][]*cluster.Variant{},
+		apart:      map[*cluster.Variant][2]*cluster.Variant{},
 		namespaces: map[string]cluster.Members{},
 		reached:    map[reachKey]*reach{},
 		pods:       map[selectorPair]variantSet{},

@@ -174,7 +174,7 @@ func newModel(o *options, log *slog.Logger, registry prometheus.Registerer) (mod
 	case err != nil:
 		return model{}, err
 	}
-	return newLiveModel(config, o.maxStaleness, log, registry)
+	return newLiveModel(config, o, log, registry)
 }
 
 func restConfig(o *options) (*rest.Config, error) {
@@ -193,8 +193,10 @@ func restConfig(o *options) (*rest.Config, error) {
 const probesInStaleness = 5
 
 // newLiveModel follows an API server, which need not be there yet.
-func newLiveModel(config *rest.Config, maxStaleness time.Duration, log *slog.Logger, registry prometheus.Registerer) (model, error) {
-	config = rest.AddUserAgent(config, "podcullis-webhook/"+version)
+func newLiveModel(config *rest.Config, o *options, log *slog.Logger, registry prometheus.Registerer) (model, error) {
+	config, maxStaleness := rest.AddUserAgent(config, "podcullis-webhook/"+version), o.maxStaleness
+	limits := cluster.DefaultMemoryLimits()
+	limits.For = o.rememberFor
 	direct, err := client.New(config, client.Options{})
 	if err != nil {
 		return model{}, fmt.Errorf("API server: %w", err)
@@ -213,6 +215,7 @@ func newLiveModel(config *rest.Config, maxStaleness time.Duration, log *slog.Log
 	}
 	m := live.New(source, live.Options{
 		Log: log, Reader: direct, Discovery: discovery, Probe: probe, ProbePeriod: maxStaleness / probesInStaleness,
+		Memory: limits,
 	})
 	registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "podcullis_model_stale_seconds",
@@ -225,6 +228,10 @@ func newLiveModel(config *rest.Config, maxStaleness time.Duration, log *slog.Log
 		Name: "podcullis_policy_kinds_unread",
 		Help: "Kinds of other network policy APIs that are served and cannot be listed. Each counts as if an object were there that may do all that the kind can do.",
 	}, func() float64 { return float64(m.UnreadPolicyKinds()) }))
+	registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "podcullis_model_remembered",
+		Help: "Classes of pods and templates that are gone and still count as having been there (--remember-for).",
+	}, func() float64 { return float64(m.Snapshot().Memory().Len()) }))
 	return model{
 		Model: m,
 		live:  true,

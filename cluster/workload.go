@@ -226,8 +226,8 @@ func (s *shard) top(t *Template) Ref {
 	}
 	maker, modelled := s.templates[*t.Controller]
 	switch {
-	case modelled && (t.Controller.Kind != above || !carries(t.Labels, maker.Labels)):
-		return t.Ref()
+	case modelled && (t.Controller.Kind != above && isTemplateKind(t.Controller.Kind) || !carries(t.Labels, maker.Labels)):
+		return t.Ref() // an Argo Rollout makes ReplicaSets as a Deployment does, a StatefulSet never
 	case !modelled && t.Controller.Kind != above && isTemplateKind(t.Controller.Kind):
 		return t.Ref()
 	}

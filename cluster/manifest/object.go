@@ -55,7 +55,7 @@ func (l *loader) document(d document, depth int) {
 			l.fail(d.at, "%s", reason)
 			return
 		}
-		l.skip(d, gvk)
+		l.unmodelled(d, gvk)
 	}
 }
 
@@ -103,9 +103,6 @@ func (l *loader) otherTool(d document, fields map[string]json.RawMessage) bool {
 
 func (l *loader) skip(d document, gvk schema.GroupVersionKind) {
 	l.set.Skipped[gvk.GroupKind().String()]++
-	if gvk.Group == "" && gvk.Kind == "ReplicationController" {
-		l.set.Notes = append(l.set.Notes, Note{d.at, "a ReplicationController is not in the model: the pods that it makes are not judged; use a Deployment"})
-	}
 }
 
 // modelled reads an object of a kind that the model is made of.

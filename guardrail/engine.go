@@ -73,8 +73,12 @@ func prepare(l *Library, c *Config) (*ruleset, error) {
 			continue
 		}
 		for k, kind := range in.Match.Kinds {
-			if len(g.Kinds) > 0 && !slices.Contains(g.Kinds, kind) {
-				v.at([]any{"guardrails", i, "match", "kinds", k}, "%s does not judge %q, but: %s", g.ID, kind, strings.Join(g.Kinds, ", "))
+			if own := slices.Contains(g.Kinds, kind); len(g.Kinds) > 0 && !own && !(g.judges(kind) && c.knowsCustom(kind)) {
+				known := strings.Join(g.Kinds, ", ")
+				if g.judgesWorkloads() {
+					known += "; and the kinds of extraWorkloads"
+				}
+				v.at([]any{"guardrails", i, "match", "kinds", k}, "%s does not judge %q, but: %s", g.ID, kind, known)
 			}
 		}
 		parameters, wrong := g.schema.complete(in.Parameters)
@@ -191,7 +195,7 @@ func (s *ruleset) evaluate(ctx context.Context, r *Review, w *world) (Decision, 
 
 // applies tells whether a guardrail has to be asked about a review.
 func (i *instance) applies(r *Review, in *input) (bool, error) {
-	if len(i.Kinds) > 0 && !slices.Contains(i.Kinds, r.kind()) {
+	if !i.judgesReview(r) {
 		return false, nil
 	}
 	matches, err := i.Match.matches(r)
@@ -206,7 +210,7 @@ func (i *instance) applies(r *Review, in *input) (bool, error) {
 // that the guardrail gets to see.
 func (s *ruleset) concerning(i *instance, r *Review) func(cluster.Ref) bool {
 	return func(o cluster.Ref) bool {
-		if slices.Contains(s.config.Exclude.Namespaces, o.Namespace) || (len(i.Kinds) > 0 && !slices.Contains(i.Kinds, o.Kind)) {
+		if slices.Contains(s.config.Exclude.Namespaces, o.Namespace) || !i.judges(o.Kind) {
 			return false
 		}
 		matches, err := i.Match.matchesObject(r, o.Kind, o.Namespace)
@@ -241,7 +245,7 @@ func (s *ruleset) exemption(name string, r *Review) (Exemption, bool) {
 		if !slices.Contains(x.Guardrails, name) || x.Expired(r.Time) {
 			continue
 		}
-		if matches, err := x.Match.matches(r); err == nil && matches {
+		if matches, err := x.Match.matches(r); err == nil && matches && x.Match.coversWorkload(r) {
 			return x, true
 		}
 	}

@@ -67,7 +67,10 @@ func (r *Result) Text(w io.Writer, s Style) error {
 
 // title is an object in the words of a message: "NetworkPolicy shop/allow-web".
 func title(r cluster.Ref) string {
-	if r.Namespace == "" {
+	switch {
+	case r.Name == "":
+		return r.Kind
+	case r.Namespace == "":
 		return r.Kind + " " + r.Name
 	}
 	return r.Kind + " " + r.Namespace + "/" + r.Name

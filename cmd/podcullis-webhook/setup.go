@@ -102,7 +102,8 @@ func setup(ctx context.Context, o *options, stderr io.Writer) (*app, error) {
 	a.server.Register("/validate", webhook.NewReviewHandler(judge, webhook.ReviewOptions{
 		Mode: webhook.Mode(o.mode), Ready: a.model.ready, MemoryLimit: memoryLimit(), Logger: a.log, Metrics: metrics,
 	}))
-	a.watches = append(a.watches, a.guardrails.watch)
+	idle := newIdle(a.guardrails.engine, a.model, a.log, a.registry)
+	a.watches = append(a.watches, a.guardrails.watch, idle.watch)
 	return a, nil
 }
 

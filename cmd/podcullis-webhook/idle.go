@@ -1,0 +1,116 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/podcullis/podcullis/cluster"
+	"github.com/podcullis/podcullis/guardrail"
+)
+
+// idle tells which guardrails and netpols choose nobody: they say nothing, and a
+// misspelt label looks just so.
+type idle struct {
+	engine *guardrail.Engine
+	model  model
+	log    *slog.Logger
+	period time.Duration
+	said   map[string]bool
+}
+
+// idlePeriod is how often the log is brought up to date.
+const idlePeriod = time.Minute
+
+// maxIdleNamed bounds how many netpols one log line names.
+const maxIdleNamed = 10
+
+func newIdle(e *guardrail.Engine, m model, log *slog.Logger, registry prometheus.Registerer) *idle {
+	i := &idle{engine: e, model: m, log: log, period: idlePeriod, said: map[string]bool{}}
+	registry.MustRegister(
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "podcullis_idle_guardrails",
+			Help: "Guardrails about paths of which from or to chooses no workload that there is. 0 until the model is synced.",
+		}, func() float64 {
+			guardrails, _ := i.look()
+			names := map[string]bool{}
+			for _, u := range guardrails {
+				names[u.Guardrail] = true
+			}
+			return float64(len(names))
+		}),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "podcullis_idle_netpols",
+			Help: "NetworkPolicies with a podSelector that selects no pod. 0 until the model is synced.",
+		}, func() float64 {
+			_, netpols := i.look()
+			return float64(len(netpols))
+		}),
+	)
+	return i
+}
+
+// look asks about the newest snapshot; nothing is idle while that is not all there.
+func (i *idle) look() (guardrails, netpols []guardrail.Unmatched) {
+	if i.model.ready != nil && i.model.ready() != nil {
+		return nil, nil
+	}
+	all, err := i.engine.Unmatched(i.model.Snapshot())
+	if err != nil {
+		i.log.Error("what guardrails ask about cannot be read", "error", err)
+		return nil, nil
+	}
+	for _, u := range all {
+		if u.Guardrail != "" {
+			guardrails = append(guardrails, u)
+		} else {
+			netpols = append(netpols, u)
+		}
+	}
+	return guardrails, netpols
+}
+
+// watch logs what chooses nobody once the model is synced, and later what is new of it,
+// until ctx ends.
+func (i *idle) watch(ctx context.Context) {
+	if !i.model.WaitFor(ctx, func(*cluster.Snapshot) bool { return true }) {
+		return
+	}
+	tick := time.NewTicker(i.period)
+	defer tick.Stop()
+	for {
+		i.tell()
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+func (i *idle) tell() {
+	guardrails, netpols := i.look()
+	now := map[string]bool{}
+	for _, u := range guardrails {
+		key := u.String()
+		if now[key] = true; !i.said[key] {
+			i.log.Warn("guardrail chooses nobody", "guardrail", u.Guardrail, "side", u.Side, "selector", u.Selector)
+		}
+	}
+	var names []string
+	for _, u := range netpols {
+		key := u.String()
+		if now[key] = true; !i.said[key] {
+			names = append(names, u.Netpol.Namespace+"/"+u.Netpol.Name)
+		}
+	}
+	if len(names) > 0 {
+		slices.Sort(names)
+		i.log.Info("netpols select no pod", "count", len(netpols), "new", strings.Join(names[:min(len(names), maxIdleNamed)], " "))
+	}
+	i.said = now
+}

@@ -58,28 +58,33 @@ func (w *ExtraWorkload) UnmarshalYAML(n *yaml.Node) error {
 	return n.Decode((*plain)(w))
 }
 
-// GroupVersionResource is what is watched.
-func (w ExtraWorkload) GroupVersionResource() schema.GroupVersionResource {
-	return schema.GroupVersionResource{Group: w.Group, Version: w.Version, Resource: w.Resource}
-}
-
-// GroupVersionKind is what comes.
-func (w ExtraWorkload) GroupVersionKind() schema.GroupVersionKind {
-	return schema.GroupVersionKind{Group: w.Group, Version: w.Version, Kind: w.Kind}
-}
-
-// Steps are the fields that lead to the pod template.
-func (w ExtraWorkload) Steps() []string {
-	if w.Path == "" {
-		return strings.Split(DefaultTemplatePath, ".")
+// Custom is the kind as the model reads it.
+func (w ExtraWorkload) Custom() cluster.Custom {
+	path := w.Path
+	if path == "" {
+		path = DefaultTemplatePath
 	}
-	return strings.Split(w.Path, ".")
+	return cluster.Custom{
+		GroupVersionResource: schema.GroupVersionResource{Group: w.Group, Version: w.Version, Resource: w.Resource},
+		Kind:                 w.Kind, Path: strings.Split(path, "."),
+	}
+}
+
+// Custom lists the extraWorkloads as the model reads them.
+func (c *Config) Custom() []cluster.Custom {
+	var out []cluster.Custom
+	for _, w := range c.ExtraWorkloads {
+		out = append(out, w.Custom())
+	}
+	return out
 }
 
 // knowsCustom tells whether a kind is one of extraWorkloads, or a preset's.
 func (c *Config) knowsCustom(kind string) bool {
 	known := slices.AppendSeq(slices.Clone(c.ExtraWorkloads), maps.Values(presets()))
-	return slices.ContainsFunc(known, func(w ExtraWorkload) bool { return cluster.CustomKind(w.GroupVersionKind().GroupKind()) == kind })
+	return slices.ContainsFunc(known, func(w ExtraWorkload) bool {
+		return cluster.CustomKind(schema.GroupKind{Group: w.Group, Kind: w.Kind}) == kind
+	})
 }
 
 var (

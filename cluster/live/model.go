@@ -23,6 +23,9 @@ type Options struct {
 	// be a cache: it would watch every one of those APIs.
 	Reader client.Reader
 	Mapper meta.RESTMapper
+	// Custom are kinds of other APIs that make pods: they are followed, too. One that
+	// is not served has no objects.
+	Custom []cluster.Custom
 	// ForeignPeriod is how often they are asked; 0 means every minute.
 	ForeignPeriod time.Duration
 	// Probe, if set, is asked about each kind all the time, so that Age can tell a
@@ -35,6 +38,7 @@ type Options struct {
 // Model is the model of a running cluster. Its methods are safe for concurrent use.
 type Model struct {
 	source    Source
+	kinds     []kind
 	log       *slog.Logger
 	foreign   *foreignWatch // nil without a reader
 	freshness *freshness    // nil without a probe
@@ -58,10 +62,11 @@ type generation struct {
 func New(source Source, opts Options) *Model {
 	m := &Model{
 		source:     source,
+		kinds:      append(kinds(), customKinds(opts.Custom)...),
 		log:        opts.Log,
 		queue:      queue{wake: make(chan struct{}, 1)},
 		synced:     make(chan struct{}),
-		fromAPI:    cluster.FromAPI,
+		fromAPI:    fromAPI,
 		complaints: map[cluster.Ref]string{},
 	}
 	if m.log == nil {
@@ -142,12 +147,15 @@ func (m *Model) Start(ctx context.Context) error {
 	defer cancel()
 
 	var initial []<-chan struct{}
-	for _, k := range kinds() {
+	for _, k := range m.kinds {
 		lw, err := m.source(k.resource)
 		if err != nil {
 			return err
 		}
 		f := newFeed(k.name, &m.queue)
+		if k.custom != nil {
+			lw, f.trim = servedOrEmpty(lw), k.custom.trim
+		}
 		initial = append(initial, f.listed)
 		reflector := f.reflector(lw, k.object, m.log)
 		if m.freshness != nil {

@@ -70,7 +70,7 @@ func setup(ctx context.Context, o *options, stderr io.Writer) (*app, error) {
 	if a.guardrails, err = loadGuardrails(o, a.log, a.registry); err != nil {
 		return nil, err
 	}
-	if a.model, err = newModel(o, a.log, a.registry); err != nil {
+	if a.model, err = newModel(o, a.guardrails.custom, a.log, a.registry); err != nil {
 		return nil, err
 	}
 	metrics := webhook.NewMetrics(a.registry)
@@ -96,6 +96,7 @@ func setup(ctx context.Context, o *options, stderr io.Writer) (*app, error) {
 		Mode:      webhook.Mode(o.mode),
 		Namespace: a.model.namespace,
 		Remember:  a.model.live,
+		Custom:    a.guardrails.custom,
 		Metrics:   webhook.NewJudgeMetrics(a.registry),
 		Log:       a.log,
 	})
@@ -158,7 +159,7 @@ func (a *app) keepCertificate(ctx context.Context) error {
 }
 
 // newModel chooses the source of the cluster: files, an API server, or nothing.
-func newModel(o *options, log *slog.Logger, registry prometheus.Registerer) (model, error) {
+func newModel(o *options, custom []cluster.Custom, log *slog.Logger, registry prometheus.Registerer) (model, error) {
 	if len(o.clusterManifests) > 0 {
 		set, err := manifest.Load(o.clusterManifests, nil)
 		if err != nil {
@@ -175,7 +176,7 @@ func newModel(o *options, log *slog.Logger, registry prometheus.Registerer) (mod
 	case err != nil:
 		return model{}, err
 	}
-	return newLiveModel(config, o.maxStaleness, log, registry)
+	return newLiveModel(config, custom, o.maxStaleness, log, registry)
 }
 
 func restConfig(o *options) (*rest.Config, error) {
@@ -194,7 +195,7 @@ func restConfig(o *options) (*rest.Config, error) {
 const probesInStaleness = 5
 
 // newLiveModel follows an API server, which need not be there yet.
-func newLiveModel(config *rest.Config, maxStaleness time.Duration, log *slog.Logger, registry prometheus.Registerer) (model, error) {
+func newLiveModel(config *rest.Config, custom []cluster.Custom, maxStaleness time.Duration, log *slog.Logger, registry prometheus.Registerer) (model, error) {
 	config = rest.AddUserAgent(config, "podcullis-webhook/"+version)
 	direct, err := client.New(config, client.Options{})
 	if err != nil {
@@ -209,7 +210,7 @@ func newLiveModel(config *rest.Config, maxStaleness time.Duration, log *slog.Log
 		return model{}, err
 	}
 	m := live.New(source, live.Options{
-		Log: log, Reader: direct, Mapper: direct.RESTMapper(), Probe: probe, ProbePeriod: maxStaleness / probesInStaleness,
+		Log: log, Custom: custom, Reader: direct, Mapper: direct.RESTMapper(), Probe: probe, ProbePeriod: maxStaleness / probesInStaleness,
 	})
 	registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "podcullis_model_stale_seconds",

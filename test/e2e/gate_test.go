@@ -34,13 +34,15 @@ import (
 
 // gateOptions are what a webhook under test can differ in.
 type gateOptions struct {
-	args []string // flags added to ours
+	args  []string                                     // flags added to ours
+	rules []admissionregistrationv1.RuleWithOperations // added to those of the doors
 }
 
 // gate is a podcullis-webhook process that is registered with the API server.
 type gate struct {
 	c       cluster
 	args    []string
+	rules   []admissionregistrationv1.RuleWithOperations
 	logFile string
 	ca      []byte
 	address string
@@ -60,7 +62,7 @@ func (c cluster) gate(t *testing.T, options gateOptions) *gate {
 	dir := t.TempDir()
 	certs := filepath.Join(dir, "certs")
 	g := &gate{
-		c: c, logFile: filepath.Join(dir, "webhook.log"),
+		c: c, rules: options.rules, logFile: filepath.Join(dir, "webhook.log"),
 		address: freeAddress(t), metrics: freeAddress(t), probes: freeAddress(t),
 	}
 	g.ca = writeCertificate(t, certs)
@@ -157,7 +159,7 @@ func (g *gate) stop(t *testing.T) {
 // server asks the webhook.
 func (g *gate) register(t *testing.T) {
 	t.Helper()
-	var rules []admissionregistrationv1.RuleWithOperations
+	rules := g.rules
 	for _, r := range webhook.Doors() {
 		group, resource, _ := strings.Cut(r, "/")
 		rules = append(rules, admissionregistrationv1.RuleWithOperations{

@@ -115,8 +115,10 @@ func (v *configValidator) checkExtraWorkload(all []ExtraWorkload, i int, path []
 		switch {
 		case other.Group == w.Group && other.Kind == w.Kind:
 			v.at(path, "%s.%s is listed twice", w.Kind, w.Group)
+			return
 		case other.Kind == w.Kind:
 			v.at(under(path, "kind"), "%s is listed already, of group %s: kinds of two groups with one name cannot be told apart", w.Kind, other.Group)
+			return
 		}
 	}
 }

@@ -73,7 +73,7 @@ func prepare(l *Library, c *Config) (*ruleset, error) {
 			continue
 		}
 		for k, kind := range in.Match.Kinds {
-			if own := slices.Contains(g.Kinds, kind); len(g.Kinds) > 0 && !own && !(g.judges(kind) && c.knowsCustom(kind)) {
+			if own := len(g.Kinds) == 0 || slices.Contains(g.Kinds, kind); !own && (!g.judges(kind) || !c.knowsCustom(kind)) {
 				known := strings.Join(g.Kinds, ", ")
 				if g.judgesWorkloads() {
 					known += "; and the kinds of extraWorkloads"

@@ -48,7 +48,8 @@ func customChange(c *cluster.Custom, r *admissionv1.AdmissionRequest) (cluster.C
 	if err != nil {
 		return cluster.Change{}, err
 	}
-	if t != nil && !(r.Operation == admissionv1.Update && lastFinalizerDropped(r.Object.Raw)) {
+	gone := r.Operation == admissionv1.Update && lastFinalizerDropped(r.Object.Raw)
+	if t != nil && !gone {
 		change.After = t
 	}
 	return change, nil

@@ -103,7 +103,6 @@ const notServed = "0"
 // come later, or never.
 func servedOrEmpty(lw *toolscache.ListWatch) *toolscache.ListWatch {
 	out := *lw
-	out.ListFunc = nil
 	out.ListWithContextFunc = func(ctx context.Context, options metav1.ListOptions) (runtime.Object, error) {
 		objects, err := lw.ListWithContext(ctx, options)
 		if apierrors.IsNotFound(err) {

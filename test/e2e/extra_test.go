@@ -42,7 +42,7 @@ func TestExtraWorkloadsAreJudged(t *testing.T) {
 	// The model has it: a netpol that would let it in is refused, too.
 	c.kubectl(t, netpol("web-egress", `podSelector: {matchLabels: {app: web}}, policyTypes: [Egress]`, `egress: [{}]`), "create", "-f", "-")
 	c.refused(t, "rollout-netpol", netpol("open-web", `podSelector: {matchLabels: {app: db}}`, `ingress: [{from: [{podSelector: {matchLabels: {app: web}}}], ports: [{port: 5432}]}]`), "create", "-f", "-")
-	c.refused(t, "rollout-broken", strings.Replace(rollout("broken", `{app: web}`), "{app: web}", "{app: 1}", -1), "create", "-f", "-")
+	c.refused(t, "rollout-broken", strings.ReplaceAll(rollout("broken", `{app: web}`), "{app: web}", "{app: 1}"), "create", "-f", "-")
 
 	// One with a reference has no template, and whoever restarts finds what is there.
 	c.kubectl(t, `{apiVersion: argoproj.io/v1alpha1, kind: Rollout, metadata: {name: ref, namespace: shop}, spec: {workloadRef: {kind: Deployment, name: frontend}}}`, "create", "-f", "-")

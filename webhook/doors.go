@@ -1,17 +1,5 @@
 package webhook
 
-import "github.com/podcullis/podcullis/cluster"
-
-// DoorsOf are the resources that have to be registered beside Doors: those of the kinds
-// of other APIs that are followed, in their own version.
-func DoorsOf(custom []cluster.Custom) []string {
-	var out []string
-	for _, c := range custom {
-		out = append(out, c.Group+"/"+c.Resource)
-	}
-	return out
-}
-
 // Doors are the resources that have to be registered, as group/resource[/subresource]:
 // all by which what the model is made of can be written, with every subresource by
 // which labels can change. Each needs CREATE, UPDATE and DELETE, in

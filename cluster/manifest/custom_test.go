@@ -144,6 +144,7 @@ func TestUnread(t *testing.T) {
 		"ByPodTemplate":       {"example.com/v1", "Thing", "spec: {podTemplate: {metadata: {labels: {a: b}}}}", "it has containers, and no pod template at spec.template"},
 		"ByScale":             {"example.com/v1", "Thing", "spec: {replicas: 2, image: c}", "by its spec, it makes pods"},
 		"ByName":              {"example.com/v1", "BackupJob", "spec: {}", "by its name, it makes pods"},
+		"SidecarSet":          {"apps.kruise.io/v1alpha1", "SidecarSet", "spec: {containers: [{image: c}]}", ""},
 		"KyvernoPattern":      {"kyverno.io/v1", "ClusterPolicy", "spec: {rules: [{validate: {pattern: {spec: {containers: [{image: '*:*'}]}}}}]}", ""},
 		"GatekeeperAssign":    {"mutations.gatekeeper.sh/v1", "Assign", "spec: {parameters: {assign: {value: {containers: [{image: c}]}}}}", ""},
 		"Definition":          {"apiextensions.k8s.io/v1", "CustomResourceDefinition", "spec: {properties: {containers: {type: array}}}", ""},

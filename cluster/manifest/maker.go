@@ -23,14 +23,15 @@ const (
 // spec.template; empty when, as far as one can see, it makes none.
 func makesPods(gk schema.GroupKind, object map[string]any) string {
 	spec, _ := object["spec"].(map[string]any)
+	known, ok := makersOf[gk.Group][gk.Kind]
 	switch {
 	case templated[gk]:
 		if ref, ok := spec["workloadRef"].(map[string]any); ok {
 			return fmt.Sprintf("its pods have the template of %v %v (workloadRef)", ref["kind"], ref["name"])
 		}
 		return "it has no pod template"
-	case makersOf[gk.Group][gk.Kind] != "":
-		return makersOf[gk.Group][gk.Kind]
+	case ok:
+		return known
 	case gk.Group == "" && gk.Kind == "PodTemplate":
 		return asTemplate
 	case ofKubernetes(gk.Group), under(gk.Group, judges), under(gk.Group, clouds):
@@ -136,9 +137,11 @@ func runs(key string, value any) bool {
 // makerEndings are what kinds that make pods are commonly called.
 var makerEndings = []string{"Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "PodSet", "Job", "VirtualMachine", "VirtualMachineInstance"}
 
-// makersOf are kinds that make pods, of names that other groups use for something else.
+// makersOf are kinds that make pods, of names that other groups use for something else,
+// and kinds that only look as if they did, with no reason.
 var makersOf = map[string]map[string]string{
 	"agent.k8s.elastic.co": {"Agent": byOperator},
+	"apps.kruise.io":       {"ImagePullJob": "", "ImageListPullJob": "", "NodePodProbe": "", "SidecarSet": "", "WorkloadSpread": "", "PodUnavailableBudget": ""},
 	"argoproj.io": {
 		"Application": elsewhere, "ApplicationSet": elsewhere, "ArgoCD": byOperator, "EventBus": byOperator, "EventSource": byOperator, "Sensor": byOperator,
 		"Workflow": byOperator, "CronWorkflow": byOperator, "AnalysisRun": byOperator, "Experiment": byOperator,

@@ -35,7 +35,7 @@ func (a *app) watchForDrift(certificates webhook.Certificates) error {
 	}
 	watcher, err := drift.New(drift.Options{
 		File: a.options.expectedWebhooks, Reader: c.ValidatingWebhookConfigurations(),
-		Doors: append(webhook.Doors(), webhook.DoorsOf(a.guardrails.custom)...), Certificate: certificates.GetCertificate, Log: a.log,
+		Doors: webhook.Doors(), Certificate: certificates.GetCertificate, Log: a.log,
 		Report: func(n int) { differences.WithLabelValues().Set(float64(n)) },
 	})
 	if err != nil {

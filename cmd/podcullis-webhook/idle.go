@@ -31,27 +31,32 @@ const maxIdleNamed = 10
 
 func newIdle(e *guardrail.Engine, m model, log *slog.Logger, registry prometheus.Registerer) *idle {
 	i := &idle{engine: e, model: m, log: log, period: idlePeriod, said: map[string]bool{}}
-	registry.MustRegister(
-		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-			Name: "podcullis_idle_guardrails",
-			Help: "Guardrails about paths of which from or to chooses no workload that there is. 0 until the model is synced.",
-		}, func() float64 {
-			guardrails, _ := i.look()
-			names := map[string]bool{}
-			for _, u := range guardrails {
-				names[u.Guardrail] = true
-			}
-			return float64(len(names))
-		}),
-		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-			Name: "podcullis_idle_netpols",
-			Help: "NetworkPolicies with a podSelector that selects no pod. 0 until the model is synced.",
-		}, func() float64 {
-			_, netpols := i.look()
-			return float64(len(netpols))
-		}),
-	)
+	registry.MustRegister(i)
 	return i
+}
+
+var (
+	idleGuardrails = prometheus.NewDesc("podcullis_idle_guardrails",
+		"Guardrails about paths of which from or to chooses no workload that there is. 0 until the model is synced.", nil, nil)
+	idleNetpols = prometheus.NewDesc("podcullis_idle_netpols",
+		"NetworkPolicies with a podSelector that selects no pod. 0 until the model is synced.", nil, nil)
+)
+
+// Describe implements prometheus.Collector.
+func (i *idle) Describe(descriptions chan<- *prometheus.Desc) {
+	descriptions <- idleGuardrails
+	descriptions <- idleNetpols
+}
+
+// Collect implements prometheus.Collector: it looks at the model once.
+func (i *idle) Collect(metrics chan<- prometheus.Metric) {
+	guardrails, netpols := i.look()
+	names := map[string]bool{}
+	for _, u := range guardrails {
+		names[u.Guardrail] = true
+	}
+	metrics <- prometheus.MustNewConstMetric(idleGuardrails, prometheus.GaugeValue, float64(len(names)))
+	metrics <- prometheus.MustNewConstMetric(idleNetpols, prometheus.GaugeValue, float64(len(netpols)))
 }
 
 // look asks about the newest snapshot; nothing is idle while that is not all there.

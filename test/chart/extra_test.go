@@ -8,8 +8,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	appsv1 "k8s.io/api/apps/v1"
-
-	"github.com/podcullis/podcullis/webhook"
 )
 
 const extraWorkloads = `
@@ -29,8 +27,8 @@ func TestExtraWorkloadsAreRegisteredAndWatched(t *testing.T) {
 		t.Fatalf("the server follows %v", custom)
 	}
 	var want, registered []string
-	for i, door := range webhook.DoorsOf(custom) {
-		want = append(want, custom[i].Version+" "+door)
+	for _, c := range custom {
+		want = append(want, c.Version+" "+c.Group+"/"+c.Resource)
 	}
 	for _, w := range one[*admissionregistrationv1.ValidatingWebhookConfiguration](t, r).Webhooks {
 		for _, rule := range w.Rules {

@@ -84,9 +84,7 @@ func (r *Result) document() jsonResult {
 	for _, x := range r.Exempted {
 		doc.Exempted = append(doc.Exempted, jsonExempted{findingOf(x.Finding), x.Exemption, x.Reason})
 	}
-	for _, u := range r.Unread {
-		doc.Unread = append(doc.Unread, jsonUnread{u.APIVersion, u.Kind, u.Ref.Namespace, u.Ref.Name, u.Location, u.Why})
-	}
+	doc.Unread = unreadOf(r.Unread)
 	for _, u := range r.Unmatched {
 		j := jsonUnmatched{Guardrail: u.Guardrail, Side: u.Side, Selector: u.Selector, Message: u.String()}
 		if u.Netpol != (cluster.Ref{}) {
@@ -137,14 +135,33 @@ type jsonConnection struct {
 	Because []jsonBecause `json:"because"`
 }
 
-// ConnectionsJSON writes connections as a document of kind Connections.
-func ConnectionsJSON(w io.Writer, connections []connectivity.Connection) error {
-	return writeJSON(w, list[jsonConnection]{APIVersion, "Connections", connectionsOf(connections)})
+type jsonConnections struct {
+	list[jsonConnection]
+
+	Unread []jsonUnread `json:"unread,omitempty"`
+}
+
+// ConnectionsJSON writes connections as a document of kind Connections, with what was
+// not looked at though it makes pods.
+func ConnectionsJSON(w io.Writer, connections []connectivity.Connection, unread ...Unread) error {
+	return writeJSON(w, connectionsDocument(connections, unread))
 }
 
 // ConnectionsYAML is ConnectionsJSON in YAML.
-func ConnectionsYAML(w io.Writer, connections []connectivity.Connection) error {
-	return writeYAML(w, list[jsonConnection]{APIVersion, "Connections", connectionsOf(connections)})
+func ConnectionsYAML(w io.Writer, connections []connectivity.Connection, unread ...Unread) error {
+	return writeYAML(w, connectionsDocument(connections, unread))
+}
+
+func connectionsDocument(connections []connectivity.Connection, unread []Unread) jsonConnections {
+	return jsonConnections{list[jsonConnection]{APIVersion, "Connections", connectionsOf(connections)}, unreadOf(unread)}
+}
+
+func unreadOf(all []Unread) []jsonUnread {
+	var out []jsonUnread
+	for _, u := range all {
+		out = append(out, jsonUnread{u.APIVersion, u.Kind, u.Ref.Namespace, u.Ref.Name, u.Location, u.Why})
+	}
+	return out
 }
 
 func connectionsOf(connections []connectivity.Connection) []jsonConnection {

@@ -18,18 +18,25 @@ func resultOf(found audit.Report, set *manifest.Set) *report.Result {
 	for _, x := range found.Exempted {
 		out.Exempted = append(out.Exempted, report.Exempted{Finding: locate(x.Finding, set), Exemption: x.Exemption, Reason: x.Reason})
 	}
-	for _, u := range set.Unread {
-		out.Unread = append(out.Unread, report.Unread{
-			Ref: u.Ref(), APIVersion: u.GroupVersion().String(), Kind: u.Kind, Why: u.Why,
-			Location: report.Location{File: u.Location.File, Line: u.Location.Line},
-		})
-	}
+	out.Unread = unread(set)
 	for _, u := range found.Unmatched {
 		r := report.Unmatched{Unmatched: u}
 		if o, ok := set.Lookup(u.Netpol); ok {
 			r.Location = place(o)
 		}
 		out.Unmatched = append(out.Unmatched, r)
+	}
+	return out
+}
+
+// unread are the objects of a set that make pods and were not looked at.
+func unread(set *manifest.Set) []report.Unread {
+	var out []report.Unread
+	for _, u := range set.Unread {
+		out = append(out, report.Unread{
+			Ref: u.Ref(), APIVersion: u.GroupVersion().String(), Kind: u.Kind, Why: u.Why,
+			Location: report.Location{File: u.Location.File, Line: u.Location.Line},
+		})
 	}
 	return out
 }

@@ -54,10 +54,11 @@ type jsonUnread struct {
 	Why        string   `json:"why"`
 }
 
-// jsonUnmatched is a guardrail and the end of its question, or a netpol.
+// jsonUnmatched is a guardrail and the end of its question, a match, or a netpol.
 type jsonUnmatched struct {
 	Guardrail string      `json:"guardrail,omitempty"`
-	Side      string      `json:"side,omitempty"` // from or to
+	Exemption string      `json:"exemption,omitempty"`
+	Side      string      `json:"side,omitempty"` // from, to or match
 	Object    *jsonObject `json:"object,omitempty"`
 	Location  *Location   `json:"location,omitempty"`
 	Selector  string      `json:"selector"`
@@ -86,7 +87,7 @@ func (r *Result) document() jsonResult {
 	}
 	doc.Unread = unreadOf(r.Unread)
 	for _, u := range r.Unmatched {
-		j := jsonUnmatched{Guardrail: u.Guardrail, Side: u.Side, Selector: u.Selector, Message: u.String()}
+		j := jsonUnmatched{Guardrail: u.Guardrail, Exemption: u.Exemption, Side: u.Side, Selector: u.Selector, Message: u.String()}
 		if u.Netpol != (cluster.Ref{}) {
 			j.Object, j.Location = &jsonObject{u.Netpol.Kind, u.Netpol.Namespace, u.Netpol.Name}, &u.Location
 		}

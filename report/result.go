@@ -87,7 +87,10 @@ func (r *Result) remarks() []remark {
 	}
 	for _, u := range r.Unmatched {
 		name := "guardrail " + u.Guardrail
-		if u.Guardrail == "" {
+		switch {
+		case u.Exemption != "":
+			name = "exemption " + u.Exemption
+		case u.Guardrail == "":
 			name = title(u.Netpol)
 		}
 		out = append(out, remark{choosesNobody, level(r.FailOnUnmatched), r.FailOnUnmatched, u.Netpol, name, u.String(), u.Location})

@@ -37,7 +37,7 @@ func newIdle(e *guardrail.Engine, m model, log *slog.Logger, registry prometheus
 
 var (
 	idleGuardrails = prometheus.NewDesc("podcullis_idle_guardrails",
-		"Guardrails about paths of which from or to chooses no workload that there is. 0 until the model is synced.", nil, nil)
+		"Guardrails and exemptions that choose nobody, by from, to or match. 0 until the model is synced.", nil, nil)
 	idleNetpols = prometheus.NewDesc("podcullis_idle_netpols",
 		"NetworkPolicies with a podSelector that selects no pod. 0 until the model is synced.", nil, nil)
 )
@@ -53,7 +53,7 @@ func (i *idle) Collect(metrics chan<- prometheus.Metric) {
 	guardrails, netpols := i.look()
 	names := map[string]bool{}
 	for _, u := range guardrails {
-		names[u.Guardrail] = true
+		names[u.Guardrail+" "+u.Exemption] = true
 	}
 	metrics <- prometheus.MustNewConstMetric(idleGuardrails, prometheus.GaugeValue, float64(len(names)))
 	metrics <- prometheus.MustNewConstMetric(idleNetpols, prometheus.GaugeValue, float64(len(netpols)))
@@ -70,7 +70,7 @@ func (i *idle) look() (guardrails, netpols []guardrail.Unmatched) {
 		return nil, nil
 	}
 	for _, u := range all {
-		if u.Guardrail != "" {
+		if u.Netpol == (cluster.Ref{}) {
 			guardrails = append(guardrails, u)
 		} else {
 			netpols = append(netpols, u)
@@ -102,7 +102,12 @@ func (i *idle) tell() {
 	now := map[string]bool{}
 	for _, u := range guardrails {
 		key := u.String()
-		if now[key] = true; !i.said[key] {
+		now[key] = true
+		switch {
+		case i.said[key]:
+		case u.Exemption != "":
+			i.log.Warn("exemption chooses nobody", "exemption", u.Exemption, "selector", u.Selector)
+		default:
 			i.log.Warn("guardrail chooses nobody", "guardrail", u.Guardrail, "side", u.Side, "selector", u.Selector)
 		}
 	}

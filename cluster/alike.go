@@ -59,7 +59,7 @@ func Join(variants []*Variant, keys *Keys) []*Variant {
 		}
 		if !copied[i] {
 			first := *out[i]
-			first.IPs, first.Pods, first.first = slices.Clone(first.IPs), nil, out[i].self()
+			first.IPs, first.Pods, first.Templates, first.first = slices.Clone(first.IPs), nil, nil, out[i].self()
 			out[i], copied[i] = &first, true
 		}
 		out[i].IPs = append(out[i].IPs, v.IPs...)

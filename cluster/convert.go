@@ -5,6 +5,8 @@ import (
 	"maps"
 	"net/netip"
 	"slices"
+	"strings"
+	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
@@ -16,10 +18,10 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 )
 
-// FromAPI makes the model's object of a typed API object: a v1 Namespace or Pod,
-// an apps/v1 Deployment, StatefulSet, DaemonSet or ReplicaSet, a batch/v1 Job or
-// CronJob, or a networking.k8s.io/v1 NetworkPolicy. A missing namespace is
-// "default", as it is for kubectl.
+// FromAPI makes the model's object of a typed API object: a v1 Namespace, Pod
+// or ReplicationController, an apps/v1 Deployment, StatefulSet, DaemonSet or
+// ReplicaSet, a batch/v1 Job or CronJob, or a networking.k8s.io/v1 NetworkPolicy.
+// A missing namespace is "default", as it is for kubectl.
 //
 // An error names the fields that do not hold. The object is still returned when
 // it can stay in the model as "unknown" (see NewNetpol): a source of new objects
@@ -33,32 +35,30 @@ func FromAPI(o runtime.Object) (Object, error) {
 	case *networkingv1.NetworkPolicy:
 		return NewNetpol(o)
 	case *appsv1.Deployment:
-		return newTemplate("Deployment", &o.ObjectMeta, &o.Spec.Template), nil
+		return newTemplate("apps", "Deployment", &o.ObjectMeta, &o.Spec.Template, o.Spec.Selector), nil
 	case *appsv1.StatefulSet:
-		return newTemplate("StatefulSet", &o.ObjectMeta, &o.Spec.Template), nil
+		return newTemplate("apps", "StatefulSet", &o.ObjectMeta, &o.Spec.Template, o.Spec.Selector), nil
 	case *appsv1.DaemonSet:
-		return newTemplate("DaemonSet", &o.ObjectMeta, &o.Spec.Template), nil
+		return newTemplate("apps", "DaemonSet", &o.ObjectMeta, &o.Spec.Template, o.Spec.Selector), nil
 	case *appsv1.ReplicaSet:
-		t := newTemplate("ReplicaSet", &o.ObjectMeta, &o.Spec.Template)
-		t.Idle = o.Spec.Replicas != nil && *o.Spec.Replicas == 0
-		return t, nil
+		return newTemplate("apps", "ReplicaSet", &o.ObjectMeta, &o.Spec.Template, o.Spec.Selector), nil
+	case *corev1.ReplicationController:
+		return newReplicationController(o), nil
 	case *batchv1.Job:
-		t := newTemplate("Job", &o.ObjectMeta, &o.Spec.Template)
-		t.Idle = finished(o)
-		return t, nil
+		return newTemplate("batch", "Job", &o.ObjectMeta, &o.Spec.Template, o.Spec.Selector), nil
 	case *batchv1.CronJob:
-		return newTemplate("CronJob", &o.ObjectMeta, &o.Spec.JobTemplate.Spec.Template), nil
+		t := newTemplate("batch", "CronJob", &o.ObjectMeta, &o.Spec.JobTemplate.Spec.Template, nil)
+		t.Selector = Selector{} // its Jobs are known by its uid alone
+		return t, nil
 	}
 	return nil, fmt.Errorf("the model has no place for %T", o)
 }
 
 func newNamespace(o *corev1.Namespace) *Namespace {
-	n := &Namespace{Name: o.Name, Labels: labels.Set{}}
+	n := &Namespace{Name: o.Name, UID: string(o.UID), Labels: labels.Set{}}
 	maps.Copy(n.Labels, o.Labels)
 	n.Labels[nameLabel] = o.Name
-	if o.DeletionTimestamp != nil {
-		n.DeletedAt = o.DeletionTimestamp.Time
-	}
+	n.DeletedAt = deletedAt(&o.ObjectMeta)
 	return n
 }
 
@@ -68,24 +68,59 @@ func newPod(o *corev1.Pod) *Pod {
 		Name:        nameOf(&o.ObjectMeta),
 		UID:         string(o.UID),
 		Labels:      maps.Clone(o.Labels),
-		Controller:  controllerOf(&o.ObjectMeta),
+		Owners:      ownersOf(&o.ObjectMeta),
 		Ports:       namedPorts(&o.Spec),
 		HostNetwork: o.Spec.HostNetwork,
 		IPs:         podIPs(&o.Status),
+		DeletedAt:   deletedAt(&o.ObjectMeta),
 		Gone:        o.Status.Phase == corev1.PodSucceeded || o.Status.Phase == corev1.PodFailed,
 	}
 }
 
-func newTemplate(kind string, meta *metav1.ObjectMeta, t *corev1.PodTemplateSpec) *Template {
-	return &Template{
-		Namespace:   namespaceOf(meta.Namespace),
-		Kind:        kind,
-		Name:        nameOf(meta),
-		Labels:      maps.Clone(t.Labels),
-		Controller:  controllerOf(meta),
-		Ports:       namedPorts(&t.Spec),
-		HostNetwork: t.Spec.HostNetwork,
+// newTemplate is the template of an object. A selector that is missing (a
+// ReplicationController may leave it out, and the API server fills in a Job's) is
+// the labels of the pods; one that does not parse matches nothing for certain.
+func newTemplate(group, kind string, meta *metav1.ObjectMeta, t *corev1.PodTemplateSpec, selector *metav1.LabelSelector) *Template {
+	out := &Template{
+		Namespace:    namespaceOf(meta.Namespace),
+		Group:        group,
+		Kind:         kind,
+		Name:         nameOf(meta),
+		UID:          string(meta.UID),
+		Labels:       maps.Clone(t.Labels),
+		ObjectLabels: maps.Clone(meta.Labels),
+		Owners:       ownersOf(meta),
+		Ports:        namedPorts(&t.Spec),
+		HostNetwork:  t.Spec.HostNetwork,
+		DeletedAt:    deletedAt(meta),
+		Orphans:      slices.Contains(meta.Finalizers, metav1.FinalizerOrphanDependents),
 	}
+	if selector == nil {
+		selector = &metav1.LabelSelector{MatchLabels: out.Labels}
+	}
+	out.Selector, _ = NewSelector(*selector)
+	return out
+}
+
+func deletedAt(m *metav1.ObjectMeta) time.Time {
+	if m.DeletionTimestamp == nil {
+		return time.Time{}
+	}
+	return m.DeletionTimestamp.Time
+}
+
+// newReplicationController makes the template of one. The API requires a pod
+// template, but its type leaves room for none.
+func newReplicationController(o *corev1.ReplicationController) *Template {
+	pods := o.Spec.Template
+	if pods == nil {
+		pods = &corev1.PodTemplateSpec{}
+	}
+	var selector *metav1.LabelSelector
+	if len(o.Spec.Selector) > 0 {
+		selector = &metav1.LabelSelector{MatchLabels: o.Spec.Selector}
+	}
+	return newTemplate("", "ReplicationController", &o.ObjectMeta, pods, selector)
 }
 
 // nameOf is the object's name; one that the API server has yet to generate is
@@ -97,12 +132,17 @@ func nameOf(m *metav1.ObjectMeta) string {
 	return m.Name
 }
 
-func controllerOf(m *metav1.ObjectMeta) *Owner {
-	ref := metav1.GetControllerOfNoCopy(m)
-	if ref == nil {
-		return nil
+func ownersOf(m *metav1.ObjectMeta) []Owner {
+	var out []Owner
+	for i := range m.OwnerReferences {
+		r := &m.OwnerReferences[i]
+		group := ""
+		if g, _, grouped := strings.Cut(r.APIVersion, "/"); grouped {
+			group = g
+		}
+		out = append(out, Owner{group, r.Kind, r.Name, string(r.UID), r.Controller != nil && *r.Controller})
 	}
-	return &Owner{Kind: ref.Kind, Name: ref.Name}
+	return out
 }
 
 // namedPorts collects what a port name can resolve to: the ports of containers
@@ -143,15 +183,6 @@ func podIPs(s *corev1.PodStatus) []netip.Addr {
 	}
 	add(s.PodIP)
 	return ips
-}
-
-func finished(j *batchv1.Job) bool {
-	for _, c := range j.Status.Conditions {
-		if (c.Type == batchv1.JobComplete || c.Type == batchv1.JobFailed) && c.Status == corev1.ConditionTrue {
-			return true
-		}
-	}
-	return false
 }
 
 func isPortName(s string) bool { return len(validation.IsValidPortName(s)) == 0 }

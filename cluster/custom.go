@@ -35,11 +35,13 @@ func (c *Custom) Read(object []byte) (*Template, *metav1.ObjectMeta, error) {
 		return nil, nil, err
 	}
 	value := json.RawMessage(object)
+	var selector json.RawMessage
 	for i, step := range c.Path {
 		var inner map[string]json.RawMessage
 		if err := json.Unmarshal(value, &inner); err != nil {
 			return nil, &o.Metadata, fmt.Errorf("%s: must be an object", strings.Join(c.Path[:i], "."))
 		}
+		selector = inner["selector"]
 		if value = inner[step]; len(value) == 0 || string(value) == "null" {
 			return nil, &o.Metadata, nil
 		}
@@ -48,7 +50,7 @@ func (c *Custom) Read(object []byte) (*Template, *metav1.ObjectMeta, error) {
 	if err != nil {
 		return nil, &o.Metadata, fmt.Errorf("%s: %w", strings.Join(c.Path, "."), err)
 	}
-	return NewCustom(c.GroupKind(), &o.Metadata, t), &o.Metadata, nil
+	return NewCustom(c.GroupKind(), &o.Metadata, t, selector), &o.Metadata, nil
 }
 
 // readTemplate reads what of a pod template is in the model.
@@ -86,30 +88,32 @@ func readTemplate(value []byte) (*corev1.PodTemplateSpec, error) {
 
 // NewCustom makes the template of an object of a kind that FromAPI does not know
 // but that has the pod template in it: an Argo Rollout, an OpenShift
-// DeploymentConfig, a Knative Service. It is a workload of its own kind.
-func NewCustom(gk schema.GroupKind, meta *metav1.ObjectMeta, t *corev1.PodTemplateSpec) *Template {
-	return newTemplate(CustomKind(gk), meta, t)
+// DeploymentConfig, a Knative Service. It is a workload of its own kind. selector is
+// what stands beside the template: a LabelSelector, or labels alone; nothing, or what is
+// neither, means the labels of the pods.
+func NewCustom(gk schema.GroupKind, meta *metav1.ObjectMeta, t *corev1.PodTemplateSpec, selector []byte) *Template {
+	return newTemplate(gk.Group, CustomKind(gk), meta, t, customSelector(selector))
+}
+
+func customSelector(raw []byte) *metav1.LabelSelector {
+	var full metav1.LabelSelector
+	if err := kjson.UnmarshalCaseSensitivePreserveInts(raw, &full); err == nil && len(full.MatchLabels)+len(full.MatchExpressions) > 0 {
+		return &full
+	}
+	var plain map[string]string
+	if err := kjson.UnmarshalCaseSensitivePreserveInts(raw, &plain); err == nil && len(plain) > 0 {
+		return &metav1.LabelSelector{MatchLabels: plain}
+	}
+	return nil
 }
 
 // CustomKind is by which kind the model knows objects of another group: the kind
 // alone where it tells enough, and with the group where it is the name of a kind of
 // Kubernetes itself. The StatefulSet of OpenKruise is not that of apps.
 func CustomKind(gk schema.GroupKind) string {
-	if group, ok := ownKinds[gk.Kind]; ok && group != gk.Group {
+	switch gk.Kind {
+	case "Namespace", "Pod", "NetworkPolicy":
 		return gk.String()
 	}
-	return gk.Kind
-}
-
-// IsCustomKind reports whether a kind of the model is not one of Kubernetes itself.
-func IsCustomKind(kind string) bool {
-	_, own := ownKinds[kind]
-	return !own
-}
-
-// ownKinds are the kinds of Kubernetes that the model holds, with their group.
-var ownKinds = map[string]string{
-	"Namespace": "", "Pod": "", "ReplicationController": "", "NetworkPolicy": "networking.k8s.io",
-	"Deployment": "apps", "StatefulSet": "apps", "DaemonSet": "apps", "ReplicaSet": "apps",
-	"Job": "batch", "CronJob": "batch",
+	return KindIn(gk.Group, gk.Kind)
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
@@ -72,6 +73,12 @@ func TestReplicaSetsOfACustomWorkload(t *testing.T) {
 	}
 	model := []cluster.Object{rollout}
 	for _, o := range objects {
+		owners := o.(metav1.Object).GetOwnerReferences()
+		for i := range owners {
+			if owners[i].Kind == "Rollout" {
+				owners[i].APIVersion = "argoproj.io/v1alpha1"
+			}
+		}
 		m, err := cluster.FromAPI(o)
 		if err != nil {
 			t.Fatal(err)

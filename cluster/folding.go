@@ -126,34 +126,26 @@ func (s *shard) speaking(wanted map[Ref][]string) []*Template {
 			out = append(out, t)
 		}
 	}
-	slices.SortFunc(out, func(a, b *Template) int { return compareOwners(Owner{a.Kind, a.Name}, Owner{b.Kind, b.Name}) })
+	slices.SortFunc(out, func(a, b *Template) int { return a.Ref().Compare(b.Ref()) })
 	return out
 }
 
 // mayMake is false for a template that is neither one of the workloads nor made by
 // one: most are, and that is sooner found out than the top of each.
-func mayMake(t *Template, key Owner, workloads map[Ref][]string) bool {
+func mayMake(t *Template, key templateKey, workloads map[Ref][]string) bool {
 	for ref := range workloads {
-		if (key.Name == ref.Name && key.Kind == ref.Kind) || (t.Controller != nil && t.Controller.Name == ref.Name && t.Controller.Kind == ref.Kind) {
+		if (key.name == ref.Name && key.kind == ref.Kind) || slices.ContainsFunc(t.Owners, func(o Owner) bool { return o.Name == ref.Name }) {
 			return true
 		}
 	}
 	return false
 }
 
-// speaks reports whether a template makes a workload of its own. One that the
-// model knows the controller of (a ReplicaSet of a Deployment) speaks through
-// its pods only, and so does a revision or a Job that is over.
+// speaks reports whether a template has to be looked at by itself: each has, whether
+// it makes pods now or not, but a ReplicaSet or Job that says what its owner says.
 func (s *shard) speaks(t *Template) bool {
-	top := s.top(t)
-	_, modelled := s.templates[Owner{top.Kind, top.Name}]
-	switch {
-	case top != t.Ref() && modelled:
-		return false
-	case t.Idle && (t.Kind == "Job" || t.Controller != nil):
-		return false
-	}
-	return true
+	above, _ := s.ownerOfTemplate(t)
+	return above == nil || !t.copyOf(above)
 }
 
 // refold folds those workloads again that the pods were part of or are part of

@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"fmt"
+	"iter"
 	"maps"
 	"net/netip"
 	"slices"
@@ -311,4 +312,34 @@ func namespaceOf(ns string) string {
 		return corev1.NamespaceDefault
 	}
 	return ns
+}
+
+// Peers yields every peer of every rule.
+func (n *Netpol) Peers() iter.Seq[*NetpolPeer] {
+	return func(yield func(*NetpolPeer) bool) {
+		for d := range n.Rules {
+			for i := range n.Rules[d] {
+				for j := range n.Rules[d][i].Peers {
+					if !yield(&n.Rules[d][i].Peers[j]) {
+						return
+					}
+				}
+			}
+		}
+	}
+}
+
+// Ports yields every port of every rule.
+func (n *Netpol) Ports() iter.Seq[NetpolPort] {
+	return func(yield func(NetpolPort) bool) {
+		for d := range n.Rules {
+			for i := range n.Rules[d] {
+				for _, p := range n.Rules[d][i].Ports {
+					if !yield(p) {
+						return
+					}
+				}
+			}
+		}
+	}
 }

@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"net/netip"
+	"time"
 
 	"k8s.io/apimachinery/pkg/labels"
 )
@@ -42,11 +43,24 @@ type NamedPort struct {
 	Port     uint16
 }
 
-// Owner is the controller of an object: its metadata.ownerReferences entry with
-// controller: true.
+// Owner is an entry of an object's metadata.ownerReferences. It is a claim that
+// anybody can write; what bears it out is in membership.go.
 type Owner struct {
-	Kind string
-	Name string
+	Group, Kind, Name string
+	// UID is empty in files, and in reviews of objects that nobody has stored.
+	UID string
+	// Controller is set for the one owner that manages the object.
+	Controller bool
+}
+
+// ControllerOf is the owner that manages an object; nil when none does.
+func ControllerOf(owners []Owner) *Owner {
+	for i := range owners {
+		if owners[i].Controller {
+			return &owners[i]
+		}
+	}
+	return nil
 }
 
 // Pod is what the model keeps of a v1 Pod.
@@ -55,11 +69,14 @@ type Pod struct {
 	Name        string
 	UID         string
 	Labels      labels.Set
-	Controller  *Owner
+	Owners      []Owner
 	Ports       []NamedPort
 	HostNetwork bool
 	// IPs are status.podIPs; empty until the kubelet has set them.
 	IPs []netip.Addr
+	// DeletedAt is metadata.deletionTimestamp, when the pod is to be gone; zero
+	// while it lives. Until then it runs and is a peer like any other.
+	DeletedAt time.Time
 	// Gone is set for a Succeeded or Failed pod: it sends and receives nothing
 	// any more, so Apply takes it for deleted.
 	Gone bool
@@ -76,18 +93,26 @@ func (p *Pod) WithLabels(l labels.Set) *Pod {
 }
 
 // Template is the pod template of an object that creates pods: a Deployment,
-// StatefulSet, DaemonSet, ReplicaSet, Job or CronJob.
+// StatefulSet, DaemonSet, ReplicaSet, ReplicationController, Job or CronJob. It counts as long as the
+// object is there, whatever its replicas and status say: who scales it is not asked.
 type Template struct {
-	Namespace   string
-	Kind        string
-	Name        string
-	Labels      labels.Set
-	Controller  *Owner
+	Namespace string
+	Group     string
+	Kind      string
+	Name      string
+	UID       string
+	// Labels are those of the pods, ObjectLabels the object's own.
+	Labels       labels.Set
+	ObjectLabels labels.Set
+	// Selector is spec.selector, by which the object knows its own. A CronJob has none.
+	Selector    Selector
+	Owners      []Owner
 	Ports       []NamedPort
 	HostNetwork bool
-	// Idle is set when the template makes no pods now: a finished Job, a
-	// ReplicaSet scaled to zero.
-	Idle bool
+	// DeletedAt is metadata.deletionTimestamp; zero while the object lives.
+	DeletedAt time.Time
+	// Orphans is set when the deletion of the object spares what it made.
+	Orphans bool
 }
 
 // Ref implements Object.

@@ -41,6 +41,7 @@ type Object interface {
 // Namespace is what the model keeps of a v1 Namespace.
 type Namespace struct {
 	Name string
+	UID  string
 	// Labels always hold kubernetes.io/metadata.name (KEP-2161).
 	Labels labels.Set
 	// DeletedAt is metadata.deletionTimestamp; zero while the namespace lives.

@@ -1,6 +1,8 @@
 package cluster
 
 import (
+	"maps"
+	"slices"
 	"unique"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -94,6 +96,13 @@ func (s Selector) addKeys(keys map[string]bool) {
 	for _, r := range requirements {
 		keys[r.Key()] = true
 	}
+}
+
+// Keys are the label keys on which the answer can depend, sorted.
+func (s Selector) Keys() []string {
+	keys := map[string]bool{}
+	s.addKeys(keys)
+	return slices.Sorted(maps.Keys(keys))
 }
 
 // SelectsAll reports whether the selector is the empty one.

@@ -14,7 +14,7 @@ import (
 type shard struct {
 	namespace *Namespace
 	pods      map[string]*Pod
-	templates map[Owner]*Template
+	templates map[templateKey]*Template
 	netpols   map[string]*Netpol
 
 	folding  *folding
@@ -60,7 +60,7 @@ func (s *shard) apply(c Change) error {
 		write(&s.pods, &s.ownsPods, o.Name, o, c.After != nil && !o.Gone)
 		s.folding, s.guarding = s.folding.touch(pod), s.guarding.touch()
 	case *Template:
-		write(&s.templates, &s.ownsTemplates, Owner{o.Kind, o.Name}, o, c.After != nil)
+		write(&s.templates, &s.ownsTemplates, o.key(), o, c.After != nil)
 		s.folding, s.guarding = &folding{}, &guarding{}
 	case *Netpol:
 		write(&s.netpols, &s.ownsNetpols, o.Name, o, c.After != nil)

@@ -19,6 +19,7 @@ type Snapshot struct {
 	labels *namespaceIndex
 	// mentions are the pod label keys that selectors of netpols mention.
 	mentions *mentions
+	memory   *Memory
 }
 
 // New builds a snapshot of objects, in any order.
@@ -35,7 +36,7 @@ func New(objects ...Object) (*Snapshot, error) {
 // exists replaces it and deleting what does not exist does nothing, because
 // watch events may repeat what a list has said.
 func (s *Snapshot) Apply(changes ...Change) (*Snapshot, error) {
-	a := applying{next: &Snapshot{shards: slices.Clone(s.shards), foreign: s.foreign, labels: s.labels, mentions: s.mentions}, fresh: map[string]*shard{}}
+	a := applying{next: &Snapshot{shards: slices.Clone(s.shards), foreign: s.foreign, labels: s.labels, mentions: s.mentions, memory: s.memory}, fresh: map[string]*shard{}}
 	for _, c := range changes {
 		if err := c.validate(); err != nil {
 			return nil, err
@@ -208,7 +209,7 @@ func (s *Snapshot) WorkloadOf(object Ref) (*Workload, bool) {
 		ref, _ := sh.workloadOf(p)
 		return sh.fold().workload(ref)
 	}
-	t, ok := sh.templates[Owner{object.Kind, object.Name}]
+	t, ok := sh.templates[templateKey{object.Kind, object.Name}]
 	if !ok {
 		return nil, false
 	}
@@ -231,7 +232,7 @@ func (s *Snapshot) Template(ref Ref) (*Template, bool) {
 	if sh == nil {
 		return nil, false
 	}
-	t, ok := sh.templates[Owner{ref.Kind, ref.Name}]
+	t, ok := sh.templates[templateKey{ref.Kind, ref.Name}]
 	return t, ok
 }
 
@@ -252,6 +253,19 @@ func (s *Snapshot) Netpols(namespace string) []*Netpol {
 		return nil
 	}
 	return sh.order()
+}
+
+// AllNetpols yields the netpols of every namespace.
+func (s *Snapshot) AllNetpols() iter.Seq[*Netpol] {
+	return func(yield func(*Netpol) bool) {
+		for _, sh := range s.shards {
+			for _, n := range sh.order() {
+				if !yield(n) {
+					return
+				}
+			}
+		}
+	}
 }
 
 // Netpol returns a netpol by namespace and name.

@@ -162,7 +162,7 @@ func TestLookups(t *testing.T) {
 	if _, ok := s.Workload(cluster.Ref{Namespace: "shop", Kind: "Pod", Name: "web-1-a"}); ok {
 		t.Error("a folded pod is no workload")
 	}
-	if p, ok := s.Pod("shop", "web-1-a"); !ok || p.Labels["app"] != "web" || s.Pods("shop") != 1 {
+	if p, ok := s.Pod("shop", "web-1-a"); !ok || p.Labels["app"] != "web" || s.Pods("shop") != 1 || len(s.PodsLeft("shop")) != 1 {
 		t.Errorf("the pod is there, got %v", p)
 	}
 	nowhere := cluster.Ref{Namespace: "nowhere", Kind: "Pod", Name: "x"}
@@ -172,7 +172,7 @@ func TestLookups(t *testing.T) {
 	_, d := s.Netpol("nowhere", "x")
 	_, e := s.Template(nowhere)
 	_, f := s.Namespace("nowhere")
-	if a || b || c || d || e || f || s.Pods("nowhere") != 0 || len(s.Netpols("nowhere")) != 0 || len(slices.Collect(s.Workloads("nowhere"))) != 0 {
+	if a || b || c || d || e || f || s.Pods("nowhere") != 0 || len(s.PodsLeft("nowhere")) != 0 || len(s.Netpols("nowhere")) != 0 || len(slices.Collect(s.Workloads("nowhere"))) != 0 {
 		t.Error("something was found nowhere")
 	}
 }
@@ -238,9 +238,9 @@ func objectsOf(s *cluster.Snapshot) []string {
 		case *cluster.Namespace:
 			out = append(out, o.Ref().String()+" "+o.Labels.String())
 		case *cluster.Pod:
-			out = append(out, fmt.Sprintf("%s %s %v %v %v %v", o.Ref(), o.Labels, o.Controller, o.IPs, o.Ports, o.HostNetwork))
+			out = append(out, fmt.Sprintf("%s %s %v %v %v %v", o.Ref(), o.Labels, o.Owners, o.IPs, o.Ports, o.HostNetwork))
 		case *cluster.Template:
-			out = append(out, fmt.Sprintf("%s %s %v %v %v", o.Ref(), o.Labels, o.Controller, o.Ports, o.Idle))
+			out = append(out, fmt.Sprintf("%s %s %v %v", o.Ref(), o.Labels, o.Owners, o.Ports))
 		}
 	}
 	for w := range s.AllWorkloads() {

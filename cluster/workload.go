@@ -1,7 +1,6 @@
 package cluster
 
 import (
-	"cmp"
 	"maps"
 	"net/netip"
 	"slices"
@@ -13,12 +12,10 @@ import (
 // Workload is one peer of connections: the pods of one top controller together,
 // or a pod that stands alone.
 //
-// A pod counts to its controller's workload when it carries every label of the
-// template that made it; one that was relabelled away from it stands alone. An
-// owner reference is a claim that anybody can write, so it counts only where a
-// controller would have written it and the labels bear it out: a ReplicaSet
-// belongs to its Deployment, and a Job to its CronJob, while it carries that
-// template's labels.
+// A pod counts to the workload of the owner that bears it out (see Membership) when
+// it carries every label of the template that made it; one that was relabelled away
+// from it stands alone. So much for what is shown: what a pod is compared with is
+// not its peer but what its variant's membership says.
 type Workload struct {
 	Ref
 	// Labels are those of the top controller's template, of the pod itself when
@@ -39,14 +36,16 @@ func (w *Workload) equal(o *Workload) bool {
 }
 
 func (v *Variant) equal(o *Variant) bool {
-	return v.HostNetwork == o.HostNetwork && v.Unaddressed == o.Unaddressed && maps.Equal(v.Labels, o.Labels) &&
-		slices.Equal(v.Ports, o.Ports) && slices.Equal(v.IPs, o.IPs) && slices.Equal(v.Pods, o.Pods)
+	return v.HostNetwork == o.HostNetwork && v.Unaddressed == o.Unaddressed && v.Membership == o.Membership && maps.Equal(v.Labels, o.Labels) &&
+		slices.Equal(v.Ports, o.Ports) && slices.Equal(v.IPs, o.IPs) && slices.Equal(v.Pods, o.Pods) && slices.Equal(v.Templates, o.Templates)
 }
 
-// Variant is a group of pods of one workload that a netpol cannot tell apart,
-// but for their addresses.
+// Variant is a group of pods and templates of one workload that a netpol cannot
+// tell apart, but for their addresses, and that belong to the same owner.
 type Variant struct {
-	Workload    *Workload
+	Workload *Workload
+	// Membership is what its pods and templates belong to.
+	Membership  Membership
 	Labels      labels.Set
 	Ports       []NamedPort
 	HostNetwork bool
@@ -55,8 +54,10 @@ type Variant struct {
 	// Unaddressed is set when a pod has no address yet, or the template may make
 	// one: which address it will get is not known.
 	Unaddressed bool
-	// Pods are the names of the existing pods, sorted.
-	Pods []string
+	// Pods are the names of the existing pods, sorted, and Templates name those
+	// that make such pods.
+	Pods      []string
+	Templates []Ref
 	// first is, for a class of variants, the one that it has the labels of.
 	first *Variant
 }
@@ -91,7 +92,9 @@ type folder struct {
 }
 
 func (f *folder) addTemplate(t *Template) {
-	v := f.variant(f.workload(f.top(t), t.Labels), t.Labels, t.Ports, t.HostNetwork)
+	m := f.membershipOf(t)
+	v := f.variant(f.workload(m.Workload, t.Labels), m, t.Labels, t.Ports, t.HostNetwork)
+	v.Templates = append(v.Templates, t.Ref())
 	v.Unaddressed = true
 }
 
@@ -101,7 +104,7 @@ func (f *folder) addPod(p *Pod) {
 	if maker != nil {
 		w.Parent, w.ParentLabels = f.top(maker), maker.Labels
 	}
-	v := f.variant(w, p.Labels, p.Ports, p.HostNetwork)
+	v := f.variant(w, f.memberOf(p), p.Labels, p.Ports, p.HostNetwork)
 	v.Pods = append(v.Pods, p.Name)
 	v.IPs = append(v.IPs, p.IPs...)
 	v.Unaddressed = v.Unaddressed || len(p.IPs) == 0
@@ -110,7 +113,7 @@ func (f *folder) addPod(p *Pod) {
 func (f *folder) workload(r Ref, l labels.Set) *Workload {
 	w, ok := f.byRef[r]
 	if !ok {
-		if t, ok := f.templates[Owner{r.Kind, r.Name}]; ok {
+		if t, ok := f.templates[templateKey{r.Kind, r.Name}]; ok {
 			l = t.Labels
 		}
 		w = &Workload{Ref: r, Labels: l}
@@ -121,34 +124,38 @@ func (f *folder) workload(r Ref, l labels.Set) *Workload {
 
 // variant finds the group of a pod or template. Most workloads have few, and
 // comparing is cheaper than writing the key of a map.
-func (f *folder) variant(w *Workload, l labels.Set, ports []NamedPort, hostNetwork bool) *Variant {
+func (f *folder) variant(w *Workload, m Membership, l labels.Set, ports []NamedPort, hostNetwork bool) *Variant {
 	const few = 4
 	for _, v := range w.Variants[:min(few, len(w.Variants))] {
-		if v.HostNetwork == hostNetwork && maps.Equal(v.Labels, l) && slices.Equal(v.Ports, ports) {
+		if v.HostNetwork == hostNetwork && v.Membership == m && maps.Equal(v.Labels, l) && slices.Equal(v.Ports, ports) {
 			return v
 		}
 	}
 	if len(w.Variants) < few {
-		return f.newVariant(w, l, ports, hostNetwork)
+		return f.newVariant(w, m, l, ports, hostNetwork)
 	}
-	key := variantKey(w.Ref, l, ports, hostNetwork)
+	key := variantKey(w.Ref, m, l, ports, hostNetwork)
 	v, ok := f.variants[key]
 	if !ok {
-		v = f.newVariant(w, l, ports, hostNetwork)
+		v = f.newVariant(w, m, l, ports, hostNetwork)
 		f.variants[key] = v
 	}
 	return v
 }
 
-func (f *folder) newVariant(w *Workload, l labels.Set, ports []NamedPort, hostNetwork bool) *Variant {
-	v := &Variant{Workload: w, Labels: l, Ports: ports, HostNetwork: hostNetwork}
+func (f *folder) newVariant(w *Workload, m Membership, l labels.Set, ports []NamedPort, hostNetwork bool) *Variant {
+	v := &Variant{Workload: w, Membership: m, Labels: l, Ports: ports, HostNetwork: hostNetwork}
 	w.Variants = append(w.Variants, v)
 	return v
 }
 
-func variantKey(r Ref, l labels.Set, ports []NamedPort, hostNetwork bool) string {
+func variantKey(r Ref, m Membership, l labels.Set, ports []NamedPort, hostNetwork bool) string {
 	var b strings.Builder
 	b.WriteString(r.String())
+	for _, s := range []string{m.Workload.String(), m.Group, m.UID} {
+		b.WriteByte(3)
+		b.WriteString(s)
+	}
 	for _, k := range slices.Sorted(maps.Keys(l)) {
 		b.WriteByte(0)
 		b.WriteString(k)
@@ -168,83 +175,6 @@ func variantKey(r Ref, l labels.Set, ports []NamedPort, hostNetwork bool) string
 	return b.String()
 }
 
-// workloadOf finds the workload that a pod is folded into, and for a pod that
-// was relabelled away from its template the template.
-func (s *shard) workloadOf(p *Pod) (workload Ref, maker *Template) {
-	if p.Controller == nil || p.Controller.Kind == "Node" || p.Controller.Kind == "Pod" {
-		return p.Ref(), nil // a static pod belongs to its node (kubelet), which is no workload
-	}
-	t, ok := s.templates[*p.Controller]
-	if !ok {
-		t, ok = s.grandparent(p)
-	}
-	if !ok {
-		// A controller that the model does not hold: a custom resource, or an
-		// object whose watch event is still on its way.
-		return Ref{p.Namespace, p.Controller.Kind, p.Controller.Name}, nil
-	}
-	if carries(p.Labels, t.Labels) {
-		return s.top(t), nil
-	}
-	return p.Ref(), t
-}
-
-// grandparent finds the Deployment or CronJob above a ReplicaSet or Job that the
-// model has not seen yet (each kind has a watch of its own, and they race), by
-// the names that those controllers give. Only a template whose labels the pod
-// carries is taken, so a wrong guess opens nothing.
-func (s *shard) grandparent(p *Pod) (*Template, bool) {
-	var above Owner
-	switch p.Controller.Kind {
-	case "ReplicaSet":
-		name, ok := strings.CutSuffix(p.Controller.Name, "-"+p.Labels["pod-template-hash"])
-		if !ok {
-			return nil, false
-		}
-		above = Owner{"Deployment", name}
-	case "Job":
-		i := strings.LastIndexByte(p.Controller.Name, '-')
-		if i < 0 {
-			return nil, false
-		}
-		above = Owner{"CronJob", p.Controller.Name[:i]}
-	}
-	t, ok := s.templates[above]
-	if !ok || !carries(p.Labels, t.Labels) {
-		return nil, false
-	}
-	return t, true
-}
-
-// top is the workload of a template: for a ReplicaSet and a Job that of its
-// controller, which may be of a kind that is not in the model and is then known
-// by name only; for every other kind the template's own, whoever controls it.
-func (s *shard) top(t *Template) Ref {
-	above, ok := madeBy[t.Kind]
-	if !ok || t.Controller == nil {
-		return t.Ref()
-	}
-	maker, modelled := s.templates[*t.Controller]
-	switch {
-	case modelled && (t.Controller.Kind != above && isTemplateKind(t.Controller.Kind) || !carries(t.Labels, maker.Labels)):
-		return t.Ref() // an Argo Rollout makes ReplicaSets as a Deployment does, a StatefulSet never
-	case !modelled && t.Controller.Kind != above && isTemplateKind(t.Controller.Kind):
-		return t.Ref()
-	}
-	return Ref{t.Namespace, t.Controller.Kind, t.Controller.Name}
-}
-
-// madeBy tells which kind makes objects of a kind.
-var madeBy = map[string]string{"ReplicaSet": "Deployment", "Job": "CronJob"}
-
-func isTemplateKind(kind string) bool {
-	switch kind {
-	case "Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Job", "CronJob":
-		return true
-	}
-	return false
-}
-
 // carries reports whether pod labels hold every label of a template.
 func carries(pod, template labels.Set) bool {
 	for k, v := range template {
@@ -253,8 +183,4 @@ func carries(pod, template labels.Set) bool {
 		}
 	}
 	return true
-}
-
-func compareOwners(a, b Owner) int {
-	return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Name, b.Name))
 }

@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/podcullis/podcullis/cluster"
@@ -43,9 +45,9 @@ func TestFolding(t *testing.T) {
 			want:    []string{"Deployment/web: app=web []+"},
 		},
 		"OldRevisionOfOtherLabels": {
-			reason:  "without replicas it is history, whatever its labels were",
+			reason:  "without replicas it counts, too: nobody is asked who scales it",
 			objects: []runtime.Object{web, clustertest.ReplicaSet("shop/web-0", clustertest.ControlledBy("Deployment/web"), clustertest.Labels("app=old"), clustertest.Replicas(0))},
-			want:    []string{"Deployment/web: app=web []+"},
+			want:    []string{"Deployment/web: app=web []+", "ReplicaSet/web-0: app=old []+"},
 		},
 		"RevisionThatItsDeploymentLeftBehind": {
 			reason:  "while it has pods, a revision with other labels is a peer of its own",
@@ -83,9 +85,37 @@ func TestFolding(t *testing.T) {
 			want:    []string{"Deployment/web: app=web []+", "ReplicaSet/web-1: app=evil,pod-template-hash=1 [web-1-a]+"},
 		},
 		"DeploymentNotSeenYet": {
-			reason:  "the ReplicaSet names it",
+			reason:  "a claim on what is not there gives nothing: the ReplicaSet is a peer by itself",
 			objects: []runtime.Object{web1, of("web-1-a", "ReplicaSet/web-1", hashed)},
-			want:    []string{"Deployment/web: app=web,pod-template-hash=1 [web-1-a]+"},
+			want:    []string{"ReplicaSet/web-1: app=web,pod-template-hash=1 [web-1-a]+"},
+		},
+		"ReplicationController": {
+			reason: "the pods of one are one workload, as those of a ReplicaSet",
+			objects: []runtime.Object{
+				clustertest.ReplicationController("shop/rc", webLabels, clustertest.Port("http", 80, "")),
+				of("rc-a", "ReplicationController/rc", webLabels, clustertest.Port("http", 80, ""), clustertest.IP("10.0.0.1")),
+				of("rc-b", "ReplicationController/rc", clustertest.Labels("app=debug")),
+			},
+			want: []string{"Pod/rc-b: app=debug [rc-b]+ made for shop/ReplicationController/rc of app=web", "ReplicationController/rc: app=web [rc-a]+"},
+		},
+		"DeploymentConfig": {
+			reason: "each rollout of OpenShift's DeploymentConfig is a ReplicationController of one workload",
+			objects: []runtime.Object{
+				clustertest.ReplicationController("shop/r-1", clustertest.ControlledBy("DeploymentConfig/r"), webLabels, clustertest.Replicas(0)),
+				clustertest.ReplicationController("shop/r-2", clustertest.ControlledBy("DeploymentConfig/r"), webLabels),
+				of("r-2-a", "ReplicationController/r-2", webLabels),
+			},
+			want: []string{"DeploymentConfig/r: app=web [r-2-a]+"},
+		},
+		"BareReplicationController": {
+			reason:  "scaled to zero it makes none now, but will",
+			objects: []runtime.Object{clustertest.ReplicationController("shop/rc", webLabels, clustertest.Replicas(0))},
+			want:    []string{"ReplicationController/rc: app=web []+"},
+		},
+		"ReplicationControllerWithoutTemplate": {
+			reason:  "the API refuses it; it is no panic",
+			objects: []runtime.Object{&corev1.ReplicationController{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "rc"}}},
+			want:    []string{"ReplicationController/rc:  []+"},
 		},
 		"BareReplicaSet": {
 			reason:  "a peer by itself, also when scaled to zero",
@@ -112,17 +142,17 @@ func TestFolding(t *testing.T) {
 		"JobNotSeenYet": {
 			reason:  "its name leads to the CronJob",
 			objects: []runtime.Object{clustertest.CronJob("shop/nightly", clustertest.Labels("app=job")), of("nightly-1-a", "Job/nightly-1", clustertest.Labels("app=job"))},
-			want:    []string{"CronJob/nightly: app=job [nightly-1-a]+"},
+			want:    []string{"CronJob/nightly: app=job []+ | app=job [nightly-1-a]+"},
 		},
 		"FinishedJobs": {
-			reason:  "they make no pods any more",
+			reason:  "their templates count until they are deleted, whatever the status says",
 			objects: []runtime.Object{clustertest.Job("shop/a", clustertest.Finished("Complete")), clustertest.Job("shop/b", clustertest.Finished("Failed")), clustertest.Job("shop/c")},
-			want:    []string{"Job/c:  []+"},
+			want:    []string{"Job/a:  []+", "Job/b:  []+", "Job/c:  []+"},
 		},
 		"FinishedJobWithARunningPod": {
-			reason:  "what runs counts",
+			reason:  "what runs counts, too",
 			objects: []runtime.Object{clustertest.Job("shop/a", clustertest.Finished("Failed")), of("a-x", "Job/a", clustertest.IP("10.0.0.1"))},
-			want:    []string{"Job/a:  [a-x]"},
+			want:    []string{"Job/a:  [a-x]+"},
 		},
 		"GonePods": {
 			reason:  "Succeeded and Failed pods are gone; a terminating one runs",
@@ -135,13 +165,13 @@ func TestFolding(t *testing.T) {
 			want:    []string{"Postgres/pg: app=web [pg-0 pg-1]+"},
 		},
 		"RolloutOfACustomResource": {
-			reason: "its live revisions are one peer",
+			reason: "its revisions are one peer, scaled to zero or not",
 			objects: []runtime.Object{
 				clustertest.ReplicaSet("shop/r-1", clustertest.ControlledBy("Rollout/r"), hashed, clustertest.Replicas(0)),
 				clustertest.ReplicaSet("shop/r-2", clustertest.ControlledBy("Rollout/r"), webLabels),
 				of("r-2-a", "ReplicaSet/r-2", webLabels),
 			},
-			want: []string{"Rollout/r: app=web [r-2-a]+"},
+			want: []string{"Rollout/r: app=web,pod-template-hash=1 []+ | app=web [r-2-a]+"},
 		},
 		"DeploymentOfACustomResource": {
 			reason:  "an operator's Deployments are peers of their own",

@@ -153,29 +153,48 @@ func (w *weakening) pair(from, to chosen) {
 		return
 	}
 	w.seen[key] = true
-	now := w.after.barriers(from.variants, to.variants)
-	asked := now.one().Intersect(w.query.ports())
-	if asked.Empty() {
-		return
-	}
-	fromWas, toWas := w.fromBefore(from.workload), w.toBefore(to.workload)
-	if len(fromWas.variants) == 0 || len(toWas.variants) == 0 {
-		return
-	}
-	asked = asked.Intersect(w.before.barriers(fromWas.variants, toWas.variants).two())
-	for _, gone := range []cluster.Direction{cluster.Egress, cluster.Ingress} {
-		ports := asked.Intersect(now.lets[gone])
-		if asked = asked.Subtract(ports); ports.Empty() {
+	var found [2]Weakening
+	for f, g := range w.transition.pairs(from, to) {
+		now := w.after.barriers(f.now, g.now)
+		asked := now.one().Intersect(w.query.ports())
+		if asked.Empty() {
 			continue
 		}
-		x := Weakening{From: Peer{Workload: from.workload}, To: Peer{Workload: to.workload}, Ports: ports, Gone: gone}
-		if gone == cluster.Egress {
-			x.GoneBy, x.LeftBy = w.before.isolating(gone, fromWas.variants), w.after.isolating(cluster.Ingress, to.variants)
-		} else {
-			x.GoneBy, x.LeftBy = w.before.isolating(gone, toWas.variants), w.after.isolating(cluster.Egress, from.variants)
+		there := false // what is new had no barriers
+		w.earlier(f, g, func(from, to []*cluster.Variant) {
+			there = true
+			asked = asked.Intersect(w.before.barriers(from, to).two())
+		})
+		if !there {
+			continue
 		}
+		for _, gone := range []cluster.Direction{cluster.Egress, cluster.Ingress} {
+			ports := asked.Intersect(now.lets[gone])
+			if asked = asked.Subtract(ports); ports.Empty() {
+				continue
+			}
+			x := &found[gone]
+			x.Ports = x.Ports.Union(ports)
+			if gone == cluster.Egress {
+				x.GoneBy, x.LeftBy = append(x.GoneBy, w.before.isolating(gone, f.was)...), append(x.LeftBy, w.after.isolating(cluster.Ingress, g.now)...)
+			} else {
+				x.GoneBy, x.LeftBy = append(x.GoneBy, w.before.isolating(gone, g.was)...), append(x.LeftBy, w.after.isolating(cluster.Egress, f.now)...)
+			}
+		}
+	}
+	for gone, x := range found {
+		if x.Ports.Empty() {
+			continue
+		}
+		x.From, x.To, x.Gone = Peer{Workload: from.workload}, Peer{Workload: to.workload}, cluster.Direction(gone)
+		x.GoneBy, x.LeftBy = distinct(x.GoneBy), distinct(x.LeftBy)
 		w.found = append(w.found, x)
 	}
+}
+
+func distinct(refs []cluster.Ref) []cluster.Ref {
+	slices.SortFunc(refs, cluster.Ref.Compare)
+	return slices.Compact(refs)
 }
 
 // isolating are the netpols that isolate one of the pods, sorted.

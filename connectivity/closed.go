@@ -50,7 +50,7 @@ func compareClosures(a, b Closure) int {
 // not understand may restrict it, it is unknown. Between peers that were not
 // there, or not chosen, before the change, every port counts as open before.
 //
-// Peers are chosen as Opened chooses them, except that a pod which was relabelled
+// Peers are chosen and compared as Opened does it, except that a pod which was relabelled
 // away from its controller answers for its own labels only: so is one quarantined.
 func Closed(before, after *cluster.Snapshot, q Query, o Options) []Closure {
 	c := &closing{
@@ -136,43 +136,42 @@ func (c *closing) closedBetween(affected map[*cluster.Workload]bool) []Closure {
 }
 
 func (c *closing) closedPair(from, to chosen) []Closure {
-	if from.workload == to.workload {
-		// As in openedPair: only what the selections tell apart by today's labels.
-		from.variants = c.query.From.chooseOne(c.after.snapshot, from.workload)
-		to.variants = c.query.To.chooseOne(c.after.snapshot, to.workload)
+	all, isNew := newShortfall(), true
+	for f, g := range c.pairs(from, to) {
+		now := c.after.between(f.now, g.now)
+		if c.query.ports().Subtract(now.open).Empty() {
+			continue
+		}
+		was := unhindered()
+		if len(f.was) > 0 && len(g.was) > 0 {
+			was = c.before.between(f.was, g.was)
+		}
+		short := now.short(was)
+		isNew = isNew && (len(f.was) == 0 || len(g.was) == 0 || short.empty(c.query.ports()))
+		all.add(short)
 	}
-	from, to = apart(from, to)
-	if len(from.variants) == 0 || len(to.variants) == 0 {
-		return nil
-	}
-	now := c.after.between(from.variants, to.variants)
-	if c.query.ports().Subtract(now.open).Empty() {
-		return nil
-	}
-	fromWas, toWas := apart(c.fromBefore(from.workload), c.toBefore(to.workload))
-	isNew := len(fromWas.variants) == 0 || len(toWas.variants) == 0
-	was := unhindered()
-	if !isNew {
-		was = c.before.between(fromWas.variants, toWas.variants)
-	}
-	return now.short(was).closures(Peer{Workload: from.workload}, Peer{Workload: to.workload}, c.query.ports(), isNew)
+	return all.closures(Peer{Workload: from.workload}, Peer{Workload: to.workload}, c.query.ports(), isNew)
 }
 
 func (c *closing) closedOutside(d cluster.Direction, subject chosen, inside, outside Selection) []Closure {
-	before := c.variantsBefore(inside, subject.workload)
-	was := []stretch[demand]{{setOf(outside.Block), unhindered()}}
-	if len(before) > 0 {
-		was = c.before.outside(d, before, outside.Block)
-	}
 	var short []stretch[shortfall]
-	for _, now := range c.after.outside(d, subject.variants, outside.Block) {
-		for _, then := range was {
-			if both := intersection(now.addresses, then.addresses); both != nil {
-				short = append(short, stretch[shortfall]{both, now.is.short(then.is)})
+	isNew := true
+	for _, ends := range c.sidesOf(inside, c.sideOf(d), subject) {
+		was := []stretch[demand]{{setOf(outside.Block), unhindered()}}
+		if len(ends.was) > 0 {
+			was = c.before.outside(d, ends.was, outside.Block)
+		}
+		for _, now := range c.after.outside(d, ends.now, outside.Block) {
+			for _, then := range was {
+				if both := intersection(now.addresses, then.addresses); both != nil {
+					x := now.is.short(then.is)
+					isNew = isNew && (len(ends.was) == 0 || x.empty(c.query.ports()))
+					short = overlayShortfall(short, stretch[shortfall]{both, x})
+				}
 			}
 		}
 	}
-	return closuresOutside(short, d, subject.workload, c.query.ports(), len(before) == 0)
+	return closuresOutside(short, d, subject.workload, c.query.ports(), isNew)
 }
 
 // ownLabels leaves out the pods that a selection chooses only by the template

@@ -172,6 +172,58 @@ func (n demand) short(was demand) shortfall {
 	return out
 }
 
+func newShortfall() shortfall {
+	return shortfall{obstacles: map[Obstacle]PortSet{}, lost: map[Reason]PortSet{}}
+}
+
+// add takes what other pods of the same peers fall short of, too.
+func (s *shortfall) add(o shortfall) {
+	s.blocked = s.blocked.Union(o.blocked)
+	s.unsure = s.unsure.Union(o.unsure).Subtract(s.blocked)
+	for k, ports := range o.obstacles {
+		s.obstacles[k] = s.obstacles[k].Union(ports)
+	}
+	for k, ports := range o.lost {
+		s.lost[k] = s.lost[k].Union(ports)
+	}
+}
+
+func (s shortfall) empty(asked PortSet) bool {
+	return s.blocked.Intersect(asked).Empty() && s.unsure.Intersect(asked).Empty()
+}
+
+func (s shortfall) clone() shortfall {
+	out := newShortfall()
+	out.add(s)
+	return out
+}
+
+// overlayShortfall adds a stretch that may overlap those that are there.
+func overlayShortfall(all []stretch[shortfall], s stretch[shortfall]) []stretch[shortfall] {
+	var out []stretch[shortfall]
+	left := s.addresses
+	for _, x := range all {
+		both := intersection(x.addresses, s.addresses)
+		if both == nil {
+			out = append(out, x)
+			continue
+		}
+		if rest := difference(x.addresses, s.addresses); rest != nil {
+			out = append(out, stretch[shortfall]{rest, x.is.clone()})
+		}
+		sum := stretch[shortfall]{both, x.is.clone()}
+		sum.is.add(s.is)
+		out = append(out, sum)
+		if left != nil {
+			left = difference(left, x.addresses)
+		}
+	}
+	if left != nil {
+		out = append(out, stretch[shortfall]{left, s.is.clone()})
+	}
+	return out
+}
+
 // hinders reports whether something in one direction is in the way on a port.
 func (n demand) hinders(d cluster.Direction, ports PortSet) bool {
 	for o, in := range n.obstacles {

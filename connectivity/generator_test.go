@@ -167,7 +167,11 @@ func drawRevision(t *rapid.T, namespace, deployment, hash string, labels map[str
 
 func own(o metav1.Object, kind, name string) {
 	yes := true
-	o.SetOwnerReferences([]metav1.OwnerReference{{Kind: kind, Name: name, Controller: &yes}})
+	version := "apps/v1"
+	if kind != "ReplicaSet" && kind != "Deployment" {
+		version = "example.com/v1"
+	}
+	o.SetOwnerReferences([]metav1.OwnerReference{{APIVersion: version, Kind: kind, Name: name, Controller: &yes}})
 }
 
 func drawNetpol(t *rapid.T, name string) *networkingv1.NetworkPolicy {

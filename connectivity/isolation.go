@@ -77,8 +77,11 @@ type Exposure struct {
 // Exposed lists the workloads, among those that a selection chooses, that are
 // not isolated after a change though they are new or were isolated before,
 // sorted. What was not isolated before and is not now is not this change's doing.
-func Exposed(before, after *cluster.Snapshot, which Selection, directions ...cluster.Direction) []Exposure {
-	t := &transition{before: newEvaluator(before, Options{}), after: newEvaluator(after, Options{}), delta: after.Since(before)}
+func Exposed(before, after *cluster.Snapshot, which Selection, o Options, directions ...cluster.Direction) []Exposure {
+	t := &transition{
+		before: newEvaluator(before, o), after: newEvaluator(after, o),
+		query: Query{From: which}, options: o, delta: after.Since(before),
+	}
 	var out []Exposure
 	for _, c := range t.chosenAmong(which, t.affected()) {
 		now := t.after.isolation(c.workload)
@@ -86,7 +89,7 @@ func Exposed(before, after *cluster.Snapshot, which Selection, directions ...clu
 			if now.Isolated[d] == cluster.Yes {
 				continue
 			}
-			if x, ok := t.exposure(now, d); ok {
+			if x, ok := t.exposure(which, c, d); ok {
 				out = append(out, x)
 			}
 		}
@@ -94,19 +97,33 @@ func Exposed(before, after *cluster.Snapshot, which Selection, directions ...clu
 	return out
 }
 
-func (t *transition) exposure(now Isolation, d cluster.Direction) (Exposure, bool) {
-	x := Exposure{Workload: now.Workload, Direction: d}
-	x.HostNetwork = slices.ContainsFunc(now.Workload.Variants, func(v *cluster.Variant) bool { return v.HostNetwork })
-	was := predecessors(t.before.snapshot, now.Workload)
-	if len(was) == 0 {
-		x.New = true
-		return x, true
+// exposure compares the pods and templates of a workload with what they were; what
+// is new counts as isolated before.
+func (t *transition) exposure(which Selection, c chosen, d cluster.Direction) (Exposure, bool) {
+	x := Exposure{Workload: c.workload, Direction: d, New: true}
+	exposed := false
+	for _, ends := range t.sidesOf(which, &t.from, c) {
+		now, was := t.after.isolatesAll(ends.now, d), cluster.Yes
+		if earlier := append(t.heldAlone(ends.gone), ends.was...); len(earlier) > 0 {
+			was = t.before.isolatesAll(earlier, d)
+		}
+		if now >= was {
+			continue
+		}
+		exposed = true
+		x.New = x.New && ends.isNew()
+		x.HostNetwork = x.HostNetwork || slices.ContainsFunc(ends.now, func(v *cluster.Variant) bool { return v.HostNetwork })
+		x.By = append(x.By, t.before.isolating(d, ends.was)...)
 	}
-	isolated := cluster.Yes
-	for _, p := range was {
-		i := t.before.isolation(p)
-		isolated = isolated.And(i.Isolated[d])
-		x.By = append(x.By, i.By[d]...)
+	x.By = distinct(x.By)
+	return x, exposed
+}
+
+// isolatesAll tells whether netpols isolate every one of some pods.
+func (e *evaluator) isolatesAll(variants []*cluster.Variant, d cluster.Direction) cluster.Match {
+	all := cluster.Yes
+	for _, v := range variants {
+		all = all.And(e.isolates(v, d))
 	}
-	return x, now.Isolated[d] < isolated
+	return all
 }

@@ -19,6 +19,9 @@ type Options struct {
 	// NothingRestricts says that other policy APIs close nothing that
 	// NetworkPolicies leave open. Only Closed and Blocked ask.
 	NothingRestricts bool
+	// Believed says that whoever makes the change may act for the owners that it
+	// names and that the model does not hold: the membership of its pods counts.
+	Believed bool
 	// Limit, when positive, bounds how many connections are listed: an answer
 	// longer than that is not complete.
 	Limit int
@@ -80,12 +83,24 @@ func (e *evaluator) openBetween(q Query, o Options) []Connection {
 			if !holds(letIn[j], &from[i]) || !holds(letOut, &to[j]) {
 				continue
 			}
-			from, to := apart(from[i], to[j])
-			p := e.between(from.variants, to.variants)
-			out = append(out, p.connections(Peer{Workload: from.workload}, Peer{Workload: to.workload}, q.ports())...)
+			p := e.betweenPeers(from[i], to[j])
+			out = append(out, p.connections(Peer{Workload: from[i].workload}, Peer{Workload: to[j].workload}, q.ports())...)
 		}
 	}
 	return out
+}
+
+// betweenPeers is between for two choices. Of one workload only the pairs count
+// that the query tells apart: those whose ends it does not choose for the same sides.
+func (e *evaluator) betweenPeers(from, to chosen) pair {
+	if from.workload != to.workload {
+		return e.between(from.variants, to.variants)
+	}
+	onlyFrom, onlyTo := from.without(to), to.without(from)
+	p := e.between(onlyFrom.variants, to.variants)
+	rest := e.between(from.without(onlyFrom).variants, onlyTo.variants)
+	p.add(rest.open, rest.possible, rest.because)
+	return p
 }
 
 // Connections is the whole picture of a snapshot: between all workloads, and

@@ -1,16 +1,18 @@
 package connectivity
 
 import (
-	"maps"
+	"iter"
 	"slices"
 
 	"github.com/podcullis/podcullis/cluster"
 )
 
 // Opened lists the connections that lead from before to after: open after and
-// not open before, or unknown after and blocked before. A connection that was
-// there between the same workloads before is not listed, whichever pod had it,
-// so a new pod of an existing workload opens nothing that its siblings had.
+// not open before, or unknown after and blocked before. A connection was there
+// before only if it was between ends that these pods and templates may be compared
+// with (see past), and if the query chose both of them on the same sides then: a
+// new pod of an existing workload opens nothing that its siblings had, and a bare pod
+// that names somebody's controller gets nothing by it.
 //
 // The query chooses a peer by what it is after the change or by what it was
 // before: relabelling a frontend does not make it somebody else.
@@ -24,6 +26,8 @@ func Opened(before, after *cluster.Snapshot, q Query, o Options) []Connection {
 		query:   q,
 		options: o,
 		delta:   after.Since(before),
+
+		strangers: true,
 	}
 	out := t.opened()
 	slices.SortStableFunc(out, compareConnections)
@@ -36,8 +40,15 @@ type transition struct {
 	query         Query
 	options       Options
 	delta         cluster.Delta
-	// fromWas and toWas remember what the query chose before.
-	fromWas, toWas map[*cluster.Workload][]*cluster.Variant
+	pasts         map[*cluster.Variant][]past
+	podsWere      map[*cluster.Workload]map[string]*cluster.Variant
+	strangers     bool // see pairsWithin
+	// from and to are the ends on each side of the query.
+	from, to map[*cluster.Workload][]sides
+	// What tells pods apart.
+	mentioned map[string]bool
+	forces    map[string][]cluster.Selector
+	portNames map[portName]bool
 }
 
 func (t *transition) opened() []Connection {
@@ -118,41 +129,92 @@ func (t *transition) candidates(d cluster.Direction, subjects []chosen, s Select
 }
 
 func (t *transition) openedPair(from, to chosen) []Connection {
-	if from.workload == to.workload {
-		// Only what the selections tell apart by today's labels: what the pods
-		// were before would put all of them on both sides.
-		from.variants = t.query.From.chooseOne(t.after.snapshot, from.workload)
-		to.variants = t.query.To.chooseOne(t.after.snapshot, to.workload)
-	}
-	from, to = apart(from, to)
-	now := t.after.between(from.variants, to.variants)
-	if now.possible.Intersect(t.query.ports()).Empty() {
+	if t.after.between(from.variants, to.variants).possible.Intersect(t.query.ports()).Empty() {
 		return nil
 	}
-	fromWas, toWas := apart(t.fromBefore(from.workload), t.toBefore(to.workload))
-	was := t.before.between(fromWas.variants, toWas.variants)
-	return now.beyond(was, t.before.reasonsOf(fromWas.variants, toWas.variants)).connections(
-		Peer{Workload: from.workload}, Peer{Workload: to.workload}, t.query.ports())
+	var opened pair
+	for f, g := range t.pairs(from, to) {
+		now := t.after.between(f.now, g.now)
+		if now.possible.Intersect(t.query.ports()).Empty() {
+			continue
+		}
+		was, known := t.wasBetween(f, g)
+		x := now.beyond(was, known)
+		opened.add(x.open, x.possible, x.because)
+	}
+	return opened.connections(Peer{Workload: from.workload}, Peer{Workload: to.workload}, t.query.ports())
 }
 
-// fromBefore and toBefore are the two sides of the query before the change. A
-// workload is in many pairs, so they are looked up once.
-func (t *transition) fromBefore(w *cluster.Workload) chosen {
-	return t.remember(&t.fromWas, t.query.From, w)
+// pairs yields the ends of two peers that are to be compared with what they were.
+func (t *transition) pairs(from, to chosen) iter.Seq2[sides, sides] {
+	return func(yield func(sides, sides) bool) {
+		if from.workload == to.workload {
+			t.pairsWithin(from.workload, yield)
+			return
+		}
+		for _, f := range t.sidesOf(t.query.From, &t.from, from) {
+			for _, g := range t.sidesOf(t.query.To, &t.to, to) {
+				if !yield(f, g) {
+					return
+				}
+			}
+		}
+	}
 }
 
-func (t *transition) toBefore(w *cluster.Workload) chosen { return t.remember(&t.toWas, t.query.To, w) }
+// pairsWithin yields the pairs of one peer: those that the query tells apart, and,
+// where strangers count, those of pods that are only shown as one peer and belong to
+// different owners.
+func (t *transition) pairsWithin(w *cluster.Workload, yield func(sides, sides) bool) {
+	type chosenPast struct {
+		past
+		of       *cluster.Variant
+		from, to bool
+	}
+	var all []chosenPast
+	for _, v := range w.Variants {
+		for _, p := range t.pastsOf(v) {
+			x := chosenPast{p, v, t.choosesPast(t.query.From, v, p), t.choosesPast(t.query.To, v, p)}
+			if x.from || x.to {
+				all = append(all, x)
+			}
+		}
+	}
+	for i, x := range all {
+		for j, y := range all {
+			if !x.from || !y.to {
+				continue
+			}
+			if x.from == y.from && x.to == y.to && (!t.strangers || ofOneWorkload(x.of, y.of, i == j)) {
+				continue
+			}
+			if !yield(t.side(t.query.From, x.past), t.side(t.query.To, y.past)) {
+				return
+			}
+		}
+	}
+}
 
-func (t *transition) remember(known *map[*cluster.Workload][]*cluster.Variant, s Selection, w *cluster.Workload) chosen {
-	if *known == nil {
-		*known = map[*cluster.Workload][]*cluster.Variant{}
+// ofOneWorkload reports whether variants of one peer belong to the same owner, too. What
+// belongs to nobody is by itself.
+func ofOneWorkload(a, b *cluster.Variant, same bool) bool {
+	if a.Membership == (cluster.Membership{}) {
+		return same && len(a.Pods) < 2
 	}
-	variants, ok := (*known)[w]
-	if !ok {
-		variants = t.variantsBefore(s, w)
-		(*known)[w] = variants
-	}
-	return chosen{workload: w, variants: variants}
+	return a.Membership == b.Membership
+}
+
+// wasBetween is what two ends may have had before, and the reasons for it, on whichever side.
+func (t *transition) wasBetween(f, g sides) (was pair, known map[Reason]PortSet) {
+	known = map[Reason]PortSet{}
+	t.earlier(f, g, func(from, to []*cluster.Variant) {
+		p := t.before.between(from, to)
+		was.add(p.open, p.possible, p.because)
+		for r, ports := range t.before.reasonsOf(from, to) {
+			known[r] = known[r].Union(ports)
+		}
+	})
+	return was, known
 }
 
 // beyond is what a pair has that it had not before. The reasons that are not
@@ -191,21 +253,30 @@ func (e *evaluator) reasonsOf(from, to []*cluster.Variant) map[Reason]PortSet {
 }
 
 func (t *transition) openedOutside(d cluster.Direction, subject chosen, inside, outside Selection) []Connection {
-	now := t.after.outside(d, subject.variants, outside.Block)
-	was := t.before.outside(d, t.variantsBefore(inside, subject.workload), outside.Block)
 	var beyond regions
-	for _, r := range now {
-		for _, old := range was {
-			if both := intersection(r.addresses, old.addresses); both != nil {
-				known := map[Reason]PortSet{}
-				for _, b := range old.because {
-					known[b.Reason] = b.Ports
+	for _, ends := range t.sidesOf(inside, t.sideOf(d), subject) {
+		was := t.before.outside(d, append(t.heldAlone(ends.gone), ends.was...), outside.Block)
+		for _, r := range t.after.outside(d, ends.now, outside.Block) {
+			for _, old := range was {
+				if both := intersection(r.addresses, old.addresses); both != nil {
+					known := map[Reason]PortSet{}
+					for _, b := range old.because {
+						known[b.Reason] = b.Ports
+					}
+					beyond = beyond.overlay(region{both, r.pair.beyond(old.pair, known)})
 				}
-				beyond = append(beyond, region{both, r.pair.beyond(old.pair, known)})
 			}
 		}
 	}
 	return beyond.connections(d, subject.workload, t.query.ports())
+}
+
+// sideOf is where the ends inside the cluster are remembered, of a path with the outside.
+func (t *transition) sideOf(d cluster.Direction) *map[*cluster.Workload][]sides {
+	if d == cluster.Ingress {
+		return &t.to
+	}
+	return &t.from
 }
 
 // affected are the workloads of the newer snapshot whose connections can differ
@@ -285,48 +356,21 @@ func (t *transition) chosenAmong(s Selection, workloads map[*cluster.Workload]bo
 	return out
 }
 
-// chooseOne is Selection.chooseOne, and counts what the pods were before.
+// chooseOne is Selection.chooseOne, and counts what the pods and templates were before.
 func (t *transition) chooseOne(s Selection, w *cluster.Workload) []*cluster.Variant {
 	now := s.chooseOne(t.after.snapshot, w)
-	if len(now) == len(w.Variants) {
-		return now
-	}
-	was := t.variantsBefore(s, w)
-	if len(was) == 0 {
+	if len(now) == len(w.Variants) || (t.unchanged(w) && !t.relabelled(w.Namespace)) {
 		return now
 	}
 	var out []*cluster.Variant
 	for _, v := range w.Variants {
-		if slices.Contains(now, v) || slices.ContainsFunc(was, func(o *cluster.Variant) bool { return t.same(v, o) }) {
+		if slices.Contains(now, v) || slices.ContainsFunc(t.pastsOf(v), func(p past) bool { return p.self != nil && s.chooses(t.before.snapshot, p.self) }) {
 			out = append(out, v)
 		}
 	}
 	return out
 }
 
-// same reports whether v, of the newer snapshot, is what o was before: its labels
-// are the same, or one of its pods is, or both are what the template makes.
-func (t *transition) same(v, o *cluster.Variant) bool {
-	if maps.Equal(v.Labels, o.Labels) || (ofTemplate(t.after.snapshot, v) && ofTemplate(t.before.snapshot, o)) {
-		return true
-	}
-	return slices.ContainsFunc(v.Pods, func(pod string) bool {
-		_, found := slices.BinarySearch(o.Pods, pod)
-		return found
-	})
-}
-
-func ofTemplate(s *cluster.Snapshot, v *cluster.Variant) bool {
-	template, ok := s.Template(v.Workload.Ref)
-	return ok && maps.Equal(template.Labels, v.Labels)
-}
-
-// variantsBefore are the variants that a selection chose, in the earlier
-// snapshot, among what w was then.
-func (t *transition) variantsBefore(s Selection, w *cluster.Workload) []*cluster.Variant {
-	var out []*cluster.Variant
-	for _, p := range predecessors(t.before.snapshot, w) {
-		out = append(out, s.chooseOne(t.before.snapshot, p)...)
-	}
-	return out
+func (t *transition) relabelled(namespace string) bool {
+	return slices.ContainsFunc(t.delta.Namespaces, func(n cluster.NamespaceDelta) bool { return n.Name == namespace && n.Relabelled })
 }

@@ -89,52 +89,6 @@ func (x *transition) podsBefore(peer string) []*refPod {
 	return out
 }
 
-func TestLawOpenedIsTheDifference(t *testing.T) {
-	checks(t, 100, func(t *rapid.T) {
-		x := drawTransition(t)
-		got := pictureOf(t, openedAll(x.before, x.after, options(x.podNetwork)))
-		for from, sources := range x.peers {
-			for to, destinations := range x.peers {
-				if from == to {
-					continue
-				}
-				now := x.refAfter.truths(sources, destinations)
-				then := x.refBefore.truths(x.podsBefore(from), x.podsBefore(to))
-				checkOpened(t, edge{from, to}, got[edge{from, to}], now, then)
-			}
-		}
-		for peer, pods := range x.peers {
-			for _, address := range outsiders {
-				outside := []*refPod{nil}
-				e := edge{peer, address}
-				checkOpened(t, e, got.atOutside(peer, address, true), x.refAfter.ends(pods, outside, address), x.refBefore.ends(x.podsBefore(peer), outside, address))
-				e = edge{address, peer}
-				checkOpened(t, e, got.atOutside(peer, address, false), x.refAfter.ends(outside, pods, address), x.refBefore.ends(outside, x.podsBefore(peer), address))
-			}
-		}
-		for e := range got {
-			for _, p := range []string{e.from, e.to} {
-				if _, ok := x.peers[p]; !ok && !isCIDR(p) {
-					t.Fatalf("%s -> %s: there is no peer %s after the change", e.from, e.to, p)
-				}
-			}
-		}
-	})
-}
-
-func checkOpened(t *rapid.T, e edge, got answer, now, then map[probe]truth) {
-	for _, p := range probes {
-		want := now[p].level
-		if then[p].level >= want {
-			want = blocked.level
-		}
-		if got.level(p) != want {
-			t.Fatalf("opened %s -> %s on %s %d: got %s, want %s (before %s, after %s)", e.from, e.to, p.protocol, p.port,
-				levelNames[got.level(p)], levelNames[want], levelNames[then[p].level], levelNames[now[p].level])
-		}
-	}
-}
-
 // ends is truths where a nil pod stands for an address outside.
 func (r *reference) ends(from, to []*refPod, address string) map[probe]truth {
 	end := func(p *refPod) refEnd {

@@ -116,11 +116,22 @@ func TestOpened(t *testing.T) {
 			created: []runtime.Object{clustertest.Pod("shop/web-1-b", clustertest.ControlledBy("ReplicaSet/web-1"), clustertest.Labels("app=web", "tier=frontend", "pod-template-hash=1"))},
 		},
 		"RolloutOverAnOldHole": {
-			reason: "a new revision is the same workload, whichever event comes first",
+			reason: "a new revision is the same workload",
+			had: []runtime.Object{
+				clustertest.Netpol("shop/hole", `{podSelector: {}, ingress: [{}]}`),
+				clustertest.ReplicaSet("shop/web-2", clustertest.ControlledBy("Deployment/web"), clustertest.Labels("app=web", "tier=frontend", "pod-template-hash=2")),
+			},
+			created: []runtime.Object{
+				clustertest.Pod("shop/web-2-a", clustertest.ControlledBy("ReplicaSet/web-2"), clustertest.Labels("app=web", "tier=frontend", "pod-template-hash=2")),
+			},
+		},
+		"APodBeforeItsReplicaSet": {
+			reason: "a claim on what is not there gives nothing",
 			had:    []runtime.Object{clustertest.Netpol("shop/hole", `{podSelector: {}, ingress: [{}]}`)},
 			created: []runtime.Object{
 				clustertest.Pod("shop/web-2-a", clustertest.ControlledBy("ReplicaSet/web-2"), clustertest.Labels("app=web", "tier=frontend", "pod-template-hash=2")),
 			},
+			want: []string{"shop/Deployment/web -> shop/StatefulSet/db all ports"},
 		},
 		"RolloutOfNewLabelsOverAnOldHole": {
 			reason:  "the old revision is left behind by its Deployment's new labels; it was the Deployment",
@@ -277,7 +288,7 @@ func TestExposed(t *testing.T) {
 			before := clustertest.Snapshot(t, append(shop(), tt.had...)...)
 			after := clustertest.Apply(t, before, append(clustertest.Create(t, tt.created...), clustertest.Delete(t, tt.deleted...)...)...)
 			var got []string
-			for _, x := range connectivity.Exposed(before, after, connectivity.Everyone(), cluster.Ingress) {
+			for _, x := range connectivity.Exposed(before, after, connectivity.Everyone(), connectivity.Options{}, cluster.Ingress) {
 				line := x.Workload.String() + " " + x.Direction.String()
 				for _, by := range x.By {
 					line += " by " + by.String()

@@ -100,6 +100,35 @@ func (all regions) cut(set *netipx.IPSet) regions {
 	return out
 }
 
+// overlay adds a region that may overlap those that are there.
+func (all regions) overlay(r region) regions {
+	if r.possible.Empty() {
+		return all
+	}
+	var out regions
+	left := r.addresses
+	for _, x := range all {
+		both := intersection(x.addresses, r.addresses)
+		if both == nil {
+			out = append(out, x)
+			continue
+		}
+		if rest := difference(x.addresses, r.addresses); rest != nil {
+			out = append(out, region{rest, x.pair.clone()})
+		}
+		sum := region{both, x.pair.clone()}
+		sum.add(r.open, r.possible, r.because)
+		out = append(out, sum)
+		if left != nil {
+			left = difference(left, x.addresses)
+		}
+	}
+	if left != nil {
+		out = append(out, region{left, r.pair.clone()})
+	}
+	return out
+}
+
 func (p pair) clone() pair {
 	p.because = append([]Because(nil), p.because...)
 	return p

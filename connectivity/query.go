@@ -54,15 +54,7 @@ type chosen struct {
 	positions []uint
 }
 
-// apart leaves, of two choices of one workload, the variants that only one of
-// them chose. Choices of different workloads stay as they are.
-func apart(from, to chosen) (chosen, chosen) {
-	if from.workload != to.workload {
-		return from, to
-	}
-	return from.without(to), to.without(from)
-}
-
+// without leaves the variants that the other choice has not.
 func (c chosen) without(o chosen) chosen {
 	out := chosen{workload: c.workload}
 	for _, v := range c.variants {
@@ -134,6 +126,16 @@ func fill(list []chosen, variants []*cluster.Variant, within *reach) []chosen {
 		out = append(out, c)
 	}
 	return out
+}
+
+// chooses reports whether the selection chooses a variant of a workload.
+func (s Selection) chooses(snapshot *cluster.Snapshot, v *cluster.Variant) bool {
+	w := v.Workload
+	ns, ok := snapshot.Namespace(w.Namespace)
+	if !ok || s.external() || s.Namespaces.Matches(ns.Labels) == cluster.No {
+		return false
+	}
+	return v.Matches(s.Pods) != cluster.No || (w.Parent != (cluster.Ref{}) && s.Pods.Matches(w.ParentLabels) != cluster.No)
 }
 
 // chooseOne is choose for one workload.

@@ -1,6 +1,7 @@
 package connectivity_test
 
 import (
+	"maps"
 	"slices"
 	"strings"
 
@@ -51,9 +52,9 @@ func newReference(objects []runtime.Object, podNetwork string) *reference {
 			p.peer = o.Namespace + "/Deployment/" + o.Name
 			r.pods = append(r.pods, p)
 		case *appsv1.ReplicaSet:
-			// A revision of something else that is scaled to zero is history.
-			peer, folded := peerOfReplicaSet(objects, o)
-			if idle := *o.Spec.Replicas == 0 && metav1.GetControllerOf(o) != nil; !folded && !idle {
+			// A revision counts, scaled to zero or not, unless it says what its Deployment says.
+			peer, copied := peerOfReplicaSet(objects, o)
+			if !copied {
 				p := newRefPod(o.Namespace, o.Spec.Template.Labels, &o.Spec.Template.Spec)
 				p.peer = peer
 				r.pods = append(r.pods, p)
@@ -110,8 +111,9 @@ func peerOfPod(objects []runtime.Object, p *corev1.Pod) (peer string, template m
 }
 
 // peerOfReplicaSet is the Deployment when that is there and its labels are
-// carried (folded), or is not there yet; else the ReplicaSet is a peer by itself.
-func peerOfReplicaSet(objects []runtime.Object, rs *appsv1.ReplicaSet) (peer string, folded bool) {
+// carried; else the ReplicaSet is a peer by itself. copied says that the template is
+// the Deployment's but for the hash.
+func peerOfReplicaSet(objects []runtime.Object, rs *appsv1.ReplicaSet) (peer string, copied bool) {
 	owner := metav1.GetControllerOf(rs)
 	alone := rs.Namespace + "/ReplicaSet/" + rs.Name
 	if owner == nil {
@@ -122,10 +124,23 @@ func peerOfReplicaSet(objects []runtime.Object, rs *appsv1.ReplicaSet) (peer str
 			if !holds(rs.Spec.Template.Labels, d.Spec.Template.Labels) {
 				return alone, false
 			}
-			return rs.Namespace + "/Deployment/" + d.Name, true
+			mine, its := rs.Spec.Template, d.Spec.Template
+			labels := maps.Clone(mine.Labels)
+			delete(labels, "pod-template-hash")
+			a, b := newRefPod("", labels, &mine.Spec), newRefPod("", its.Labels, &its.Spec)
+			same := maps.Equal(a.labels, b.labels) && a.hostNetwork == b.hostNetwork && slices.Equal(a.named(), b.named())
+			return rs.Namespace + "/Deployment/" + d.Name, same
 		}
 	}
+	if owner.Kind == "Deployment" || owner.Kind == "ReplicaSet" {
+		return alone, false
+	}
 	return rs.Namespace + "/" + owner.Kind + "/" + owner.Name, false
+}
+
+// named are the ports that a name can stand for.
+func (p *refPod) named() []corev1.ContainerPort {
+	return slices.DeleteFunc(slices.Clone(p.ports), func(c corev1.ContainerPort) bool { return c.Name == "" })
 }
 
 func holds(labels, wanted map[string]string) bool {

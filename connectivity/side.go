@@ -55,6 +55,7 @@ type evaluator struct {
 	opening    foreignOpeners
 	guards     map[*cluster.Variant]*cluster.Guard
 	joined     map[listKey][]*cluster.Variant
+	apart      map[*cluster.Variant][2]*cluster.Variant // into pods and templates
 	namespaces map[string]cluster.Members
 	reached    map[reachKey]*reach
 	pods       map[selectorPair]variantSet
@@ -68,6 +69,7 @@ func newEvaluator(s *cluster.Snapshot, o Options) *evaluator {
 		snapshot: s, network: o.PodNetwork, opening: openersOf(s),
 		guards:     map[*cluster.Variant]*cluster.Guard{},
 		joined:     map[listKey][]*cluster.Variant{},
+		apart:      map[*cluster.Variant][2]*cluster.Variant{},
 		namespaces: map[string]cluster.Members{},
 		reached:    map[reachKey]*reach{},
 		pods:       map[selectorPair]variantSet{},

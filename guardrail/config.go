@@ -68,7 +68,7 @@ type Match struct {
 	Namespaces         []string       `yaml:"namespaces"`
 	ExcludedNamespaces []string       `yaml:"excludedNamespaces"`
 	NamespaceSelector  map[string]any `yaml:"namespaceSelector"`
-	Kinds              []string       `yaml:"kinds"`
+	Kinds              kindList       `yaml:"kinds"`
 	// Workloads are names, or kind/name; of exemptions only.
 	Workloads []string `yaml:"workloads"`
 

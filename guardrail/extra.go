@@ -83,7 +83,7 @@ func (c *Config) Custom() []cluster.Custom {
 func (c *Config) knowsCustom(kind string) bool {
 	known := slices.AppendSeq(slices.Clone(c.ExtraWorkloads), maps.Values(presets()))
 	return slices.ContainsFunc(known, func(w ExtraWorkload) bool {
-		return cluster.CustomKind(schema.GroupKind{Group: w.Group, Kind: w.Kind}) == kind
+		return kindList{kind}.names(schema.GroupKind{Group: w.Group, Kind: w.Kind})
 	})
 }
 

@@ -2,39 +2,73 @@ package guardrail
 
 import (
 	"slices"
+	"strings"
 
-	"github.com/podcullis/podcullis/cluster"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
-// judges tells whether a guardrail is about objects of a kind of the model. One that
-// judges the workloads of Kubernetes judges those of other APIs, too: they make pods
-// as well.
-func (g *Guardrail) judges(kind string) bool {
-	return len(g.Kinds) == 0 || slices.Contains(g.Kinds, kind) || cluster.IsCustomKind(kind) && g.judgesWorkloads()
+// home is the API group of a kind that the model knows, whose bare name means
+// that kind and no other: Pod is not the Pod of another API.
+func home(kind string) (group string, modelled bool) {
+	switch kind {
+	case "Namespace", "Pod", "Binding", "ReplicationController":
+		return "", true
+	case "NetworkPolicy":
+		return "networking.k8s.io", true
+	case "Deployment", "StatefulSet", "DaemonSet", "ReplicaSet":
+		return "apps", true
+	case "Job", "CronJob":
+		return "batch", true
+	}
+	return "", false
 }
 
-func (g *Guardrail) judgesWorkloads() bool {
-	for _, kind := range []string{"Deployment", "StatefulSet", "DaemonSet"} {
-		if !slices.Contains(g.Kinds, kind) {
+// kindList is a list of kinds as METADATA and configuration write it: Kind, or
+// Kind.group for one of several APIs that have such a kind.
+type kindList []string
+
+// names reports whether the list has a kind.
+func (l kindList) names(k schema.GroupKind) bool {
+	return slices.ContainsFunc(l, func(entry string) bool {
+		if kind, group, dotted := strings.Cut(entry, "."); dotted {
+			return kind == k.Kind && group == k.Group
+		}
+		if entry != k.Kind {
 			return false
 		}
-	}
-	return true
+		group, modelled := home(entry)
+		return !modelled || group == k.Group
+	})
 }
 
-// judgesReview is judges for what is under review. What makes no pods is judged only
-// by its kind: the policies of other APIs are in the model, too.
-func (g *Guardrail) judgesReview(r *Review) bool {
-	kind := r.kind()
-	if _, ok := anyOf(r.Change).(*cluster.Template); ok {
-		return g.judges(kind)
+// covers reports whether all that an entry of a list can name is in this one.
+func (l kindList) covers(entry string) bool {
+	if slices.Contains(l, entry) {
+		return true
 	}
-	return len(g.Kinds) == 0 || slices.Contains(g.Kinds, kind)
+	kind, group, dotted := strings.Cut(entry, ".")
+	return dotted && l.names(schema.GroupKind{Group: group, Kind: kind})
 }
 
-func anyOf(c cluster.Change) cluster.Object {
-	if c.After != nil {
-		return c.After
+// groupKindOf reads the kind of a cluster.Ref, which carries the group where the
+// model does not understand the kind.
+func groupKindOf(kind string) schema.GroupKind {
+	if bare, group, dotted := strings.Cut(kind, "."); dotted {
+		return schema.GroupKind{Group: group, Kind: bare}
 	}
-	return c.Before
+	group, _ := home(kind)
+	return schema.GroupKind{Group: group, Kind: kind}
+}
+
+// groupKind is the kind of the object that is judged, with its API group.
+func (r *Review) groupKind() schema.GroupKind {
+	requested := schema.GroupKind{Group: r.Request.Kind.Group, Kind: r.Request.Kind.Kind}
+	if c := r.Change; c.Before == nil && c.After == nil {
+		return requested
+	}
+	kind := groupKindOf(r.kind())
+	if _, modelled := home(kind.Kind); !modelled && kind.Group == "" && kind.Kind == requested.Kind {
+		return requested
+	}
+	return kind
 }

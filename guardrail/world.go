@@ -64,7 +64,7 @@ func (w *world) open(key string, q connectivity.Query) []connectivity.Connection
 }
 
 func (w *world) exposed(key string, s connectivity.Selection, d []cluster.Direction) []connectivity.Exposure {
-	return remember(w.exposedBy, key, func() []connectivity.Exposure { return connectivity.Exposed(w.before, w.after, s, d...) })
+	return remember(w.exposedBy, key, func() []connectivity.Exposure { return connectivity.Exposed(w.before, w.after, s, w.options, d...) })
 }
 
 // homeOf is the object with which audit and CLI report a connection, so that

@@ -10,7 +10,7 @@
 #   deleted, and a namespace created, as long as no workload loses its isolation.
 # custom:
 #   severity: high
-#   kinds: [NetworkPolicy, Namespace, Pod, Deployment, StatefulSet, DaemonSet, ReplicaSet, Job, CronJob]
+#   kinds: [NetworkPolicy, Namespace, Pod, Deployment, StatefulSet, DaemonSet, ReplicaSet, ReplicationController, Job, CronJob]
 #   parameters:
 #     type: object
 #     additionalProperties: false

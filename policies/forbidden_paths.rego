@@ -15,7 +15,7 @@
 #   them are the key.
 # custom:
 #   severity: critical
-#   kinds: [NetworkPolicy, Namespace, Pod, Deployment, StatefulSet, DaemonSet, ReplicaSet, Job, CronJob]
+#   kinds: [NetworkPolicy, Namespace, Pod, Deployment, StatefulSet, DaemonSet, ReplicaSet, ReplicationController, Job, CronJob]
 #   parameters:
 #     type: object
 #     format: path-question

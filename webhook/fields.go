@@ -138,9 +138,9 @@ func fieldsOf(kind string) fields {
 	case "CronJob":
 		f["spec"] = fields{"jobTemplate": {"spec": {"template": templateFields}}}
 	case "Job":
-		f["spec"], f["status"] = fields{"template": templateFields}, fields{"conditions": nil}
-	case "Deployment", "StatefulSet", "DaemonSet", "ReplicaSet":
-		f["spec"] = fields{"replicas": nil, "template": templateFields}
+		f["spec"] = fields{"selector": nil, "template": templateFields}
+	case "Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "ReplicationController":
+		f["spec"] = fields{"selector": nil, "template": templateFields}
 	default:
 		return nil
 	}

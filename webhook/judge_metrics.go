@@ -13,6 +13,7 @@ type JudgeMetrics struct {
 	violations *prometheus.CounterVec
 	failures   *prometheus.CounterVec
 	evaluation prometheus.Histogram
+	unjudged   prometheus.Counter
 }
 
 // NewJudgeMetrics makes the collectors and registers them; like
@@ -32,8 +33,12 @@ func NewJudgeMetrics(registerer prometheus.Registerer) *JudgeMetrics {
 			Help:    "Time to evaluate all guardrails that match one request.",
 			Buckets: []float64{.0001, .00025, .0005, .001, .0025, .005, .01, .05, .25, 2},
 		}),
+		unjudged: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "podcullis_unjudged_requests_total",
+			Help: "Requests about kinds that neither the model nor a guardrail knows, which were allowed. The log names each kind once.",
+		}),
 	}
-	registerer.MustRegister(m.violations, m.failures, m.evaluation)
+	registerer.MustRegister(m.violations, m.failures, m.evaluation, m.unjudged)
 	return m
 }
 

@@ -47,6 +47,13 @@ func ReplicaSet(ref string, options ...Option) *appsv1.ReplicaSet {
 	return &appsv1.ReplicaSet{ObjectMeta: p.meta, Spec: appsv1.ReplicaSetSpec{Replicas: p.replicas, Template: p.template()}}
 }
 
+// ReplicationController is a v1 ReplicationController.
+func ReplicationController(ref string, options ...Option) *corev1.ReplicationController {
+	p := build(ref, options)
+	t := p.template()
+	return &corev1.ReplicationController{ObjectMeta: p.meta, Spec: corev1.ReplicationControllerSpec{Replicas: p.replicas, Template: &t}}
+}
+
 // Job is a batch/v1 Job.
 func Job(ref string, options ...Option) *batchv1.Job {
 	p := build(ref, options)

@@ -6,6 +6,7 @@ import (
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 )
 
 // Option is one property of a pod, or of the template of an object that makes pods.
@@ -56,7 +57,8 @@ func Labels(labels ...string) Option {
 	}
 }
 
-// ControlledBy sets the controller, written "Kind/name".
+// ControlledBy sets the controller, written "Kind/name" with a kind of apps/v1 or
+// batch/v1, or of example.com/v1 when it is none of theirs.
 func ControlledBy(owner string) Option {
 	kind, name, ok := strings.Cut(owner, "/")
 	if !ok {
@@ -64,8 +66,28 @@ func ControlledBy(owner string) Option {
 	}
 	return func(p *parts) {
 		yes := true
-		p.meta.OwnerReferences = []metav1.OwnerReference{{Kind: kind, Name: name, Controller: &yes}}
+		p.meta.OwnerReferences = append(p.meta.OwnerReferences, metav1.OwnerReference{APIVersion: apiVersionOf(kind), Kind: kind, Name: name, Controller: &yes})
 	}
+}
+
+// OwnedBy adds an owner reference as it is.
+func OwnedBy(owner metav1.OwnerReference) Option {
+	return func(p *parts) { p.meta.OwnerReferences = append(p.meta.OwnerReferences, owner) }
+}
+
+// UID sets metadata.uid.
+func UID(uid string) Option { return func(p *parts) { p.meta.UID = types.UID(uid) } }
+
+func apiVersionOf(kind string) string {
+	switch kind {
+	case "Deployment", "StatefulSet", "DaemonSet", "ReplicaSet":
+		return "apps/v1"
+	case "Job", "CronJob":
+		return "batch/v1"
+	case "Pod", "Node", "ReplicationController":
+		return "v1"
+	}
+	return "example.com/v1"
 }
 
 // IP adds addresses to a pod's status.
@@ -113,10 +135,13 @@ func Phase(phase corev1.PodPhase) Option { return func(p *parts) { p.status.Phas
 
 // Terminating sets metadata.deletionTimestamp.
 func Terminating() Option {
-	return func(p *parts) { p.meta.DeletionTimestamp = &metav1.Time{} }
+	return func(p *parts) {
+		at := metav1.Unix(1_800_000_000, 0)
+		p.meta.DeletionTimestamp = &at
+	}
 }
 
-// Replicas sets spec.replicas of a ReplicaSet.
+// Replicas sets spec.replicas of a ReplicaSet or ReplicationController.
 func Replicas(n int32) Option { return func(p *parts) { p.replicas = &n } }
 
 // Finished gives a Job the condition Complete or Failed.

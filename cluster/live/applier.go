@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"runtime/debug"
 	"strings"
+	"time"
 
 	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -16,14 +17,22 @@ import (
 
 // follow applies what gathers in the queue until ctx ends.
 func (m *Model) follow(ctx context.Context) {
+	sweep := time.NewTicker(sweepPeriod)
+	defer sweep.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
+		case <-sweep.C:
+			if m.memory.Len() > 0 {
+				m.publish(m.Snapshot()) // what is too long ago is forgotten
+			}
+			continue
 		case <-m.queue.wake:
 		}
 		batch := m.queue.take()
 		m.apply(batch)
+		m.remember()
 		for _, e := range batch {
 			if e.applied != nil {
 				e.applied()
@@ -40,6 +49,17 @@ func (m *Model) apply(batch []event) {
 	now := m.Snapshot()
 	if changes := m.changes(now, batch); len(changes) > 0 {
 		m.publish(m.after(now, changes))
+	}
+}
+
+// sweepPeriod is how often the memory is looked through while nothing happens.
+const sweepPeriod = 10 * time.Second
+
+// remember begins to remember what goes, once the initial objects are in the snapshot.
+func (m *Model) remember() {
+	if m.memory == nil && m.limits.For > 0 {
+		m.memory = cluster.NewMemory(m.Snapshot(), m.limits)
+		m.publish(m.Snapshot())
 	}
 }
 

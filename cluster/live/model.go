@@ -33,6 +33,9 @@ type Options struct {
 	Probe Probe
 	// ProbePeriod is the pause between two questions about a kind; 0 means 3 s.
 	ProbePeriod time.Duration
+	// Memory bounds what is remembered of pods and templates that are gone; the zero
+	// value remembers nothing.
+	Memory cluster.MemoryLimits
 }
 
 // Model is the model of a running cluster. Its methods are safe for concurrent use.
@@ -50,6 +53,8 @@ type Model struct {
 	// The following belong to the applier.
 	fromAPI    func(runtime.Object) (cluster.Object, error)
 	complaints map[cluster.Ref]string // the last error of each object that has one
+	limits     cluster.MemoryLimits
+	memory     *cluster.Memory // nil until the initial objects are in the snapshot
 }
 
 // generation is a snapshot and the end of its time as the newest one.
@@ -68,6 +73,7 @@ func New(source Source, opts Options) *Model {
 		synced:     make(chan struct{}),
 		fromAPI:    fromAPI,
 		complaints: map[cluster.Ref]string{},
+		limits:     opts.Memory,
 	}
 	if m.log == nil {
 		m.log = slog.New(slog.DiscardHandler)
@@ -129,7 +135,12 @@ func (m *Model) WaitFor(ctx context.Context, condition func(*cluster.Snapshot) b
 	}
 }
 
+// publish makes a snapshot the newest one, with what is remembered beside it.
 func (m *Model) publish(s *cluster.Snapshot) {
+	if m.memory != nil {
+		m.memory = m.memory.After(s, time.Now())
+		s = s.WithMemory(m.memory)
+	}
 	old := m.now.Swap(&generation{snapshot: s, superseded: make(chan struct{})})
 	close(old.superseded)
 }

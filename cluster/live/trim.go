@@ -28,6 +28,7 @@ func kinds() []kind {
 		{"StatefulSet", appsv1.SchemeGroupVersion.WithResource("statefulsets"), &appsv1.StatefulSet{}, nil},
 		{"DaemonSet", appsv1.SchemeGroupVersion.WithResource("daemonsets"), &appsv1.DaemonSet{}, nil},
 		{"ReplicaSet", appsv1.SchemeGroupVersion.WithResource("replicasets"), &appsv1.ReplicaSet{}, nil},
+		{"ReplicationController", corev1.SchemeGroupVersion.WithResource("replicationcontrollers"), &corev1.ReplicationController{}, nil},
 		{"Job", batchv1.SchemeGroupVersion.WithResource("jobs"), &batchv1.Job{}, nil},
 		{"CronJob", batchv1.SchemeGroupVersion.WithResource("cronjobs"), &batchv1.CronJob{}, nil},
 	}
@@ -59,29 +60,35 @@ func trim(in any) (any, error) {
 	case *appsv1.Deployment:
 		return &appsv1.Deployment{
 			ObjectMeta: trimMeta(&o.ObjectMeta),
-			Spec:       appsv1.DeploymentSpec{Replicas: o.Spec.Replicas, Template: trimTemplate(&o.Spec.Template)},
+			Spec:       appsv1.DeploymentSpec{Selector: o.Spec.Selector, Template: trimTemplate(&o.Spec.Template)},
 		}, nil
 	case *appsv1.StatefulSet:
 		return &appsv1.StatefulSet{
 			ObjectMeta: trimMeta(&o.ObjectMeta),
-			Spec:       appsv1.StatefulSetSpec{Replicas: o.Spec.Replicas, Template: trimTemplate(&o.Spec.Template)},
+			Spec:       appsv1.StatefulSetSpec{Selector: o.Spec.Selector, Template: trimTemplate(&o.Spec.Template)},
 		}, nil
 	case *appsv1.DaemonSet:
 		return &appsv1.DaemonSet{
 			ObjectMeta: trimMeta(&o.ObjectMeta),
-			Spec:       appsv1.DaemonSetSpec{Template: trimTemplate(&o.Spec.Template)},
+			Spec:       appsv1.DaemonSetSpec{Selector: o.Spec.Selector, Template: trimTemplate(&o.Spec.Template)},
 		}, nil
 	case *appsv1.ReplicaSet:
 		return &appsv1.ReplicaSet{
 			ObjectMeta: trimMeta(&o.ObjectMeta),
-			Spec:       appsv1.ReplicaSetSpec{Replicas: o.Spec.Replicas, Template: trimTemplate(&o.Spec.Template)},
+			Spec:       appsv1.ReplicaSetSpec{Selector: o.Spec.Selector, Template: trimTemplate(&o.Spec.Template)},
 		}, nil
-	case *batchv1.Job:
-		job := &batchv1.Job{ObjectMeta: trimMeta(&o.ObjectMeta), Spec: batchv1.JobSpec{Template: trimTemplate(&o.Spec.Template)}}
-		for _, c := range o.Status.Conditions {
-			job.Status.Conditions = append(job.Status.Conditions, batchv1.JobCondition{Type: c.Type, Status: c.Status})
+	case *corev1.ReplicationController:
+		kept := &corev1.ReplicationController{ObjectMeta: trimMeta(&o.ObjectMeta), Spec: corev1.ReplicationControllerSpec{Selector: o.Spec.Selector}}
+		if o.Spec.Template != nil {
+			pods := trimTemplate(o.Spec.Template)
+			kept.Spec.Template = &pods
 		}
-		return job, nil
+		return kept, nil
+	case *batchv1.Job:
+		return &batchv1.Job{
+			ObjectMeta: trimMeta(&o.ObjectMeta),
+			Spec:       batchv1.JobSpec{Selector: o.Spec.Selector, Template: trimTemplate(&o.Spec.Template)},
+		}, nil
 	case *batchv1.CronJob:
 		cron := &batchv1.CronJob{ObjectMeta: trimMeta(&o.ObjectMeta)}
 		cron.Spec.JobTemplate.Spec.Template = trimTemplate(&o.Spec.JobTemplate.Spec.Template)
@@ -100,8 +107,8 @@ func trimMeta(m *metav1.ObjectMeta) metav1.ObjectMeta {
 		DeletionTimestamp: m.DeletionTimestamp,
 		Finalizers:        m.Finalizers,
 	}
-	if c := metav1.GetControllerOfNoCopy(m); c != nil {
-		kept.OwnerReferences = []metav1.OwnerReference{*c}
+	for _, r := range m.OwnerReferences {
+		kept.OwnerReferences = append(kept.OwnerReferences, metav1.OwnerReference{APIVersion: r.APIVersion, Kind: r.Kind, Name: r.Name, UID: r.UID, Controller: r.Controller})
 	}
 	return kept
 }

@@ -18,7 +18,7 @@ const fullMeta = `"metadata": {
 	"deletionTimestamp": "2026-11-24T00:00:00Z", "creationTimestamp": "2026-11-23T00:00:00Z",
 	"managedFields": [{"manager": "drop"}],
 	"ownerReferences": [
-		{"kind": "Dropped", "name": "drop", "apiVersion": "v1", "uid": "u-3"},
+		{"kind": "Service", "name": "kept", "apiVersion": "v1", "uid": "u-3", "blockOwnerDeletion": true},
 		{"kind": "ReplicaSet", "name": "web-1", "apiVersion": "apps/v1", "uid": "u-2", "controller": true}]}`
 
 const fullPodSpec = `{
@@ -34,7 +34,7 @@ const fullPodSpec = `{
 const fullTemplate = `{"metadata": {"labels": {"app": "web"}, "annotations": {"drop": "me"}}, "spec": ` + fullPodSpec + `}`
 
 func full() map[string]string {
-	workload := `{` + fullMeta + `, "spec": {"replicas": 0, "selector": {"matchLabels": {"drop": "me"}}, "template": ` + fullTemplate + `}`
+	workload := `{` + fullMeta + `, "spec": {"replicas": 0, "selector": {"matchLabels": {"app": "web"}}, "template": ` + fullTemplate + `}`
 	return map[string]string{
 		"Namespace": `{` + fullMeta + `, "status": {"phase": "Terminating", "conditions": [{"type": "drop"}]}}`,
 		"Pod": `{` + fullMeta + `, "spec": ` + fullPodSpec + `, "status": {"phase": "Running", "podIP": "10.0.0.1",
@@ -42,11 +42,12 @@ func full() map[string]string {
 		"NetworkPolicy": `{` + fullMeta + `, "spec": {"podSelector": {"matchLabels": {"app": "web"}}, "policyTypes": ["Ingress", "Egress"],
 			"ingress": [{"from": [{"ipBlock": {"cidr": "10.0.0.0/8", "except": ["10.1.0.0/16"]}}], "ports": [{"port": "http"}]}],
 			"egress": [{"to": [{"namespaceSelector": {}, "podSelector": {}}], "ports": [{"port": 1, "endPort": 9, "protocol": "SCTP"}]}]}}`,
-		"Deployment":  workload + `, "status": {"conditions": [{"type": "drop"}]}}`,
-		"StatefulSet": workload + `, "status": {"conditions": [{"type": "drop"}]}}`,
-		"DaemonSet":   workload + `, "status": {"conditions": [{"type": "drop"}]}}`,
-		"ReplicaSet":  workload + `, "status": {"conditions": [{"type": "drop"}]}}`,
-		"Job":         workload + `, "status": {"conditions": [{"type": "Complete", "status": "True", "message": "drop"}]}}`,
+		"Deployment":            workload + `, "status": {"conditions": [{"type": "drop"}]}}`,
+		"StatefulSet":           workload + `, "status": {"conditions": [{"type": "drop"}]}}`,
+		"DaemonSet":             workload + `, "status": {"conditions": [{"type": "drop"}]}}`,
+		"ReplicaSet":            workload + `, "status": {"conditions": [{"type": "drop"}]}}`,
+		"ReplicationController": `{` + fullMeta + `, "spec": {"replicas": 0, "selector": {"app": "web"}, "template": ` + fullTemplate + `}}`,
+		"Job":                   workload + `, "status": {"conditions": [{"type": "Complete", "status": "True", "message": "drop"}]}}`,
 		"CronJob": `{` + fullMeta + `, "spec": {"schedule": "drop", "jobTemplate": {"metadata": {"labels": {"drop": "me"}},
 			"spec": {"template": ` + fullTemplate + `}}}}`,
 	}

@@ -1,6 +1,7 @@
 package manifest
 
 import (
+	"encoding/json"
 	"fmt"
 	"reflect"
 	"strings"
@@ -83,7 +84,6 @@ func hasTemplate(gk schema.GroupKind, object map[string]any) bool {
 
 // templated are kinds whose spec.template is a pod template, whatever it holds.
 var templated = map[schema.GroupKind]bool{
-	{Kind: "ReplicationController"}:                        true,
 	{Group: "argoproj.io", Kind: "Rollout"}:                true,
 	{Group: "apps.openshift.io", Kind: "DeploymentConfig"}: true,
 	{Group: "serving.knative.dev", Kind: "Service"}:        true,
@@ -100,6 +100,7 @@ type templateOwner struct {
 	metav1.ObjectMeta `json:"metadata"`
 
 	Spec struct {
+		Selector json.RawMessage `json:"selector"`
 		Template struct {
 			Metadata metav1.ObjectMeta `json:"metadata"`
 			Spec     struct {
@@ -146,7 +147,7 @@ func (l *loader) custom(d document, gvk schema.GroupVersionKind) {
 		l.problems(d, gvk, namespace, &o, problems)
 		return
 	}
-	model := cluster.NewCustom(gvk.GroupKind(), &o.ObjectMeta, t)
+	model := cluster.NewCustom(gvk.GroupKind(), &o.ObjectMeta, t, o.Spec.Selector)
 	if other, ok := l.set.Lookup(model.Ref()); ok && other.Group != gvk.Group {
 		model.Kind = gvk.GroupKind().String() // two APIs have that kind, and it tells no more which
 	}

@@ -191,13 +191,17 @@ metadata: {name: a}
 apiVersion: podcullis.io/v1alpha1
 kind: Guardrails
 ---
+apiVersion: v1
+kind: LimitRange
+metadata: {name: a}
+---
 apiVersion: example.com/v1
 kind: AllowList
 spec: {}
 `,
 			sources: []string{"-"},
 			skipped: map[string]int{
-				"Service": 1, "Guardrails.podcullis.io": 1, "AllowList.example.com": 1,
+				"Service": 1, "Guardrails.podcullis.io": 1, "LimitRange": 1, "AllowList.example.com": 1,
 			},
 		},
 		"AKustomization": {

@@ -58,15 +58,16 @@ func (s *Set) Over(base *Set) *Set {
 
 // controllerOf names the object that controls a pod or a template.
 func controllerOf(o cluster.Object) (cluster.Ref, bool) {
-	var owner *cluster.Owner
+	var owners []cluster.Owner
 	switch o := o.(type) {
 	case *cluster.Pod:
-		owner = o.Controller
+		owners = o.Owners
 	case *cluster.Template:
-		owner = o.Controller
+		owners = o.Owners
 	}
+	owner := cluster.ControllerOf(owners)
 	if owner == nil {
 		return cluster.Ref{}, false
 	}
-	return cluster.Ref{Namespace: o.Ref().Namespace, Kind: owner.Kind, Name: owner.Name}, true
+	return cluster.Ref{Namespace: o.Ref().Namespace, Kind: cluster.KindIn(owner.Group, owner.Kind), Name: owner.Name}, true
 }

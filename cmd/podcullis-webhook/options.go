@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"github.com/podcullis/podcullis/cluster"
 	"github.com/podcullis/podcullis/webhook"
 )
 
@@ -38,6 +39,7 @@ type options struct {
 	probeAddress     string
 	mode             string
 	maxStaleness     time.Duration
+	rememberFor      time.Duration
 	reloadPeriod     time.Duration
 	drainTimeout     time.Duration
 	logFormat        string
@@ -53,6 +55,7 @@ func defaultOptions() *options {
 		probeAddress:   "127.0.0.1:8081",
 		mode:           string(webhook.Enforce),
 		maxStaleness:   15 * time.Second,
+		rememberFor:    cluster.DefaultMemoryLimits().For,
 		reloadPeriod:   2 * time.Second,
 		logFormat:      "text",
 		logLevel:       "info",
@@ -80,6 +83,7 @@ func (o *options) AddFlags(f *pflag.FlagSet) {
 	f.StringVar(&o.probeAddress, "health-probe-bind-address", o.probeAddress, "`host:port` of /healthz and /readyz; 0 for none")
 	f.StringVar(&o.mode, "mode", o.mode, "enforce, or audit: never deny, but say what would have been denied")
 	f.DurationVar(&o.maxStaleness, "max-staleness", o.maxStaleness, "judge nothing when the model may be out of date for longer: answer 503, so that failurePolicy decides")
+	f.DurationVar(&o.rememberFor, "remember-for", o.rememberFor, "for how long a pod that is gone may come back, as its controller makes it, and count as having been there; 0 for not at all")
 	f.DurationVar(&o.reloadPeriod, "reload-period", o.reloadPeriod, "how often --config and --policy-dir are looked at")
 	f.DurationVar(&o.drainTimeout, "drain-timeout", o.drainTimeout, "how long to wait at the end for callers to close their connections (default 1m40s)")
 	f.StringVar(&o.logFormat, "log-format", o.logFormat, "text or json")
@@ -139,6 +143,9 @@ func (o *options) Validate(rest []string) error {
 	}
 	if o.maxStaleness < minStaleness {
 		wrong("--max-staleness must be >= %s, got %s", minStaleness, o.maxStaleness)
+	}
+	if o.rememberFor < 0 {
+		wrong("--remember-for must not be negative, got %s", o.rememberFor)
 	}
 	if o.reloadPeriod <= 0 {
 		wrong("--reload-period must be positive, got %s", o.reloadPeriod)

@@ -176,7 +176,7 @@ func newModel(o *options, custom []cluster.Custom, log *slog.Logger, registry pr
 	case err != nil:
 		return model{}, err
 	}
-	return newLiveModel(config, custom, o.maxStaleness, log, registry)
+	return newLiveModel(config, custom, o, log, registry)
 }
 
 func restConfig(o *options) (*rest.Config, error) {
@@ -195,8 +195,10 @@ func restConfig(o *options) (*rest.Config, error) {
 const probesInStaleness = 5
 
 // newLiveModel follows an API server, which need not be there yet.
-func newLiveModel(config *rest.Config, custom []cluster.Custom, maxStaleness time.Duration, log *slog.Logger, registry prometheus.Registerer) (model, error) {
-	config = rest.AddUserAgent(config, "podcullis-webhook/"+version)
+func newLiveModel(config *rest.Config, custom []cluster.Custom, o *options, log *slog.Logger, registry prometheus.Registerer) (model, error) {
+	config, maxStaleness := rest.AddUserAgent(config, "podcullis-webhook/"+version), o.maxStaleness
+	limits := cluster.DefaultMemoryLimits()
+	limits.For = o.rememberFor
 	direct, err := client.New(config, client.Options{})
 	if err != nil {
 		return model{}, fmt.Errorf("API server: %w", err)
@@ -211,6 +213,7 @@ func newLiveModel(config *rest.Config, custom []cluster.Custom, maxStaleness tim
 	}
 	m := live.New(source, live.Options{
 		Log: log, Custom: custom, Reader: direct, Mapper: direct.RESTMapper(), Probe: probe, ProbePeriod: maxStaleness / probesInStaleness,
+		Memory: limits,
 	})
 	registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "podcullis_model_stale_seconds",
@@ -219,6 +222,10 @@ func newLiveModel(config *rest.Config, custom []cluster.Custom, maxStaleness tim
 		age, _ := m.Age()
 		return age.Seconds()
 	}))
+	registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "podcullis_model_remembered",
+		Help: "Classes of pods and templates that are gone and still count as having been there (--remember-for).",
+	}, func() float64 { return float64(m.Snapshot().Memory().Len()) }))
 	return model{
 		Model: m,
 		live:  true,

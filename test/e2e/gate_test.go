@@ -36,13 +36,14 @@ import (
 type gateOptions struct {
 	args  []string                                     // flags added to ours
 	rules []admissionregistrationv1.RuleWithOperations // added to those of the doors
+	// everything registers the webhook for all resources there are.
+	everything bool
 }
 
 // gate is a podcullis-webhook process that is registered with the API server.
 type gate struct {
 	c       cluster
 	args    []string
-	rules   []admissionregistrationv1.RuleWithOperations
 	logFile string
 	ca      []byte
 	address string
@@ -62,7 +63,7 @@ func (c cluster) gate(t *testing.T, options gateOptions) *gate {
 	dir := t.TempDir()
 	certs := filepath.Join(dir, "certs")
 	g := &gate{
-		c: c, rules: options.rules, logFile: filepath.Join(dir, "webhook.log"),
+		c: c, logFile: filepath.Join(dir, "webhook.log"),
 		address: freeAddress(t), metrics: freeAddress(t), probes: freeAddress(t),
 	}
 	g.ca = writeCertificate(t, certs)
@@ -86,7 +87,7 @@ func (c cluster) gate(t *testing.T, options gateOptions) *gate {
 		}
 	})
 	t.Cleanup(func() { g.stop(t) })
-	g.register(t)
+	g.register(t, options)
 	return g
 }
 
@@ -157,9 +158,15 @@ func (g *gate) stop(t *testing.T) {
 
 // register makes the ValidatingWebhookConfiguration and waits until the API
 // server asks the webhook.
-func (g *gate) register(t *testing.T) {
+func (g *gate) register(t *testing.T, options gateOptions) {
 	t.Helper()
-	rules := g.rules
+	rules := options.rules
+	if options.everything {
+		rules = append(rules, admissionregistrationv1.RuleWithOperations{
+			Operations: []admissionregistrationv1.OperationType{admissionregistrationv1.OperationAll},
+			Rule:       admissionregistrationv1.Rule{APIGroups: []string{"*"}, APIVersions: []string{"*"}, Resources: []string{"*/*"}, Scope: ptr(admissionregistrationv1.AllScopes)},
+		})
+	}
 	for _, r := range webhook.Doors() {
 		group, resource, _ := strings.Cut(r, "/")
 		rules = append(rules, admissionregistrationv1.RuleWithOperations{
@@ -250,7 +257,7 @@ apiVersion: rbac.authorization.k8s.io/v1
 kind: ClusterRole
 metadata: {name: podcullis-webhook}
 rules:
-- {apiGroups: [""], resources: [pods, namespaces], verbs: [get, list, watch]}
+- {apiGroups: [""], resources: [pods, namespaces, replicationcontrollers], verbs: [get, list, watch]}
 - {apiGroups: [networking.k8s.io], resources: [networkpolicies], verbs: [get, list, watch]}
 - {apiGroups: [apps], resources: [deployments, statefulsets, daemonsets, replicasets], verbs: [get, list, watch]}
 - {apiGroups: [batch], resources: [jobs, cronjobs], verbs: [get, list, watch]}

@@ -1,0 +1,243 @@
+package cluster
+
+import (
+	"slices"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/labels"
+)
+
+// Membership is the workload that a pod, a ReplicaSet or a Job belongs to, by the
+// owner that it names and that bears it out. The zero Membership is that of what
+// belongs to nobody. It is comparable.
+//
+// An owner of a kind in the model bears out what names it with group, kind, name
+// and uid and carries the labels of its selector; a Job of a CronJob needs no labels.
+// One that is not there has nobody. An owner of another kind (a custom resource)
+// is taken at its word: all that name the same one with the same uid belong together.
+type Membership struct {
+	// Workload is the top of the owners: the Deployment of a ReplicaSet's pod.
+	Workload Ref
+	// Group and UID are those of an owner that the model does not hold.
+	Group, UID string
+	// Unmodelled is set for such an owner.
+	Unmodelled bool
+}
+
+// templateKey finds a template within its namespace.
+type templateKey struct{ kind, name string }
+
+func (t *Template) key() templateKey { return templateKey{t.Kind, t.Name} }
+
+// builtin are the kinds, by group, of which the model holds every object.
+var builtin = map[string][]string{
+	"":      {"ReplicationController"},
+	"apps":  {"Deployment", "StatefulSet", "DaemonSet", "ReplicaSet"},
+	"batch": {"Job", "CronJob"},
+}
+
+func isBuiltin(group, kind string) bool { return slices.Contains(builtin[group], kind) }
+
+// KindIn is how the model names a kind: alone, or with its group where the kinds of
+// two groups could be mistaken for each other ("Deployment.example.com").
+func KindIn(group, kind string) string {
+	for g, kinds := range builtin {
+		if g != group && slices.Contains(kinds, kind) {
+			if group == "" {
+				group = "core"
+			}
+			return kind + "." + group
+		}
+	}
+	return kind
+}
+
+// madeBy tells which kind makes objects of a kind. A DeploymentConfig is OpenShift's:
+// each of its rollouts is a ReplicationController.
+var madeBy = map[string]string{"ReplicaSet": "Deployment", "ReplicationController": "DeploymentConfig", "Job": "CronJob"}
+
+// owner is who bears out the owner references of an object: a template, or an
+// owner that the model does not hold; nil and nil when nobody does.
+func (s *shard) owner(owners []Owner, bears func(*Template) bool) (*Template, *Owner) {
+	if o := ControllerOf(owners); o != nil {
+		if o.Group == "" && (o.Kind == "Pod" || o.Kind == "Node") {
+			return nil, nil // a static pod belongs to its node (kubelet), which is no workload
+		}
+		switch t := s.named(o); {
+		case t != nil && bears(t):
+			return t, nil
+		case t == nil && !isBuiltin(o.Group, o.Kind) && !s.holds(o):
+			return nil, o
+		}
+		return nil, nil
+	}
+	var only *Template
+	for i := range owners {
+		if t := s.named(&owners[i]); t != nil && bears(t) {
+			if only != nil {
+				return nil, nil
+			}
+			only = t
+		}
+	}
+	return only, nil
+}
+
+// holds reports whether the model has the object that an owner reference names,
+// with whatever uid.
+func (s *shard) holds(o *Owner) bool {
+	t, ok := s.templates[templateKey{KindIn(o.Group, o.Kind), o.Name}]
+	return ok && t.Group == o.Group
+}
+
+// named is the template that an owner reference names, uid included, unless the
+// template has none (in files). nil when there is none.
+func (s *shard) named(o *Owner) *Template {
+	t, ok := s.templates[templateKey{KindIn(o.Group, o.Kind), o.Name}]
+	if !ok || t.Group != o.Group || (t.UID != "" && t.UID != o.UID) {
+		return nil
+	}
+	return t
+}
+
+// ownerOfPod is the template that made a pod, or the owner that the model does not hold.
+func (s *shard) ownerOfPod(p *Pod) (*Template, *Owner) {
+	return s.owner(p.Owners, func(t *Template) bool { return t.Selector.Matches(p.Labels) == Yes })
+}
+
+// ownerOfTemplate is the owner of a ReplicaSet or a Job; other templates are
+// workloads of their own, whoever owns them.
+func (s *shard) ownerOfTemplate(t *Template) (*Template, *Owner) {
+	above, ok := madeBy[t.Kind]
+	if !ok || !isBuiltin(t.Group, t.Kind) {
+		return nil, nil
+	}
+	return s.owner(t.Owners, func(o *Template) bool {
+		switch {
+		case o.Group == "batch" && o.Kind == "CronJob":
+			return above == "CronJob"
+		case isBuiltin(o.Group, o.Kind) && o.Kind != above:
+			return false // no controller makes that
+		}
+		own := t.ObjectLabels
+		if len(own) == 0 {
+			own = t.Labels
+		}
+		return o.Selector.Matches(own) == Yes
+	})
+}
+
+// memberOf is what a pod belongs to.
+func (s *shard) memberOf(p *Pod) Membership {
+	t, o := s.ownerOfPod(p)
+	switch {
+	case t != nil:
+		return s.membershipOf(t)
+	case o != nil:
+		return unmodelled(p.Namespace, o)
+	}
+	return Membership{}
+}
+
+// membershipOf is what a template belongs to: itself, if nobody owns it.
+func (s *shard) membershipOf(t *Template) Membership {
+	above, o := s.ownerOfTemplate(t)
+	switch {
+	case above != nil:
+		return Membership{Workload: above.Ref()}
+	case o != nil:
+		return unmodelled(t.Namespace, o)
+	}
+	return Membership{Workload: t.Ref()}
+}
+
+func unmodelled(namespace string, o *Owner) Membership {
+	return Membership{
+		Workload: Ref{namespace, KindIn(o.Group, o.Kind), o.Name},
+		Group:    o.Group, UID: o.UID, Unmodelled: true,
+	}
+}
+
+// top is the workload of a template: for a ReplicaSet and a Job that of its owner.
+func (s *shard) top(t *Template) Ref { return s.membershipOf(t).Workload }
+
+// workloadOf finds the workload that a pod is shown as part of, and for a pod that
+// was relabelled away from its template the template. What it is shown as gives
+// nothing to a pod: that is up to its membership.
+func (s *shard) workloadOf(p *Pod) (workload Ref, maker *Template) {
+	t, o := s.ownerOfPod(p)
+	switch {
+	case t != nil && carries(p.Labels, t.Labels):
+		return s.top(t), nil
+	case t != nil:
+		return p.Ref(), t
+	case o != nil:
+		return unmodelled(p.Namespace, o).Workload, nil
+	}
+	if claimed := s.relabelledFrom(p); claimed != nil {
+		return p.Ref(), claimed
+	}
+	if absent := s.absentOwner(p); absent != (Ref{}) {
+		return absent, nil
+	}
+	return p.Ref(), nil
+}
+
+// relabelledFrom is the template that a pod names in full without having the labels
+// of its selector: it has left that workload, and is still answered for.
+func (s *shard) relabelledFrom(p *Pod) *Template {
+	o := ControllerOf(p.Owners)
+	if o == nil {
+		return nil
+	}
+	return s.named(o)
+}
+
+// absentOwner is the workload of a pod whose owner is of a kind in the model and
+// not there: in files it often is left out, and of a running cluster each kind is
+// watched by itself. A ReplicaSet or Job may still be known by the name that its own
+// owner gave it.
+func (s *shard) absentOwner(p *Pod) Ref {
+	o := ControllerOf(p.Owners)
+	if o == nil || !isBuiltin(o.Group, o.Kind) || s.holds(o) {
+		return Ref{}
+	}
+	above := templateKey{kind: madeBy[o.Kind]}
+	switch o.Kind {
+	case "ReplicaSet":
+		if name, ok := strings.CutSuffix(o.Name, "-"+p.Labels["pod-template-hash"]); ok {
+			above.name = name
+		}
+	case "Job":
+		if i := strings.LastIndexByte(o.Name, '-'); i >= 0 {
+			above.name = o.Name[:i]
+		}
+	}
+	if t, ok := s.templates[above]; ok && carries(p.Labels, t.Labels) {
+		return t.Ref()
+	}
+	return Ref{p.Namespace, o.Kind, o.Name}
+}
+
+// labelsOfCopies are the keys by which a ReplicaSet's template differs from its
+// Deployment's, and a Job's from its CronJob's, though both mean the same pods.
+var labelsOfCopies = []string{
+	"pod-template-hash", "controller-uid", "job-name", "batch.kubernetes.io/controller-uid", "batch.kubernetes.io/job-name",
+}
+
+// copyOf reports whether a template says the same as its owner's.
+func (t *Template) copyOf(o *Template) bool {
+	return t.HostNetwork == o.HostNetwork && slices.Equal(t.Ports, o.Ports) && equalBut(t.Labels, o.Labels, labelsOfCopies)
+}
+
+func equalBut(a, b labels.Set, but []string) bool {
+	within := func(a, b labels.Set) bool {
+		for k, v := range a {
+			if w, ok := b[k]; (!ok || w != v) && !slices.Contains(but, k) {
+				return false
+			}
+		}
+		return true
+	}
+	return within(a, b) && within(b, a)
+}

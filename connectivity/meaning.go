@@ -1,0 +1,125 @@
+package connectivity
+
+import (
+	"slices"
+	"unique"
+
+	"github.com/podcullis/podcullis/cluster"
+)
+
+// sameMeaning reports whether every selector in force, before or after the change,
+// that can see their namespace gives the same answer to two variants of it. Ports
+// count as far as a rule names them, hostNetwork always, addresses never.
+func (t *transition) sameMeaning(a, b *cluster.Variant) bool {
+	if a.HostNetwork != b.HostNetwork {
+		return false
+	}
+	if !slices.Equal(a.Ports, b.Ports) && !t.samePorts(a, b) {
+		return false
+	}
+	if !t.mayTellApart(a, b) {
+		return true
+	}
+	for _, s := range t.inForce(a.Workload.Namespace) {
+		if a.Matches(s) != b.Matches(s) {
+			return false
+		}
+	}
+	return true
+}
+
+// mayTellApart reports whether a selector mentions a label in which two variants differ.
+func (t *transition) mayTellApart(a, b *cluster.Variant) bool {
+	differ := func(a, b *cluster.Variant) bool {
+		for k, v := range a.Labels {
+			if w, ok := b.Labels[k]; (!ok || w != v) && t.mentions(k) {
+				return true
+			}
+		}
+		return false
+	}
+	return differ(a, b) || differ(b, a)
+}
+
+func (t *transition) mentions(key string) bool {
+	if t.mentioned == nil {
+		t.mentioned = map[string]bool{}
+		for _, keys := range [][]string{t.before.snapshot.SelectorKeys().Names, t.after.snapshot.SelectorKeys().Names, t.query.From.Pods.Keys(), t.query.To.Pods.Keys()} {
+			for _, k := range keys {
+				t.mentioned[k] = true
+			}
+		}
+	}
+	return t.mentioned[key]
+}
+
+// inForce are the selectors of pods that can see a namespace: those of its netpols,
+// and of the peers and the question that may look into it.
+func (t *transition) inForce(namespace string) []cluster.Selector {
+	if out, ok := t.forces[namespace]; ok {
+		return out
+	}
+	seen := map[unique.Handle[string]]bool{}
+	var out []cluster.Selector
+	add := func(s cluster.Selector) {
+		if !seen[s.Key()] {
+			seen[s.Key()] = true
+			out = append(out, s)
+		}
+	}
+	for _, e := range []*evaluator{t.before, t.after} {
+		ns, there := e.snapshot.Namespace(namespace)
+		sees := func(s cluster.Selector) bool { return there && s.Matches(ns.Labels) != cluster.No }
+		for n := range e.snapshot.AllNetpols() {
+			if n.Namespace == namespace {
+				add(n.Selector)
+			}
+			for p := range n.Peers() {
+				if p.Block == nil && ((p.OwnNamespace && n.Namespace == namespace) || (!p.OwnNamespace && sees(p.Namespaces))) {
+					add(p.Pods)
+				}
+			}
+		}
+		for _, s := range []Selection{t.query.From, t.query.To} {
+			if !s.external() && sees(s.Namespaces) {
+				add(s.Pods)
+			}
+		}
+	}
+	if t.forces == nil {
+		t.forces = map[string][]cluster.Selector{}
+	}
+	t.forces[namespace] = out
+	return out
+}
+
+// samePorts reports whether every port name that a rule in force uses stands for the
+// same numbers on both.
+func (t *transition) samePorts(a, b *cluster.Variant) bool {
+	if t.portNames == nil {
+		t.portNames = map[portName]bool{}
+		for _, e := range []*evaluator{t.before, t.after} {
+			for n := range e.snapshot.AllNetpols() {
+				for p := range n.Ports() {
+					if p.Name != "" {
+						t.portNames[portName{p.Name, p.Protocol}] = true
+					}
+				}
+			}
+		}
+	}
+	for p := range t.portNames {
+		x, y := a.ResolvePort(p.name, p.protocol), b.ResolvePort(p.name, p.protocol)
+		slices.Sort(x)
+		slices.Sort(y)
+		if !slices.Equal(slices.Compact(x), slices.Compact(y)) {
+			return false
+		}
+	}
+	return true
+}
+
+type portName struct {
+	name     string
+	protocol cluster.Protocol
+}

@@ -52,6 +52,8 @@ type JudgeOptions struct {
 	// Remember is set when allowed changes will show in the model: they are then
 	// taken into account until they do.
 	Remember bool
+	// Custom are kinds of other APIs that make pods, as the model follows them.
+	Custom []cluster.Custom
 	// EvaluationTime bounds the evaluation of one request; 2 s when zero.
 	EvaluationTime time.Duration
 	// Metrics, if nil, are counted and shown nowhere.
@@ -107,7 +109,7 @@ func (j *Judge) judge(ctx context.Context, r *admission.Request) verdict {
 	// when some other change was allowed meanwhile.
 	for {
 		before := j.Model.Snapshot()
-		change, err := changeFrom(&r.AdmissionRequest, before, j.Now())
+		change, err := j.changeFrom(&r.AdmissionRequest, before)
 		if errors.Is(err, errNotSeenYet) && j.waitForPod(ctx, r) {
 			continue
 		}

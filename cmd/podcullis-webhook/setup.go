@@ -70,7 +70,7 @@ func setup(ctx context.Context, o *options, stderr io.Writer) (*app, error) {
 	if a.guardrails, err = loadGuardrails(o, a.log, a.registry); err != nil {
 		return nil, err
 	}
-	if a.model, err = newModel(o, a.log, a.registry); err != nil {
+	if a.model, err = newModel(o, a.guardrails.custom, a.log, a.registry); err != nil {
 		return nil, err
 	}
 	metrics := webhook.NewMetrics(a.registry)
@@ -96,13 +96,15 @@ func setup(ctx context.Context, o *options, stderr io.Writer) (*app, error) {
 		Mode:      webhook.Mode(o.mode),
 		Namespace: a.model.namespace,
 		Remember:  a.model.live,
+		Custom:    a.guardrails.custom,
 		Metrics:   webhook.NewJudgeMetrics(a.registry),
 		Log:       a.log,
 	})
 	a.server.Register("/validate", webhook.NewReviewHandler(judge, webhook.ReviewOptions{
 		Mode: webhook.Mode(o.mode), Ready: a.model.ready, MemoryLimit: memoryLimit(), Logger: a.log, Metrics: metrics,
 	}))
-	a.watches = append(a.watches, a.guardrails.watch)
+	idle := newIdle(a.guardrails.engine, a.model, a.log, a.registry)
+	a.watches = append(a.watches, a.guardrails.watch, idle.watch)
 	return a, nil
 }
 
@@ -157,7 +159,7 @@ func (a *app) keepCertificate(ctx context.Context) error {
 }
 
 // newModel chooses the source of the cluster: files, an API server, or nothing.
-func newModel(o *options, log *slog.Logger, registry prometheus.Registerer) (model, error) {
+func newModel(o *options, custom []cluster.Custom, log *slog.Logger, registry prometheus.Registerer) (model, error) {
 	if len(o.clusterManifests) > 0 {
 		set, err := manifest.Load(o.clusterManifests, nil)
 		if err != nil {
@@ -177,7 +179,7 @@ func newModel(o *options, log *slog.Logger, registry prometheus.Registerer) (mod
 	case err != nil:
 		return model{}, err
 	}
-	return newLiveModel(config, o, log, registry)
+	return newLiveModel(config, custom, o, log, registry)
 }
 
 func restConfig(o *options) (*rest.Config, error) {
@@ -196,7 +198,7 @@ func restConfig(o *options) (*rest.Config, error) {
 const probesInStaleness = 5
 
 // newLiveModel follows an API server, which need not be there yet.
-func newLiveModel(config *rest.Config, o *options, log *slog.Logger, registry prometheus.Registerer) (model, error) {
+func newLiveModel(config *rest.Config, custom []cluster.Custom, o *options, log *slog.Logger, registry prometheus.Registerer) (model, error) {
 	config, maxStaleness := rest.AddUserAgent(config, "podcullis-webhook/"+version), o.maxStaleness
 	limits := cluster.DefaultMemoryLimits()
 	limits.For = o.rememberFor
@@ -217,7 +219,7 @@ func newLiveModel(config *rest.Config, o *options, log *slog.Logger, registry pr
 		return model{}, err
 	}
 	m := live.New(source, live.Options{
-		Log: log, Reader: direct, Discovery: discovery, Probe: probe, ProbePeriod: maxStaleness / probesInStaleness,
+		Log: log, Custom: custom, Reader: direct, Discovery: discovery, Probe: probe, ProbePeriod: maxStaleness / probesInStaleness,
 		Memory: limits,
 	})
 	registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{

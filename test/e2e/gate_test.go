@@ -34,7 +34,8 @@ import (
 
 // gateOptions are what a webhook under test can differ in.
 type gateOptions struct {
-	args []string // flags added to ours
+	args  []string                                     // flags added to ours
+	rules []admissionregistrationv1.RuleWithOperations // added to those of the doors
 	// everything registers the webhook for all resources there are.
 	everything bool
 }
@@ -159,7 +160,7 @@ func (g *gate) stop(t *testing.T) {
 // server asks the webhook.
 func (g *gate) register(t *testing.T, options gateOptions) {
 	t.Helper()
-	var rules []admissionregistrationv1.RuleWithOperations
+	rules := options.rules
 	if options.everything {
 		rules = append(rules, admissionregistrationv1.RuleWithOperations{
 			Operations: []admissionregistrationv1.OperationType{admissionregistrationv1.OperationAll},

@@ -24,6 +24,8 @@ type readDelta struct {
 	question      question
 	// believed: whoever makes the change may act for owners that the model does not hold.
 	believed bool
+	// asToday reads as the engine does where it is known to differ (see inside and stayed).
+	asToday bool
 	// past are the moments within the memory, the oldest first; the last is before.
 	past []*moment
 }
@@ -84,7 +86,8 @@ func (d *readDelta) chosen(x *someone, side refSelection) bool {
 }
 
 // inside: both are of one workload, and the question tells them apart neither by
-// what they are nor by what they were.
+// what they are nor by what they were. (The engine looks at both together: who was
+// on a side and is not any more counts as being there.)
 func (d *readDelta) inside(from, to *someone) bool {
 	a, _ := d.after.top(from)
 	b, _ := d.after.top(to)
@@ -92,7 +95,8 @@ func (d *readDelta) inside(from, to *someone) bool {
 		return false
 	}
 	for _, side := range []refSelection{d.question.from, d.question.to} {
-		if d.chosen(from, side) != d.chosen(to, side) || d.after.chosen(from, side) != d.after.chosen(to, side) {
+		now := d.after.chosen(from, side) == d.after.chosen(to, side)
+		if d.chosen(from, side) != d.chosen(to, side) || (!now && !d.asToday) {
 			return false
 		}
 	}

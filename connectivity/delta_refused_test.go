@@ -316,7 +316,6 @@ var relabelled = map[string]deltaCase{
 		had:    objectsOf(lockFronts),
 		set:    objectsOf(maker("Deployment", "shop/front", "app=front tier=back")),
 		want:   []string{"shop/Deployment/front -> shop/Deployment/front TCP 5432", "shop/Deployment/front -> shop/Deployment/front TCP 80"},
-		notYet: "inside one workload who was on a side counts as being there",
 	},
 	"ANetpolThatChangesNothing": {
 		set: objectsOf(clustertest.Netpol("shop/db", `{podSelector: {matchLabels: {app: db}}, ingress: [{from: [{podSelector: {matchLabels: {access: db}}}, {podSelector: {matchLabels: {access: nobody}}}], ports: [{port: 5432}]}]}`)),

@@ -24,7 +24,7 @@ type readDelta struct {
 	question      question
 	// believed: whoever makes the change may act for owners that the model does not hold.
 	believed bool
-	// asToday reads as the engine does where it is known to differ (see inside and stayed).
+	// asToday reads as the engine does where it is known to differ (see stayed).
 	asToday bool
 	// past are the moments within the memory, the oldest first; the last is before.
 	past []*moment
@@ -86,8 +86,7 @@ func (d *readDelta) chosen(x *someone, side refSelection) bool {
 }
 
 // inside: both are of one workload, and the question tells them apart neither by
-// what they are nor by what they were. (The engine looks at both together: who was
-// on a side and is not any more counts as being there.)
+// what they are nor by what they were.
 func (d *readDelta) inside(from, to *someone) bool {
 	a, _ := d.after.top(from)
 	b, _ := d.after.top(to)
@@ -96,7 +95,7 @@ func (d *readDelta) inside(from, to *someone) bool {
 	}
 	for _, side := range []refSelection{d.question.from, d.question.to} {
 		now := d.after.chosen(from, side) == d.after.chosen(to, side)
-		if d.chosen(from, side) != d.chosen(to, side) || (!now && !d.asToday) {
+		if d.chosen(from, side) != d.chosen(to, side) || !now {
 			return false
 		}
 	}

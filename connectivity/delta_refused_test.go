@@ -312,10 +312,10 @@ var relabelled = map[string]deltaCase{
 		set: objectsOf(shapedPod("shop/db-1", "app=db", shape{ports: []corev1.ContainerPort{{Name: "admin", ContainerPort: 80}}}, of("StatefulSet/db"))),
 	},
 	"ATemplateLeavesASideItsPodsAreOn": {
-		ask:    &toFronts,
-		had:    objectsOf(lockFronts),
-		set:    objectsOf(maker("Deployment", "shop/front", "app=front tier=back")),
-		want:   []string{"shop/Deployment/front -> shop/Deployment/front TCP 5432", "shop/Deployment/front -> shop/Deployment/front TCP 80"},
+		ask:  &toFronts,
+		had:  objectsOf(lockFronts),
+		set:  objectsOf(maker("Deployment", "shop/front", "app=front tier=back")),
+		want: []string{"shop/Deployment/front -> shop/Deployment/front TCP 5432", "shop/Deployment/front -> shop/Deployment/front TCP 80"},
 	},
 	"ANetpolThatChangesNothing": {
 		set: objectsOf(clustertest.Netpol("shop/db", `{podSelector: {matchLabels: {app: db}}, ingress: [{from: [{podSelector: {matchLabels: {access: db}}}, {podSelector: {matchLabels: {access: nobody}}}], ports: [{port: 5432}]}]}`)),

@@ -12,23 +12,27 @@ import (
 	"github.com/podcullis/podcullis/connectivity"
 )
 
-// history is a cluster that is watched, with what is remembered of it.
+// history is a cluster that is watched, with what is remembered of it. relayed is
+// what a chain of replicas remembers, each of which saw one step.
 type history struct {
-	t        *testing.T
-	snapshot *cluster.Snapshot
-	memory   *cluster.Memory
-	now      time.Time
+	t               *testing.T
+	snapshot        *cluster.Snapshot
+	memory, relayed *cluster.Memory
+	now             time.Time
 }
+
+var historyLimits = cluster.MemoryLimits{For: time.Hour, PerNamespace: 10, Total: 100}
 
 func newHistory(t *testing.T, objects ...runtime.Object) *history {
 	s := clustertest.Snapshot(t, objects...)
-	m := cluster.NewMemory(s, cluster.MemoryLimits{For: time.Hour, PerNamespace: 10, Total: 100})
-	return &history{t, s.WithMemory(m), m, time.Date(2026, 11, 27, 0, 0, 0, 0, time.UTC)}
+	m := cluster.NewMemory(s, historyLimits)
+	return &history{t, s.WithMemory(m), m, m, time.Date(2026, 11, 27, 0, 0, 0, 0, time.UTC)}
 }
 
 func (h *history) apply(changes ...cluster.Change) {
 	s := clustertest.Apply(h.t, h.snapshot, changes...)
 	h.memory = h.memory.After(s, h.now)
+	h.relayed = copied(h.t, h.relayed.After(s, h.now), s, historyLimits, h.now)
 	h.snapshot = s.WithMemory(h.memory)
 	h.now = h.now.Add(time.Second)
 }
@@ -45,7 +49,11 @@ func (h *history) pass(d time.Duration) {
 func (h *history) opened(o runtime.Object) []string {
 	after := clustertest.Apply(h.t, h.snapshot, clustertest.Create(h.t, o)...)
 	q := connectivity.Query{From: selectPods(h.t, "tier=frontend"), To: selectPods(h.t, "tier=db")}
-	return lines(connectivity.Opened(h.snapshot, after, q, connectivity.Options{Believed: true}))
+	got := lines(connectivity.Opened(h.snapshot, after, q, connectivity.Options{Believed: true}))
+	if diff := cmp.Diff(got, lines(connectivity.Opened(h.snapshot.WithMemory(h.relayed), after, q, connectivity.Options{Believed: true}))); diff != "" {
+		h.t.Errorf("who copied the memory says something else (-original +copy):\n%s", diff)
+	}
+	return got
 }
 
 func TestMemory(t *testing.T) {

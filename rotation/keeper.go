@@ -156,13 +156,13 @@ func (k *Keeper) publish(ctx context.Context, ca []byte) error {
 	return nil
 }
 
-// write brings the pair to the directory. A reader that meets the new key beside
-// the old certificate keeps what it has.
+// write brings the pair to the directory, and the CA by which other replicas know it.
+// A reader that meets the new key beside the old certificate keeps what it has.
 func (k *Keeper) write(secret *corev1.Secret) error {
 	if bytes.Equal(k.served, secret.Data[corev1.TLSCertKey]) {
 		return nil
 	}
-	for _, name := range []string{corev1.TLSPrivateKeyKey, corev1.TLSCertKey} {
+	for _, name := range []string{caCertificate, corev1.TLSPrivateKeyKey, corev1.TLSCertKey} {
 		path := filepath.Join(k.options.Dir, name)
 		if err := os.WriteFile(path+".new", secret.Data[name], 0o600); err != nil {
 			return fmt.Errorf("write certificate: %w", err)

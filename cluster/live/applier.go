@@ -55,14 +55,6 @@ func (m *Model) apply(batch []event) {
 // sweepPeriod is how often the memory is looked through while nothing happens.
 const sweepPeriod = 10 * time.Second
 
-// remember begins to remember what goes, once the initial objects are in the snapshot.
-func (m *Model) remember() {
-	if m.memory == nil && m.limits.For > 0 {
-		m.memory = cluster.NewMemory(m.Snapshot(), m.limits)
-		m.publish(m.Snapshot())
-	}
-}
-
 // after is the snapshot after the changes. One that cannot be applied harms no
 // other: it is searched for by halves, and what it is about stays as it was.
 func (m *Model) after(s *cluster.Snapshot, changes []cluster.Change) *cluster.Snapshot {

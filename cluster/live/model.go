@@ -36,6 +36,10 @@ type Options struct {
 	// Memory bounds what is remembered of pods and templates that are gone; the zero
 	// value remembers nothing.
 	Memory cluster.MemoryLimits
+	// AskOthers, if set, is asked once for what another replica remembers, when the
+	// initial objects are known and before the model is synced. It has 5 s; nil and no
+	// error is that nobody is there.
+	AskOthers func(context.Context) (*cluster.MemoryCopy, error)
 }
 
 // Model is the model of a running cluster. Its methods are safe for concurrent use.
@@ -49,6 +53,9 @@ type Model struct {
 	queue  queue
 	now    atomic.Pointer[generation]
 	synced chan struct{} // closed once the initial objects are in the snapshot
+
+	askOthers func(context.Context) (*cluster.MemoryCopy, error) // see Options
+	copied    *cluster.MemoryCopy                                // what they said; the applier's once the queue is open
 
 	// The following belong to the applier.
 	fromAPI    func(runtime.Object) (cluster.Object, error)
@@ -74,6 +81,7 @@ func New(source Source, opts Options) *Model {
 		fromAPI:    fromAPI,
 		complaints: map[cluster.Ref]string{},
 		limits:     opts.Memory,
+		askOthers:  opts.AskOthers,
 	}
 	if m.log == nil {
 		m.log = slog.New(slog.DiscardHandler)
@@ -198,6 +206,7 @@ func (m *Model) Start(ctx context.Context) error {
 				return
 			}
 		}
+		m.copyMemory(ctx)
 		m.queue.open()
 	})
 	m.follow(ctx)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/url"
 	"strings"
 	"time"
 
@@ -40,6 +41,8 @@ type options struct {
 	mode             string
 	maxStaleness     time.Duration
 	rememberFor      time.Duration
+	memoryFrom       string
+	memoryCA         string
 	reloadPeriod     time.Duration
 	drainTimeout     time.Duration
 	logFormat        string
@@ -84,6 +87,8 @@ func (o *options) AddFlags(f *pflag.FlagSet) {
 	f.StringVar(&o.mode, "mode", o.mode, "enforce, or audit: never deny, but say what would have been denied")
 	f.DurationVar(&o.maxStaleness, "max-staleness", o.maxStaleness, "judge nothing when the model may be out of date for longer: answer 503, so that failurePolicy decides")
 	f.DurationVar(&o.rememberFor, "remember-for", o.rememberFor, "for how long a pod that is gone may come back, as its controller makes it, and count as having been there; 0 for not at all")
+	f.StringVar(&o.memoryFrom, "memory-from", o.memoryFrom, "the `URL` at which the replicas together answer, https://SERVICE.NAMESPACE.svc/memory: a replica that starts copies there what another one remembers, and hands out its own at /memory")
+	f.StringVar(&o.memoryCA, "memory-ca-file", o.memoryCA, "the `file` with the CA of that certificate (default: ca.crt in --cert-dir if it is there, else the system's)")
 	f.DurationVar(&o.reloadPeriod, "reload-period", o.reloadPeriod, "how often --config and --policy-dir are looked at")
 	f.DurationVar(&o.drainTimeout, "drain-timeout", o.drainTimeout, "how long to wait at the end for callers to close their connections (default 1m40s)")
 	f.StringVar(&o.logFormat, "log-format", o.logFormat, "text or json")
@@ -147,6 +152,7 @@ func (o *options) Validate(rest []string) error {
 	if o.rememberFor < 0 {
 		wrong("--remember-for must not be negative, got %s", o.rememberFor)
 	}
+	errs = append(errs, o.validateMemory()...)
 	if o.reloadPeriod <= 0 {
 		wrong("--reload-period must be positive, got %s", o.reloadPeriod)
 	}
@@ -158,4 +164,25 @@ func (o *options) Validate(rest []string) error {
 		wrong("--log-level must be debug, info, warn or error, got %q", o.logLevel)
 	}
 	return errors.Join(errs...)
+}
+
+// validateMemory checks the flags of what a replica copies from another.
+func (o *options) validateMemory() []error {
+	if o.memoryFrom == "" {
+		if o.memoryCA != "" {
+			return []error{errors.New("--memory-ca-file needs --memory-from")}
+		}
+		return nil
+	}
+	var errs []error
+	if u, err := url.Parse(o.memoryFrom); err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil {
+		errs = append(errs, fmt.Errorf("--memory-from must be a URL https://host[:port]/memory, got %q", o.memoryFrom))
+	}
+	if len(o.clusterManifests) > 0 {
+		errs = append(errs, errors.New("--memory-from needs an API server, and --cluster-manifests takes the place of one"))
+	}
+	if o.clientCA != "" {
+		errs = append(errs, errors.New("--memory-from and --client-ca-file: replicas have no client certificate with which to ask each other; give one of them"))
+	}
+	return errs
 }

@@ -103,6 +103,9 @@ func setup(ctx context.Context, o *options, stderr io.Writer) (*app, error) {
 	a.server.Register("/validate", webhook.NewReviewHandler(judge, webhook.ReviewOptions{
 		Mode: webhook.Mode(o.mode), Ready: a.model.ready, MemoryLimit: memoryLimit(), Logger: a.log, Metrics: metrics,
 	}))
+	if err := a.openMemoryDoor(a.server); err != nil {
+		return nil, err
+	}
 	idle := newIdle(a.guardrails.engine, a.model, a.log, a.registry)
 	a.watches = append(a.watches, a.guardrails.watch, idle.watch)
 	return a, nil
@@ -218,10 +221,18 @@ func newLiveModel(config *rest.Config, custom []cluster.Custom, o *options, log 
 	if err != nil {
 		return model{}, err
 	}
-	m := live.New(source, live.Options{
+	options := live.Options{
 		Log: log, Custom: custom, Reader: direct, Discovery: discovery, Probe: probe, ProbePeriod: maxStaleness / probesInStaleness,
 		Memory: limits,
-	})
+	}
+	if o.memoryFrom != "" {
+		others, err := newMemorySource(o, config, log)
+		if err != nil {
+			return model{}, err
+		}
+		options.AskOthers = others.ask
+	}
+	m := live.New(source, options)
 	registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "podcullis_model_stale_seconds",
 		Help: "For how long the model of the cluster may be out of date. Above --max-staleness nothing is judged.",

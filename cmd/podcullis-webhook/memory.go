@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -99,7 +100,8 @@ func (s *memorySource) get(ctx context.Context, client *http.Client) (c *cluster
 	}
 	answer, err := client.Do(request)
 	if err != nil {
-		return nil, true, fmt.Errorf("--memory-from: %w", err)
+		var unknown *tls.CertificateVerificationError
+		return nil, !errors.As(err, &unknown), fmt.Errorf("--memory-from: %w", err)
 	}
 	defer answer.Body.Close()
 	if answer.StatusCode != http.StatusOK {

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -212,6 +213,26 @@ func TestWhenNobodyIsThereTheStartDoesNotWait(t *testing.T) {
 	}
 	if !strings.Contains(log.String(), "no other replica is there") {
 		t.Errorf("the log: %s", log.String())
+	}
+}
+
+// A wrong CA does not get right by asking again.
+func TestWhoShowsAnotherCertificateIsNobody(t *testing.T) {
+	asked := 0
+	server := httptest.NewUnstartedServer(http.NotFoundHandler())
+	server.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug)
+	server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			asked++
+		}
+	}
+	server.StartTLS()
+	s := source(t, server, io.Discard)
+	s.config.CAFile = ""
+	c, err := s.ask(t.Context())
+	server.Close()
+	if c != nil || err == nil || !strings.Contains(err.Error(), "certificate") || asked != 1 {
+		t.Errorf("%v, %v after %d questions", c, err, asked)
 	}
 }
 

@@ -248,7 +248,12 @@ func rightsAreThoseThatAreUsed(t *testing.T, r release) {
 	want["/apis"] = "get"
 	registration := "validatingwebhookconfigurations.admissionregistration.k8s.io named " + one[*admissionregistrationv1.ValidatingWebhookConfiguration](t, r).Name
 	want[registration] = "get"
-	if strings.Contains(strings.Join(one[*appsv1.Deployment](t, r).Spec.Template.Spec.Containers[0].Args, " "), "--certificate-secret") {
+	args := strings.Join(one[*appsv1.Deployment](t, r).Spec.Template.Spec.Containers[0].Args, " ")
+	if strings.Contains(args, "--memory-from=") {
+		want["tokenreviews.authentication.k8s.io"] = "create"
+		want["selfsubjectreviews.authentication.k8s.io"] = "create"
+	}
+	if strings.Contains(args, "--certificate-secret") {
 		want[registration] = "get,patch"
 		want["in "+namespace+" secrets named "+one[*corev1.Secret](t, r).Name] = "get,update"
 	}
@@ -335,7 +340,7 @@ func podsFindWhatTheyName(t *testing.T, r release) {
 	for _, arg := range container.Args {
 		flag, value, _ := strings.Cut(arg, "=")
 		switch flag {
-		case "--config", "--client-ca-file", "--expected-webhooks":
+		case "--config", "--client-ca-file", "--memory-ca-file", "--expected-webhooks":
 			value = value[:strings.LastIndex(value, "/")]
 			fallthrough
 		case "--policy-dir", "--cert-dir":

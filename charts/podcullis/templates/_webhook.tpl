@@ -99,6 +99,17 @@ ConfigMap (docs/adr/0013-drift.md). */}}
 {{- toJson $all -}}
 {{- end -}}
 
+{{/* Whether a pod that starts asks the others what they remember. It has no client
+certificate to show them. */}}
+{{- define "podcullis.copiesMemory" -}}
+{{- if not .Values.certificates.clients.caSecretName }}true{{ end -}}
+{{- end -}}
+
+{{/* The CA of the certificate, where the values have it. */}}
+{{- define "podcullis.caBundle" -}}
+{{- if eq .Values.certificates.mode "existing" }}{{ .Values.certificates.existing.caBundle }}{{ end -}}
+{{- end -}}
+
 {{/* The drain's seconds, 5 more for what is in flight and 15 to spare. */}}
 {{- define "podcullis.gracePeriod" -}}
 {{- $d := .Values.drainTimeout -}}

@@ -21,7 +21,7 @@ import (
 )
 
 const (
-	// maxMemoryCopy bounds what is read; a full memory is smaller.
+	// maxMemoryCopy bounds what is read: 1 kB for each of as many as are remembered at most.
 	maxMemoryCopy = 64 << 20
 	// memoryDialTimeout is for networks in which nobody refuses when nobody is there.
 	memoryDialTimeout = time.Second

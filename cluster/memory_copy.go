@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -44,16 +45,18 @@ type namespaceCopy struct {
 
 // classCopy is a Remembered. All that it names is in its namespace.
 type classCopy struct {
-	Membership  membershipCopy `json:"membership"`
-	Workload    objectCopy     `json:"workload"`
-	Parent      *objectCopy    `json:"parent,omitempty"`
-	Labels      labels.Set     `json:"labels,omitempty"`
-	Ports       []portCopy     `json:"ports,omitempty"`
-	HostNetwork bool           `json:"hostNetwork,omitempty"`
-	Template    *nameCopy      `json:"template,omitempty"`
-	Maker       *makerCopy     `json:"maker,omitempty"`
-	Born        uint64         `json:"born,omitempty"`
-	Last        uint64         `json:"last"`
+	Membership membershipCopy `json:"membership"`
+	Workload   objectCopy     `json:"workload"`
+	Parent     *objectCopy    `json:"parent,omitempty"`
+	Labels     labels.Set     `json:"labels,omitempty"`
+	// Alike says that the workload has the same labels, as most have.
+	Alike       bool       `json:"alike,omitempty"`
+	Ports       []portCopy `json:"ports,omitempty"`
+	HostNetwork bool       `json:"hostNetwork,omitempty"`
+	Template    *nameCopy  `json:"template,omitempty"`
+	Maker       *makerCopy `json:"maker,omitempty"`
+	Born        uint64     `json:"born,omitempty"`
+	Last        uint64     `json:"last"`
 	// Ago is how long ago it was seen: two nodes need not agree what time it is.
 	Ago time.Duration `json:"ago"`
 }
@@ -220,6 +223,9 @@ func (r *Remembered) copied(now time.Time) classCopy {
 		Labels:     r.Labels, HostNetwork: r.HostNetwork, Maker: r.maker.copied(),
 		Born: r.born, Last: r.last, Ago: max(0, now.Sub(r.seen)),
 	}
+	if maps.Equal(w.Labels, r.Labels) {
+		out.Alike, out.Workload.Labels = true, nil
+	}
 	if w.Parent != (Ref{}) {
 		out.Parent = &objectCopy{nameOfRef(w.Parent), w.ParentLabels, w.parentMaker.copied()}
 	}
@@ -235,6 +241,9 @@ func (r *Remembered) copied(now time.Time) classCopy {
 
 func (c *classCopy) remembered(namespace string, now time.Time) *Remembered {
 	w := &Workload{Ref: c.Workload.in(namespace), Labels: c.Workload.Labels}
+	if c.Alike {
+		w.Labels = c.Labels
+	}
 	if c.Parent != nil {
 		w.Parent, w.ParentLabels, w.parentMaker = c.Parent.in(namespace), c.Parent.Labels, c.Parent.Maker.maker()
 	}

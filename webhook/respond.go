@@ -62,6 +62,9 @@ func (v verdict) message() string {
 	if v.decision.Denied() {
 		parts = append(parts, v.decision.DenialMessage())
 	}
+	if v.claim != "" {
+		parts = append(parts, v.claim)
+	}
 	switch {
 	case v.err == nil:
 	case v.code == http.StatusConflict:
@@ -93,6 +96,9 @@ func warnings(v verdict, mode Mode) []string {
 	}
 	for _, w := range v.decision.With(guardrail.Warn) {
 		lines = append(lines, fmt.Sprintf("[%s] %s", w.Guardrail, w.Summary()))
+	}
+	if v.claim != "" && len(lines) > 0 {
+		lines = append(lines, v.claim)
 	}
 	for _, f := range v.decision.Failures {
 		if f.Action == guardrail.Warn {
@@ -149,6 +155,9 @@ func annotations(v verdict, mode Mode) map[string]string {
 	set("violations", violations)
 	set("exempted", exempted)
 	set("failures", failures)
+	if v.claim != "" {
+		set("claim", []string{v.claim})
+	}
 	if len(out) > 0 {
 		out["decision"] = v.outcome(mode)
 	}
@@ -188,6 +197,9 @@ func (j *Judge) record(ctx context.Context, r *admission.Request, v verdict) {
 	}
 	for _, f := range v.decision.Failures {
 		attributes = append(attributes, "failure", f.Error())
+	}
+	if v.claim != "" {
+		attributes = append(attributes, "claim", v.claim)
 	}
 	level := slog.LevelInfo
 	if v.err != nil {

@@ -244,6 +244,7 @@ func rightsAreThoseThatAreUsed(t *testing.T, r release) {
 	for _, resource := range listed {
 		want[resource] = "list"
 	}
+	want["subjectaccessreviews.authorization.k8s.io"] = "create"
 	registration := "validatingwebhookconfigurations.admissionregistration.k8s.io named " + one[*admissionregistrationv1.ValidatingWebhookConfiguration](t, r).Name
 	want[registration] = "get"
 	if strings.Contains(strings.Join(one[*appsv1.Deployment](t, r).Spec.Template.Spec.Containers[0].Args, " "), "--certificate-secret") {

@@ -93,16 +93,16 @@ func TestAnOwnerThatIsNotKnownYet(t *testing.T) {
 		},
 		"AJobOfACronJobThatShows": {
 			request: func(t *testing.T) admission.Request {
-				return request(t, "CREATE", "Job", "data", "made", madeWith(holeLabels, "{apiVersion: batch/v1, kind: CronJob, name: nightly, uid: n, controller: true}"), "")
+				return request(t, "CREATE", "Job", "data", "made", madeWith(holeLabels, "{apiVersion: batch/v1, kind: CronJob, name: nightly, uid: n1, controller: true}"), "")
 			},
 			waits: 1,
-			shown: clustertest.Create(t, clustertest.CronJob("data/nightly", hole, clustertest.UID("n"))),
+			shown: clustertest.Create(t, clustertest.CronJob("data/nightly", hole, clustertest.UID("n1"))),
 		},
 		"AJobOfAMadeUpCronJob": {
 			request: func(t *testing.T) admission.Request {
-				return request(t, "CREATE", "Job", "data", "made", madeWith(holeLabels, "{apiVersion: batch/v1, kind: CronJob, name: nightly, uid: n, controller: true}"), "")
+				return request(t, "CREATE", "Job", "data", "made", madeWith(holeLabels, "{apiVersion: batch/v1, kind: CronJob, name: nightly, uid: n1, controller: true}"), "")
 			},
-			waits: 1, code: 429, said: "it names CronJob data/nightly (uid n)",
+			waits: 1, code: 429, said: "it names CronJob data/nightly (uid n1)",
 		},
 		"AnOwnerOfAGroupThatIsMadeUp": {
 			reason: "a kind that the model does not hold is not waited for",

@@ -118,7 +118,7 @@ func (c *Claims) MayActFor(ctx context.Context, user authenticationv1.UserInfo, 
 	}
 	q := question{sha256.Sum256(who), namespace, owner.Group, owner.Kind, owner.Name}
 	if known, ok := c.answers.Get(q); ok {
-		a := known.(answer) //nolint:errcheck // nothing else is put there
+		a := known.(answer)
 		return a.allowed, a.right, a.err
 	}
 	ctx, cancel := context.WithTimeout(ctx, patience(ctx))
@@ -129,7 +129,7 @@ func (c *Claims) MayActFor(ctx context.Context, user authenticationv1.UserInfo, 
 	})
 	select {
 	case r := <-result:
-		a := r.Val.(answer) //nolint:errcheck // ask returns nothing else
+		a := r.Val.(answer)
 		return a.allowed, a.right, a.err
 	case <-ctx.Done():
 		return false, "", fmt.Errorf("the API server has not answered in time: %w", ctx.Err())
@@ -207,7 +207,7 @@ func extraOf(user authenticationv1.UserInfo) map[string]authorizationv1.ExtraVal
 // only after a while, because each look asks the API server anew.
 func (c *Claims) resourceOf(kind schema.GroupKind) (resource schema.GroupVersionResource, namespaced bool, err error) {
 	if known, ok := c.missing.Get(kind); ok {
-		return resource, false, known.(error) //nolint:errcheck // nothing else is put there
+		return resource, false, known.(error)
 	}
 	mapping, err := c.mapper.RESTMapping(kind)
 	if err != nil {

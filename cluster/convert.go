@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
@@ -17,10 +18,10 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 )
 
-// FromAPI makes the model's object of a typed API object: a v1 Namespace or Pod,
-// an apps/v1 Deployment, StatefulSet, DaemonSet or ReplicaSet, a batch/v1 Job or
-// CronJob, or a networking.k8s.io/v1 NetworkPolicy. A missing namespace is
-// "default", as it is for kubectl.
+// FromAPI makes the model's object of a typed API object: a v1 Namespace, Pod
+// or ReplicationController, an apps/v1 Deployment, StatefulSet, DaemonSet or
+// ReplicaSet, a batch/v1 Job or CronJob, or a networking.k8s.io/v1 NetworkPolicy.
+// A missing namespace is "default", as it is for kubectl.
 //
 // An error names the fields that do not hold. The object is still returned when
 // it can stay in the model as "unknown" (see NewNetpol): a source of new objects
@@ -36,16 +37,26 @@ func FromAPI(o runtime.Object) (Object, error) {
 	case *appsv1.Deployment:
 		return newTemplate("apps", "Deployment", &o.ObjectMeta, &o.Spec.Template, o.Spec.Selector), nil
 	case *appsv1.StatefulSet:
-		return newTemplate("apps", "StatefulSet", &o.ObjectMeta, &o.Spec.Template, o.Spec.Selector), nil
+		t := newTemplate("apps", "StatefulSet", &o.ObjectMeta, &o.Spec.Template, o.Spec.Selector)
+		if o.Spec.Ordinals != nil {
+			t.FirstOrdinal = max(o.Spec.Ordinals.Start, 0)
+		}
+		return t, nil
 	case *appsv1.DaemonSet:
 		return newTemplate("apps", "DaemonSet", &o.ObjectMeta, &o.Spec.Template, o.Spec.Selector), nil
 	case *appsv1.ReplicaSet:
 		return newTemplate("apps", "ReplicaSet", &o.ObjectMeta, &o.Spec.Template, o.Spec.Selector), nil
+	case *corev1.ReplicationController:
+		return newReplicationController(o), nil
 	case *batchv1.Job:
-		return newTemplate("batch", "Job", &o.ObjectMeta, &o.Spec.Template, o.Spec.Selector), nil
+		t := newTemplate("batch", "Job", &o.ObjectMeta, &o.Spec.Template, o.Spec.Selector)
+		t.Indexed = indexed(&o.Spec)
+		t.OwnSelector = o.Spec.ManualSelector != nil && *o.Spec.ManualSelector
+		return t, nil
 	case *batchv1.CronJob:
 		t := newTemplate("batch", "CronJob", &o.ObjectMeta, &o.Spec.JobTemplate.Spec.Template, nil)
 		t.Selector = Selector{} // its Jobs are known by its uid alone
+		t.Indexed = indexed(&o.Spec.JobTemplate.Spec)
 		return t, nil
 	}
 	return nil, fmt.Errorf("the model has no place for %T", o)
@@ -55,9 +66,7 @@ func newNamespace(o *corev1.Namespace) *Namespace {
 	n := &Namespace{Name: o.Name, UID: string(o.UID), Labels: labels.Set{}}
 	maps.Copy(n.Labels, o.Labels)
 	n.Labels[nameLabel] = o.Name
-	if o.DeletionTimestamp != nil {
-		n.DeletedAt = o.DeletionTimestamp.Time
-	}
+	n.DeletedAt = deletedAt(&o.ObjectMeta)
 	return n
 }
 
@@ -70,7 +79,9 @@ func newPod(o *corev1.Pod) *Pod {
 		Owners:      ownersOf(&o.ObjectMeta),
 		Ports:       namedPorts(&o.Spec),
 		HostNetwork: o.Spec.HostNetwork,
+		Bound:       o.Spec.NodeName != "",
 		IPs:         podIPs(&o.Status),
+		DeletedAt:   deletedAt(&o.ObjectMeta),
 		Gone:        o.Status.Phase == corev1.PodSucceeded || o.Status.Phase == corev1.PodFailed,
 	}
 }
@@ -90,12 +101,35 @@ func newTemplate(group, kind string, meta *metav1.ObjectMeta, t *corev1.PodTempl
 		Owners:       ownersOf(meta),
 		Ports:        namedPorts(&t.Spec),
 		HostNetwork:  t.Spec.HostNetwork,
+		DeletedAt:    deletedAt(meta),
+		Orphans:      slices.Contains(meta.Finalizers, metav1.FinalizerOrphanDependents),
 	}
 	if selector == nil {
 		selector = &metav1.LabelSelector{MatchLabels: out.Labels}
 	}
 	out.Selector, _ = NewSelector(*selector)
 	return out
+}
+
+func deletedAt(m *metav1.ObjectMeta) time.Time {
+	if m.DeletionTimestamp == nil {
+		return time.Time{}
+	}
+	return m.DeletionTimestamp.Time
+}
+
+// newReplicationController makes the template of one. The API requires a pod
+// template, but its type leaves room for none.
+func newReplicationController(o *corev1.ReplicationController) *Template {
+	pods := o.Spec.Template
+	if pods == nil {
+		pods = &corev1.PodTemplateSpec{}
+	}
+	var selector *metav1.LabelSelector
+	if len(o.Spec.Selector) > 0 {
+		selector = &metav1.LabelSelector{MatchLabels: o.Spec.Selector}
+	}
+	return newTemplate("", "ReplicationController", &o.ObjectMeta, pods, selector)
 }
 
 // nameOf is the object's name; one that the API server has yet to generate is
@@ -158,6 +192,10 @@ func podIPs(s *corev1.PodStatus) []netip.Addr {
 	}
 	add(s.PodIP)
 	return ips
+}
+
+func indexed(j *batchv1.JobSpec) bool {
+	return j.CompletionMode != nil && *j.CompletionMode == batchv1.IndexedCompletion
 }
 
 func isPortName(s string) bool { return len(validation.IsValidPortName(s)) == 0 }

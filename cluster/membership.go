@@ -31,6 +31,7 @@ func (t *Template) key() templateKey { return templateKey{t.Kind, t.Name} }
 
 // builtin are the kinds, by group, of which the model holds every object.
 var builtin = map[string][]string{
+	"":      {"ReplicationController"},
 	"apps":  {"Deployment", "StatefulSet", "DaemonSet", "ReplicaSet"},
 	"batch": {"Job", "CronJob"},
 }
@@ -51,14 +52,14 @@ func KindIn(group, kind string) string {
 	return kind
 }
 
-// madeBy tells which kind makes objects of a kind.
-var madeBy = map[string]string{"ReplicaSet": "Deployment", "Job": "CronJob"}
+// madeBy tells which kind makes objects of a kind. A DeploymentConfig is OpenShift's:
+// each of its rollouts is a ReplicationController.
+var madeBy = map[string]string{"ReplicaSet": "Deployment", "ReplicationController": "DeploymentConfig", "Job": "CronJob"}
 
 // owner is who bears out the owner references of an object: a template, or an
 // owner that the model does not hold; nil and nil when nobody does.
 func (s *shard) owner(owners []Owner, bears func(*Template) bool) (*Template, *Owner) {
-	if i := slices.IndexFunc(owners, func(o Owner) bool { return o.Controller }); i >= 0 {
-		o := &owners[i]
+	if o := ControllerOf(owners); o != nil {
 		if o.Group == "" && (o.Kind == "Pod" || o.Kind == "Node") {
 			return nil, nil // a static pod belongs to its node (kubelet), which is no workload
 		}
@@ -185,11 +186,11 @@ func (s *shard) workloadOf(p *Pod) (workload Ref, maker *Template) {
 // relabelledFrom is the template that a pod names in full without having the labels
 // of its selector: it has left that workload, and is still answered for.
 func (s *shard) relabelledFrom(p *Pod) *Template {
-	i := slices.IndexFunc(p.Owners, func(o Owner) bool { return o.Controller })
-	if i < 0 {
+	o := ControllerOf(p.Owners)
+	if o == nil {
 		return nil
 	}
-	return s.named(&p.Owners[i])
+	return s.named(o)
 }
 
 // absentOwner is the workload of a pod whose owner is of a kind in the model and
@@ -197,11 +198,10 @@ func (s *shard) relabelledFrom(p *Pod) *Template {
 // watched by itself. A ReplicaSet or Job may still be known by the name that its own
 // owner gave it.
 func (s *shard) absentOwner(p *Pod) Ref {
-	i := slices.IndexFunc(p.Owners, func(o Owner) bool { return o.Controller && isBuiltin(o.Group, o.Kind) })
-	if i < 0 || s.holds(&p.Owners[i]) {
+	o := ControllerOf(p.Owners)
+	if o == nil || !isBuiltin(o.Group, o.Kind) || s.holds(o) {
 		return Ref{}
 	}
-	o := p.Owners[i]
 	above := templateKey{kind: madeBy[o.Kind]}
 	switch o.Kind {
 	case "ReplicaSet":

@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"net/netip"
+	"time"
 
 	"k8s.io/apimachinery/pkg/labels"
 )
@@ -52,6 +53,16 @@ type Owner struct {
 	Controller bool
 }
 
+// ControllerOf is the owner that manages an object; nil when none does.
+func ControllerOf(owners []Owner) *Owner {
+	for i := range owners {
+		if owners[i].Controller {
+			return &owners[i]
+		}
+	}
+	return nil
+}
+
 // Pod is what the model keeps of a v1 Pod.
 type Pod struct {
 	Namespace   string
@@ -61,8 +72,14 @@ type Pod struct {
 	Owners      []Owner
 	Ports       []NamedPort
 	HostNetwork bool
+	// Bound is set when the pod has a node: from then on it has the topology
+	// labels that it gets.
+	Bound bool
 	// IPs are status.podIPs; empty until the kubelet has set them.
 	IPs []netip.Addr
+	// DeletedAt is metadata.deletionTimestamp, when the pod is to be gone; zero
+	// while it lives. Until then it runs and is a peer like any other.
+	DeletedAt time.Time
 	// Gone is set for a Succeeded or Failed pod: it sends and receives nothing
 	// any more, so Apply takes it for deleted.
 	Gone bool
@@ -78,8 +95,16 @@ func (p *Pod) WithLabels(l labels.Set) *Pod {
 	return &q
 }
 
+// BoundWith is the pod as it is once it is bound to a node, with the labels that it
+// has from then on.
+func (p *Pod) BoundWith(l labels.Set) *Pod {
+	q := p.WithLabels(l)
+	q.Bound = true
+	return q
+}
+
 // Template is the pod template of an object that creates pods: a Deployment,
-// StatefulSet, DaemonSet, ReplicaSet, Job or CronJob. It counts as long as the
+// StatefulSet, DaemonSet, ReplicaSet, ReplicationController, Job or CronJob. It counts as long as the
 // object is there, whatever its replicas and status say: who scales it is not asked.
 type Template struct {
 	Namespace string
@@ -95,6 +120,17 @@ type Template struct {
 	Owners      []Owner
 	Ports       []NamedPort
 	HostNetwork bool
+	// DeletedAt is metadata.deletionTimestamp; zero while the object lives.
+	DeletedAt time.Time
+	// Orphans is set when the deletion of the object spares what it made.
+	Orphans bool
+	// FirstOrdinal is where a StatefulSet begins to count its pods.
+	FirstOrdinal int32
+	// Indexed is set for a Job, or the Jobs of a CronJob, that numbers its pods.
+	Indexed bool
+	// OwnSelector is set for a Job that brings its selector: the API server then
+	// adds no labels to its template.
+	OwnSelector bool
 }
 
 // Ref implements Object.

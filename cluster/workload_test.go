@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/podcullis/podcullis/cluster"
@@ -87,6 +89,34 @@ func TestFolding(t *testing.T) {
 			objects: []runtime.Object{web1, of("web-1-a", "ReplicaSet/web-1", hashed)},
 			want:    []string{"ReplicaSet/web-1: app=web,pod-template-hash=1 [web-1-a]+"},
 		},
+		"ReplicationController": {
+			reason: "the pods of one are one workload, as those of a ReplicaSet",
+			objects: []runtime.Object{
+				clustertest.ReplicationController("shop/rc", webLabels, clustertest.Port("http", 80, "")),
+				of("rc-a", "ReplicationController/rc", webLabels, clustertest.Port("http", 80, ""), clustertest.IP("10.0.0.1")),
+				of("rc-b", "ReplicationController/rc", clustertest.Labels("app=debug")),
+			},
+			want: []string{"Pod/rc-b: app=debug [rc-b]+ made for shop/ReplicationController/rc of app=web", "ReplicationController/rc: app=web [rc-a]+"},
+		},
+		"DeploymentConfig": {
+			reason: "each rollout of OpenShift's DeploymentConfig is a ReplicationController of one workload",
+			objects: []runtime.Object{
+				clustertest.ReplicationController("shop/r-1", clustertest.ControlledBy("DeploymentConfig/r"), webLabels, clustertest.Replicas(0)),
+				clustertest.ReplicationController("shop/r-2", clustertest.ControlledBy("DeploymentConfig/r"), webLabels),
+				of("r-2-a", "ReplicationController/r-2", webLabels),
+			},
+			want: []string{"DeploymentConfig/r: app=web [r-2-a]+"},
+		},
+		"BareReplicationController": {
+			reason:  "scaled to zero it makes none now, but will",
+			objects: []runtime.Object{clustertest.ReplicationController("shop/rc", webLabels, clustertest.Replicas(0))},
+			want:    []string{"ReplicationController/rc: app=web []+"},
+		},
+		"ReplicationControllerWithoutTemplate": {
+			reason:  "the API refuses it; it is no panic",
+			objects: []runtime.Object{&corev1.ReplicationController{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "rc"}}},
+			want:    []string{"ReplicationController/rc:  []+"},
+		},
 		"BareReplicaSet": {
 			reason:  "a peer by itself, also when scaled to zero",
 			objects: []runtime.Object{clustertest.ReplicaSet("shop/rs", webLabels, clustertest.Replicas(0))},
@@ -122,7 +152,7 @@ func TestFolding(t *testing.T) {
 		"FinishedJobWithARunningPod": {
 			reason:  "what runs counts, too",
 			objects: []runtime.Object{clustertest.Job("shop/a", clustertest.Finished("Failed")), of("a-x", "Job/a", clustertest.IP("10.0.0.1"))},
-			want:    []string{"Job/a:  [a-x]+"},
+			want:    []string{"Job/a:  []+ |  [a-x]"},
 		},
 		"GonePods": {
 			reason:  "Succeeded and Failed pods are gone; a terminating one runs",

@@ -66,7 +66,7 @@ type Match struct {
 	Namespaces         []string       `yaml:"namespaces"`
 	ExcludedNamespaces []string       `yaml:"excludedNamespaces"`
 	NamespaceSelector  map[string]any `yaml:"namespaceSelector"`
-	Kinds              []string       `yaml:"kinds"`
+	Kinds              kindList       `yaml:"kinds"`
 
 	selector cluster.Selector
 }

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"sync/atomic"
 
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
 	"github.com/podcullis/podcullis/cluster"
 	"github.com/podcullis/podcullis/connectivity"
 )
@@ -73,7 +75,7 @@ func prepare(l *Library, c *Config) (*ruleset, error) {
 			continue
 		}
 		for k, kind := range in.Match.Kinds {
-			if len(g.Kinds) > 0 && !slices.Contains(g.Kinds, kind) {
+			if len(g.Kinds) > 0 && !g.Kinds.covers(kind) {
 				v.at([]any{"guardrails", i, "match", "kinds", k}, "%s does not judge %q, but: %s", g.ID, kind, strings.Join(g.Kinds, ", "))
 			}
 		}
@@ -193,7 +195,7 @@ func (s *ruleset) evaluate(ctx context.Context, r *Review, w *world) (Decision, 
 
 // applies tells whether a guardrail has to be asked about a review.
 func (i *instance) applies(r *Review, in *input) (bool, error) {
-	if len(i.Kinds) > 0 && !slices.Contains(i.Kinds, r.kind()) {
+	if len(i.Kinds) > 0 && !i.Kinds.names(r.groupKind()) {
 		return false, nil
 	}
 	matches, err := i.Match.matches(r)
@@ -208,19 +210,22 @@ func (i *instance) applies(r *Review, in *input) (bool, error) {
 // that the guardrail gets to see.
 func (s *ruleset) concerning(i *instance, r *Review) func(cluster.Ref) bool {
 	return func(o cluster.Ref) bool {
-		if slices.Contains(s.config.Exclude.Namespaces, o.Namespace) || (len(i.Kinds) > 0 && !slices.Contains(i.Kinds, o.Kind)) {
+		kind := groupKindOf(o.Kind)
+		if slices.Contains(s.config.Exclude.Namespaces, o.Namespace) || (len(i.Kinds) > 0 && !i.Kinds.names(kind)) {
 			return false
 		}
-		matches, err := i.Match.matchesObject(r, o.Kind, o.Namespace)
+		matches, err := i.Match.matchesObject(r, kind, o.Namespace)
 		return err == nil && matches
 	}
 }
 
-func (m *Match) matches(r *Review) (bool, error) { return m.matchesObject(r, r.kind(), r.namespace()) }
+func (m *Match) matches(r *Review) (bool, error) {
+	return m.matchesObject(r, r.groupKind(), r.namespace())
+}
 
-func (m *Match) matchesObject(r *Review, kind, namespace string) (bool, error) {
+func (m *Match) matchesObject(r *Review, kind schema.GroupKind, namespace string) (bool, error) {
 	switch {
-	case len(m.Kinds) > 0 && !slices.Contains(m.Kinds, kind):
+	case len(m.Kinds) > 0 && !m.Kinds.names(kind):
 		return false, nil
 	case len(m.Namespaces) > 0 && !slices.Contains(m.Namespaces, namespace):
 		return false, nil
@@ -251,8 +256,8 @@ func (s *ruleset) exemption(name string, r *Review) (Exemption, bool) {
 }
 
 // Judges reports whether a guardrail is about objects of a kind.
-func (e *Engine) Judges(kind string) bool {
+func (e *Engine) Judges(kind schema.GroupKind) bool {
 	return slices.ContainsFunc(e.current.Load().instances, func(i *instance) bool {
-		return len(i.Kinds) == 0 || slices.Contains(i.Kinds, kind)
+		return (len(i.Kinds) == 0 || i.Kinds.names(kind)) && (len(i.Match.Kinds) == 0 || i.Match.Kinds.names(kind))
 	})
 }

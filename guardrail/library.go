@@ -34,7 +34,7 @@ type Guardrail struct {
 	Description string
 	Severity    string
 	// Kinds are the kinds of objects that it judges; empty means all.
-	Kinds []string
+	Kinds kindList
 	// File is where it was read.
 	File string
 

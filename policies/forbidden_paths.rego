@@ -15,7 +15,7 @@
 #   them are the key.
 # custom:
 #   severity: critical
-#   kinds: [NetworkPolicy, Namespace, Pod, Deployment, StatefulSet, DaemonSet, ReplicaSet, Job, CronJob]
+#   kinds: [NetworkPolicy, Namespace, Pod, Deployment, StatefulSet, DaemonSet, ReplicaSet, ReplicationController, Job, CronJob]
 #   parameters:
 #     type: object
 #     format: path-question
@@ -146,6 +146,9 @@ advice(connection, reason) := text if {
 } else := text if {
 	reason.unknown == "unparsable-selector"
 	text := $"mend NetworkPolicy {reason.netpol}, or delete it"
+} else := text if {
+	reason.unknown == "generated-label"
+	text := $"let NetworkPolicy {reason.netpol} select pods by labels of their template"
 } else := text if {
 	reason.unknown == "ip-not-assigned"
 	text := $"keep the pods' addresses out of {rule(connection)}'s ipBlock; if they lie elsewhere, say where as podNetwork in the configuration"

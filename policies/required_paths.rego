@@ -13,7 +13,7 @@
 #   the other.
 # custom:
 #   severity: high
-#   kinds: [NetworkPolicy, Namespace, Pod, Deployment, StatefulSet, DaemonSet, ReplicaSet, Job, CronJob]
+#   kinds: [NetworkPolicy, Namespace, Pod, Deployment, StatefulSet, DaemonSet, ReplicaSet, ReplicationController, Job, CronJob]
 #   parameters:
 #     type: object
 #     format: path-question
@@ -118,6 +118,9 @@ advice(closure, o) := text if {
 } else := text if {
 	o.unknown == "unparsable-selector"
 	text := $"mend NetworkPolicy {o.netpol}, or delete it"
+} else := text if {
+	o.unknown == "generated-label"
+	text := $"let NetworkPolicy {o.netpol} select pods by labels of their template"
 } else := text if {
 	o.unknown == "ip-not-assigned"
 	text := $"let a rule of NetworkPolicy {o.netpol} name the pods by labels; if their addresses are known, say where as podNetwork in the configuration"

@@ -35,6 +35,11 @@ type Chart struct {
 	// ReleaseName and Namespace are of the release; "release-name" and "default"
 	// when empty, as helm template has it.
 	ReleaseName, Namespace string
+	// NamedAfterChart makes the chart's name that of a release without one, so that
+	// two charts are two releases.
+	NamedAfterChart bool
+	// Hooks takes in the hooks that are gone again after helm install.
+	Hooks bool
 	// KubeVersion is DefaultKubeVersion when empty.
 	KubeVersion string
 	// APIVersions are there besides those of Kubernetes: "cilium.io/v2",
@@ -56,9 +61,9 @@ func holds(dir string, names ...string) bool {
 	})
 }
 
-// Render makes the manifests of a first installation, hooks and tests among
-// them: each is an object that admission would see. Names are those of the
-// templates. Notes and the CRDs of crds/ are left out.
+// Render makes the manifests of what is there after a first installation, one text
+// a document. Names are those of the templates. Notes, the CRDs of crds/ and hooks
+// that do not stay are left out; the last text tells of the hooks.
 func (c Chart) Render(ctx context.Context) ([]manifest.Text, error) {
 	texts, err := c.render(ctx)
 	if err != nil {
@@ -90,14 +95,19 @@ func (c Chart) render(ctx context.Context) ([]manifest.Text, error) {
 		return nil, err
 	}
 	release := common.ReleaseOptions{Name: c.ReleaseName, Namespace: c.namespace(), Revision: 1, IsInstall: true}
-	if release.Name == "" {
+	switch {
+	case release.Name != "":
+	case c.NamedAfterChart:
+		release.Name = loaded.Name()
+	default:
 		release.Name = "release-name"
 	}
 	all, err := commonutil.ToRenderValues(loaded, values, release, capabilities)
 	if err != nil {
 		return nil, err
 	}
-	files, err := engine.Engine{}.RenderWithContext(ctx, loaded, all)
+	seeded := seed(loaded)
+	files, err := engine.Engine{CustomTemplateFuncs: seeded.functions()}.RenderWithContext(ctx, loaded, all)
 	if err != nil {
 		return nil, err
 	}
@@ -174,17 +184,28 @@ func (c Chart) values() (map[string]any, error) {
 // chart; we do by the path that people know.
 func (c Chart) texts(files map[string]string) []manifest.Text {
 	var texts []manifest.Text
+	var gone []string
 	for _, name := range slices.Sorted(maps.Keys(files)) {
 		base := path.Base(name)
-		if strings.TrimSpace(files[name]) == "" || base == "NOTES.txt" || strings.HasPrefix(base, "_") {
+		if base == "NOTES.txt" || strings.HasPrefix(base, "_") {
 			continue
 		}
 		_, inside, _ := strings.Cut(name, "/")
-		texts = append(texts, manifest.Text{
-			Name:      filepath.Join(c.Path, filepath.FromSlash(inside)),
-			Data:      []byte(files[name]),
-			Namespace: c.namespace(),
-		})
+		for _, d := range documents(files[name]) {
+			if hook := hookOf(d.text); hook != "" && !c.Hooks {
+				gone = append(gone, hook)
+				continue
+			}
+			texts = append(texts, manifest.Text{
+				Name:      filepath.Join(c.Path, filepath.FromSlash(inside)),
+				Data:      []byte(d.text),
+				Line:      d.line,
+				Namespace: c.namespace(),
+			})
+		}
+	}
+	if len(gone) > 0 {
+		texts = append(texts, manifest.Text{Name: c.Path, Note: goneNote(gone)})
 	}
 	return texts
 }

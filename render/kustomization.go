@@ -1,6 +1,7 @@
 package render
 
 import (
+	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -21,6 +22,10 @@ func IsKustomization(path string) bool {
 	return holds(path, konfig.RecognizedKustomizationFileNames()...)
 }
 
+// ErrHelmCharts is that a kustomization has charts rendered, for which kustomize
+// runs helm and fetches what it needs.
+var ErrHelmCharts = errors.New("it has helmCharts, which kustomize hands to a helm program, and none is run here: give the chart itself with --helm CHART --values FILE, or pipe what `kustomize build --enable-helm` prints into -f -")
+
 // Kustomization makes the manifests of a directory with a kustomization. Each
 // is named by the file of the resource that it began as.
 func Kustomization(dir string) ([]manifest.Text, error) {
@@ -28,7 +33,10 @@ func Kustomization(dir string) ([]manifest.Text, error) {
 	options.PluginConfig = types.DisabledPluginConfig()
 	options.LoadRestrictions = types.LoadRestrictionsRootOnly
 	made, err := krusty.MakeKustomizer(options).Run(tracing{filesys.MakeFsOnDisk()}, dir)
-	if err != nil {
+	switch {
+	case err != nil && strings.Contains(err.Error(), "--enable-helm"):
+		return nil, fmt.Errorf("build kustomization %s: %w", dir, ErrHelmCharts)
+	case err != nil:
 		return nil, fmt.Errorf("build kustomization %s: %w", dir, err)
 	}
 	texts := make([]manifest.Text, 0, made.Size())

@@ -171,7 +171,7 @@ func sideText(b *bytes.Buffer, side connectivity.SideExplanation, s Style) {
 		fmt.Fprintf(b, "  %s\n", why)
 	}
 	for _, n := range side.Netpols {
-		fmt.Fprintf(b, "  NetworkPolicy %s isolates it%s\n", netpolName(n.Netpol.Ref()), perhaps(n.Selects))
+		fmt.Fprintf(b, "  NetworkPolicy %s isolates %s\n", netpolName(n.Netpol.Ref()), whom(n))
 		if len(n.Rules) == 0 {
 			fmt.Fprintf(b, "    no %s rule: lets nothing through\n", side.Direction)
 		}
@@ -186,11 +186,19 @@ func sideText(b *bytes.Buffer, side connectivity.SideExplanation, s Style) {
 	}
 }
 
-func perhaps(m cluster.Match) string {
-	if m == cluster.Maybe {
-		return ", perhaps: its podSelector does not parse"
+// whom is "it", and how sure that is.
+func whom(n connectivity.NetpolExplanation) string {
+	text := "it"
+	if n.Partly {
+		text = "some of its pods"
 	}
-	return ""
+	switch {
+	case n.Selects != cluster.Maybe:
+		return text
+	case n.Netpol.Selector.Broken():
+		return text + ", perhaps: its podSelector does not parse"
+	}
+	return fmt.Sprintf("%s, perhaps: its podSelector asks for %s, which pods have only once they are made", text, strings.Join(n.Netpol.Selector.GeneratedKeys(), " and "))
 }
 
 func ruleText(r connectivity.RuleExplanation, rule *cluster.NetpolRule, peer connectivity.Peer) string {
@@ -198,9 +206,9 @@ func ruleText(r connectivity.RuleExplanation, rule *cluster.NetpolRule, peer con
 	case r.Peer == cluster.No && otherFamily(rule, peer.CIDR):
 		return "other address family"
 	case r.Peer == cluster.No && r.Ports.Empty() && !r.BrokenPorts:
-		return fmt.Sprintf("neither peer nor port matches (rule: %s)", rulePorts(rule))
+		return fmt.Sprintf("neither peer nor port matches (rule: %s; %s%s)", rulePorts(rule), rulePeers(rule), unlike(rule, peer))
 	case r.Peer == cluster.No:
-		return "peer does not match"
+		return fmt.Sprintf("peer does not match (rule: %s%s)", rulePeers(rule), unlike(rule, peer))
 	case r.Through.Empty():
 		return fmt.Sprintf("port does not match (rule: %s)", rulePorts(rule))
 	}

@@ -28,6 +28,7 @@ var modelled = map[metav1.GroupVersionKind]func() runtime.Object{
 	{Group: "apps", Version: "v1", Kind: "StatefulSet"}:                func() runtime.Object { return &appsv1.StatefulSet{} },
 	{Group: "apps", Version: "v1", Kind: "DaemonSet"}:                  func() runtime.Object { return &appsv1.DaemonSet{} },
 	{Group: "apps", Version: "v1", Kind: "ReplicaSet"}:                 func() runtime.Object { return &appsv1.ReplicaSet{} },
+	{Version: "v1", Kind: "ReplicationController"}:                     func() runtime.Object { return &corev1.ReplicationController{} },
 	{Group: "batch", Version: "v1", Kind: "Job"}:                       func() runtime.Object { return &batchv1.Job{} },
 	{Group: "batch", Version: "v1", Kind: "CronJob"}:                   func() runtime.Object { return &batchv1.CronJob{} },
 	{Group: "networking.k8s.io", Version: "v1", Kind: "NetworkPolicy"}: func() runtime.Object { return &networkingv1.NetworkPolicy{} },
@@ -95,13 +96,6 @@ func deletion(c cluster.Change, now time.Time) cluster.Change {
 	return c
 }
 
-// lastFinalizerDropped tells whether an update removes the object: it was
-// deleted before, and nothing holds it any more. No DELETE will follow.
-func lastFinalizerDropped(raw []byte) bool {
-	var o metav1.PartialObjectMetadata
-	return kjson.UnmarshalCaseSensitivePreserveInts(fields{"metadata": metaFields}.prune(raw), &o) == nil && o.DeletionTimestamp != nil && len(o.Finalizers) == 0
-}
-
 // modelObject decodes an object as the API server does and makes the model's of
 // it. With an error it may still return the object, see cluster.FromAPI.
 func modelObject(r *admissionv1.AdmissionRequest, raw []byte, field string) (cluster.Object, error) {
@@ -155,7 +149,7 @@ func bindingChange(r *admissionv1.AdmissionRequest, before *cluster.Snapshot) (c
 		merged = labels.Set{}
 	}
 	maps.Copy(merged, b.Labels)
-	return cluster.Change{Before: pod, After: pod.WithLabels(merged)}, nil
+	return cluster.Change{Before: pod, After: pod.BoundWith(merged)}, nil
 }
 
 // errNotSeenYet is for objects whose watch event is still on its way.

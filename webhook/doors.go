@@ -10,6 +10,7 @@ func Doors() []string {
 		"/namespaces", "/namespaces/status", "/namespaces/finalize",
 		"networking.k8s.io/networkpolicies",
 		"apps/deployments", "apps/statefulsets", "apps/daemonsets", "apps/replicasets",
+		"/replicationcontrollers",
 		"batch/jobs", "batch/cronjobs",
 	}
 }

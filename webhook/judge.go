@@ -10,6 +10,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
 	"github.com/podcullis/podcullis/cluster"
@@ -20,7 +21,7 @@ import (
 type Evaluator interface {
 	Evaluate(context.Context, guardrail.Review) (guardrail.Decision, error)
 	// Judges reports whether a guardrail is about objects of a kind.
-	Judges(kind string) bool
+	Judges(kind schema.GroupKind) bool
 }
 
 // Model is the cluster as it is now.
@@ -66,7 +67,8 @@ type JudgeOptions struct {
 // Judge is the admission.Handler that asks the guardrails.
 type Judge struct {
 	JudgeOptions
-	pending pending
+	pending   pending
+	strangers strangers
 }
 
 // NewJudge makes a Judge.
@@ -97,8 +99,10 @@ type verdict struct {
 	// err is why the request could not be judged; code is its HTTP status.
 	err  error
 	code int
-	// retry asks the client to try again in a second.
-	retry bool
+	// retryAfter asks the client to try again after so many seconds.
+	retryAfter int
+	// note is a warning beside an answer that nothing else is said about.
+	note string
 	// claim says why it was not counted that the object belongs to an owner which the
 	// model does not hold, where that made a difference.
 	claim string
@@ -116,7 +120,10 @@ func (j *Judge) judge(ctx context.Context, r *admission.Request) verdict {
 		if errors.Is(err, errNotSeenYet) && j.waitForPod(ctx, r) {
 			continue
 		}
-		if errors.Is(err, errUnknownKind) && j.Evaluator.Judges(r.Kind.Kind) {
+		if errors.Is(err, errUnknownKind) {
+			if kind := groupKind(r); !j.Evaluator.Judges(kind) {
+				return j.nobodyJudges(r, kind)
+			}
 			err = nil // a guardrail looks at the object itself
 		}
 		if err != nil {
@@ -126,7 +133,7 @@ func (j *Judge) judge(ctx context.Context, r *admission.Request) verdict {
 			return v
 		}
 		if change.Idle() || !j.Remember {
-			return j.evaluate(ctx, r, before, change)
+			return j.orWait(ctx, r, change, j.evaluate(ctx, r, before, change))
 		}
 		v, settled := j.judgeWithPending(ctx, r, change)
 		if !settled {
@@ -142,7 +149,7 @@ func (j *Judge) judge(ctx context.Context, r *admission.Request) verdict {
 		if isMissing {
 			return ownerNotSeen(v, r, owner)
 		}
-		return v
+		return j.orWait(ctx, r, change, v)
 	}
 }
 
@@ -176,10 +183,10 @@ func (j *Judge) judgeWithPending(ctx context.Context, r *admission.Request, chan
 // undecided is the answer when it depends on whether an earlier change persists.
 func undecided(v verdict, earlier cluster.Change) verdict {
 	return verdict{
-		decision: guardrail.Decision{Subject: v.decision.Subject},
-		err:      fmt.Errorf("the answer depends on %s, which was changed a moment ago and does not show yet; try again", earlier.Ref()),
-		code:     http.StatusTooManyRequests,
-		retry:    true,
+		decision:   guardrail.Decision{Subject: v.decision.Subject},
+		err:        fmt.Errorf("the answer depends on %s, which was changed a moment ago and does not show yet; try again", earlier.Ref()),
+		code:       http.StatusTooManyRequests,
+		retryAfter: 1,
 	}
 }
 

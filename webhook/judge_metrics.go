@@ -15,6 +15,7 @@ type JudgeMetrics struct {
 	evaluation prometheus.Histogram
 	claims     *prometheus.CounterVec
 	owners     *prometheus.CounterVec
+	unjudged   prometheus.Counter
 }
 
 // NewJudgeMetrics makes the collectors and registers them; like
@@ -42,6 +43,10 @@ func NewJudgeMetrics(registerer prometheus.Registerer) *JudgeMetrics {
 			Name: "podcullis_owner_waits_total",
 			Help: "Changes whose answer depended on an owner that was not known yet: seen after a moment, or missing (answered 429).",
 		}, []string{"result"}),
+		unjudged: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "podcullis_unjudged_requests_total",
+			Help: "Requests about kinds that neither the model nor a guardrail knows, which were allowed. The log names each kind once.",
+		}),
 	}
 	for _, answer := range []string{claimBelieved, claimRefused, claimFailed} {
 		m.claims.WithLabelValues(answer)
@@ -49,7 +54,7 @@ func NewJudgeMetrics(registerer prometheus.Registerer) *JudgeMetrics {
 	for _, result := range []string{ownerSeen, ownerMissing} {
 		m.owners.WithLabelValues(result)
 	}
-	registerer.MustRegister(m.violations, m.failures, m.evaluation, m.claims, m.owners)
+	registerer.MustRegister(m.violations, m.failures, m.evaluation, m.unjudged, m.claims, m.owners)
 	return m
 }
 

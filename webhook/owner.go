@@ -63,9 +63,9 @@ func ownerNotSeen(v verdict, r *admission.Request, owner cluster.Owner) verdict 
 	text := fmt.Sprintf("it names %s %s/%s (uid %s), which is not known: if it was created a moment ago, try again; without it: [%s] %s",
 		owner.Kind, r.Namespace, owner.Name, owner.UID, first.Guardrail, first.Summary())
 	return verdict{
-		decision: guardrail.Decision{Subject: v.decision.Subject},
-		err:      errors.New(oneLine(text)),
-		code:     http.StatusTooManyRequests,
-		retry:    true,
+		decision:   guardrail.Decision{Subject: v.decision.Subject},
+		err:        errors.New(oneLine(text)),
+		code:       http.StatusTooManyRequests,
+		retryAfter: 1,
 	}
 }

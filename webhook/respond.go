@@ -2,6 +2,7 @@ package webhook
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -42,8 +43,8 @@ func (j *Judge) respond(v verdict) admission.Response {
 	if v.err != nil {
 		response.Result.Code, response.Result.Reason = int32(v.code), reasons[v.code]
 	}
-	if v.retry {
-		response.Result.Details = &metav1.StatusDetails{RetryAfterSeconds: 1}
+	if v.retryAfter > 0 {
+		response.Result.Details = &metav1.StatusDetails{RetryAfterSeconds: int32(v.retryAfter)}
 	}
 	return response
 }
@@ -59,21 +60,42 @@ var reasons = map[int]metav1.StatusReason{
 // message is what the person whose change is refused reads.
 func (v verdict) message() string {
 	var parts []string
-	if v.decision.Denied() {
+	switch {
+	case v.waiting():
+		return strings.Join(append([]string{v.waits()}, v.objections()...), "\n")
+	case v.decision.Denied():
 		parts = append(parts, v.decision.DenialMessage())
 	}
 	if v.claim != "" {
 		parts = append(parts, v.claim)
 	}
-	switch {
-	case v.err == nil:
-	case v.code == http.StatusConflict:
-		parts = append(parts, v.waits())
-	default:
+	if v.err != nil {
 		parts = append(parts, fmt.Sprintf("this change to %s could not be judged, so it is refused: %v", v.decision.Subject, v.err))
 	}
 	return strings.Join(parts, "\n")
 }
+
+// waiting tells whether the change only comes too early.
+func (v verdict) waiting() bool {
+	var w waitError
+	return errors.As(v.err, &w)
+}
+
+// objections are what the guardrails say against a change that has to wait,
+// without how to fix it: waiting does.
+func (v verdict) objections() []string {
+	denials := v.decision.With(guardrail.Deny)
+	var lines []string
+	for i, d := range denials {
+		if i == maxObjections {
+			return append(lines, fmt.Sprintf("and %d more", len(denials)-maxObjections))
+		}
+		lines = append(lines, fmt.Sprintf("[%s] %s", d.Guardrail, d.Summary()))
+	}
+	return lines
+}
+
+const maxObjections = 20
 
 // waits says that a change comes too early.
 func (v verdict) waits() string { return fmt.Sprintf("%s has to wait: %v", v.decision.Subject, v.err) }
@@ -85,7 +107,7 @@ func warnings(v verdict, mode Mode) []string {
 	if mode == DryRun {
 		switch {
 		case v.err == nil:
-		case v.code == http.StatusConflict:
+		case v.waiting():
 			lines = append(lines, "[dry run] "+v.waits())
 		default:
 			lines = append(lines, fmt.Sprintf("[dry run] this change could not be judged: %v", v.err))
@@ -93,6 +115,9 @@ func warnings(v verdict, mode Mode) []string {
 		for _, d := range v.decision.With(guardrail.Deny) {
 			lines = append(lines, fmt.Sprintf("[dry run] [%s] %s", d.Guardrail, d.Summary()))
 		}
+	}
+	if v.note != "" {
+		lines = append(lines, v.note)
 	}
 	for _, w := range v.decision.With(guardrail.Warn) {
 		lines = append(lines, fmt.Sprintf("[%s] %s", w.Guardrail, w.Summary()))
@@ -202,8 +227,10 @@ func (j *Judge) record(ctx context.Context, r *admission.Request, v verdict) {
 		attributes = append(attributes, "claim", v.claim)
 	}
 	level := slog.LevelInfo
-	if v.err != nil {
+	if v.err != nil && !v.waiting() {
 		level = slog.LevelWarn
+	}
+	if v.err != nil {
 		attributes = append(attributes, "error", v.err.Error())
 	}
 	j.Log.Log(ctx, level, "judged", attributes...)

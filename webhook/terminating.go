@@ -7,7 +7,9 @@ import (
 	"time"
 
 	admissionv1 "k8s.io/api/admission/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
+	kjson "sigs.k8s.io/json"
 
 	"github.com/podcullis/podcullis/cluster"
 	"github.com/podcullis/podcullis/guardrail"
@@ -23,25 +25,66 @@ var namespaceControllers = []string{
 // kept for its pods' sake. After it the namespace's end comes first.
 const terminationPatience = 10 * time.Minute
 
-// namespaceEnds answers the deletions of a namespace's end: they pass, because
-// refusing one would keep the namespace in Terminating for ever. But the netpols
-// wait for the pods, which otherwise would run on without them (CVE-2024-7598);
-// the controller tries again.
+// namespaceEnds answers the deletions of a namespace's end, whoever asks for
+// them: the namespace controller, a tool that prunes, a controller that drops its
+// finalizer. They pass, because no pod can be created there any more and refusing
+// one would keep the namespace in Terminating for ever. But the netpols wait for
+// the pods, which otherwise would run on without them (CVE-2024-7598).
 func (j *Judge) namespaceEnds(r *admission.Request, s *cluster.Snapshot, c cluster.Change) (verdict, bool) {
-	if r.Operation != admissionv1.Delete || r.Kind.Kind == "Namespace" || !slices.Contains(namespaceControllers, r.UserInfo.Username) {
-		return verdict{}, false
-	}
 	ns, ok := s.Namespace(r.Namespace)
-	if !ok || !ns.Terminating() {
+	if !ok || !ns.Terminating() || !deletes(r, c) || !ofThisNamespace(r, ns) {
 		return verdict{}, false
 	}
 	pass := verdict{decision: guardrail.Decision{Subject: requestSubject(r)}}
-	if _, isNetpol := c.Before.(*cluster.Netpol); !isNetpol {
+	if _, isNetpol := c.Before.(*cluster.Netpol); !isNetpol || j.Now().Sub(ns.DeletedAt) >= terminationPatience {
 		return pass, true
 	}
-	if pods := s.Pods(r.Namespace); pods > 0 && j.Now().Sub(ns.DeletedAt) < terminationPatience {
-		pass.err = fmt.Errorf("namespace %s is being deleted, and this NetworkPolicy goes after the last of its pods; pods left: %d", r.Namespace, pods)
-		pass.code = http.StatusConflict
+	known, err := j.expected()
+	if err != nil {
+		pass.err, pass.code = err, http.StatusInternalServerError
+		return pass, true
+	}
+	if pods := known.PodsLeft(r.Namespace); len(pods) > 0 {
+		why := fmt.Sprintf("namespace %s is being deleted, and this NetworkPolicy goes after the last of its pods; pods left: %d (%s)", r.Namespace, len(pods), enumerate(pods))
+		return j.later(r, pass, waitError(why), pods), true
 	}
 	return pass, true
+}
+
+// deletes tells whether a request removes an object of a namespace: by a DELETE,
+// or by the UPDATE after which nothing holds a deleted object any more.
+func deletes(r *admission.Request, c cluster.Change) bool {
+	if _, isNamespace := c.Before.(*cluster.Namespace); isNamespace || r.Namespace == "" {
+		return false
+	}
+	return r.Operation == admissionv1.Delete || (c.Before != nil && c.After == nil)
+}
+
+// ofThisNamespace is false for an object that is younger than the deletion of its
+// namespace: nothing is created in one that terminates, so it is in another
+// namespace of that name, which the model has not seen yet. The controllers are
+// not asked for it: they must never be stuck.
+func ofThisNamespace(r *admission.Request, ns *cluster.Namespace) bool {
+	meta, ok := metadataOf(r.OldObject.Raw)
+	return slices.Contains(namespaceControllers, r.UserInfo.Username) || (ok && meta.CreationTimestamp.Time.Before(ns.DeletedAt))
+}
+
+// beingDeleted tells whether an object was deleted before and only finalizers
+// hold it.
+func beingDeleted(raw []byte) bool {
+	meta, ok := metadataOf(raw)
+	return ok && meta.DeletionTimestamp != nil
+}
+
+// lastFinalizerDropped tells whether an update removes the object: it was
+// deleted before, and nothing holds it any more. No DELETE will follow.
+func lastFinalizerDropped(raw []byte) bool {
+	meta, ok := metadataOf(raw)
+	return ok && meta.DeletionTimestamp != nil && len(meta.Finalizers) == 0
+}
+
+func metadataOf(raw []byte) (*metav1.PartialObjectMetadata, bool) {
+	var o metav1.PartialObjectMetadata
+	wanted := fields{"metadata": {"deletionTimestamp": nil, "creationTimestamp": nil, "finalizers": nil}}
+	return &o, len(raw) > 0 && kjson.UnmarshalCaseSensitivePreserveInts(wanted.prune(raw), &o) == nil
 }

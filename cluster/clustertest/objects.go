@@ -32,7 +32,11 @@ func Deployment(ref string, options ...Option) *appsv1.Deployment {
 // StatefulSet is an apps/v1 StatefulSet.
 func StatefulSet(ref string, options ...Option) *appsv1.StatefulSet {
 	p := build(ref, options)
-	return &appsv1.StatefulSet{ObjectMeta: p.meta, Spec: appsv1.StatefulSetSpec{Template: p.template()}}
+	s := &appsv1.StatefulSet{ObjectMeta: p.meta, Spec: appsv1.StatefulSetSpec{Template: p.template()}}
+	if p.first != nil {
+		s.Spec.Ordinals = &appsv1.StatefulSetOrdinals{Start: *p.first}
+	}
+	return s
 }
 
 // DaemonSet is an apps/v1 DaemonSet.
@@ -47,10 +51,17 @@ func ReplicaSet(ref string, options ...Option) *appsv1.ReplicaSet {
 	return &appsv1.ReplicaSet{ObjectMeta: p.meta, Spec: appsv1.ReplicaSetSpec{Replicas: p.replicas, Template: p.template()}}
 }
 
+// ReplicationController is a v1 ReplicationController.
+func ReplicationController(ref string, options ...Option) *corev1.ReplicationController {
+	p := build(ref, options)
+	t := p.template()
+	return &corev1.ReplicationController{ObjectMeta: p.meta, Spec: corev1.ReplicationControllerSpec{Replicas: p.replicas, Template: &t}}
+}
+
 // Job is a batch/v1 Job.
 func Job(ref string, options ...Option) *batchv1.Job {
 	p := build(ref, options)
-	j := &batchv1.Job{ObjectMeta: p.meta, Spec: batchv1.JobSpec{Template: p.template()}}
+	j := &batchv1.Job{ObjectMeta: p.meta, Spec: p.job()}
 	if p.finished != "" {
 		j.Status.Conditions = []batchv1.JobCondition{{Type: p.finished, Status: corev1.ConditionTrue}}
 	}
@@ -61,8 +72,17 @@ func Job(ref string, options ...Option) *batchv1.Job {
 func CronJob(ref string, options ...Option) *batchv1.CronJob {
 	p := build(ref, options)
 	return &batchv1.CronJob{ObjectMeta: p.meta, Spec: batchv1.CronJobSpec{
-		JobTemplate: batchv1.JobTemplateSpec{Spec: batchv1.JobSpec{Template: p.template()}},
+		JobTemplate: batchv1.JobTemplateSpec{Spec: p.job()},
 	}}
+}
+
+func (p *parts) job() batchv1.JobSpec {
+	j := batchv1.JobSpec{Template: p.template()}
+	if p.indexed {
+		mode := batchv1.IndexedCompletion
+		j.CompletionMode = &mode
+	}
+	return j
 }
 
 // Netpol is a networking.k8s.io/v1 NetworkPolicy whose spec is written in YAML.

@@ -259,7 +259,7 @@ func (s *story) scratch(ctx context.Context) (*cluster.Snapshot, error) {
 	var objects []cluster.Object
 	for _, list := range []client.ObjectList{
 		&corev1.NamespaceList{}, &corev1.PodList{}, &networkingv1.NetworkPolicyList{}, &appsv1.DeploymentList{}, &appsv1.StatefulSetList{},
-		&appsv1.DaemonSetList{}, &appsv1.ReplicaSetList{}, &batchv1.JobList{}, &batchv1.CronJobList{},
+		&appsv1.DaemonSetList{}, &appsv1.ReplicaSetList{}, &corev1.ReplicationControllerList{}, &batchv1.JobList{}, &batchv1.CronJobList{},
 	} {
 		if err := s.direct.List(ctx, list); err != nil {
 			return nil, err

@@ -19,6 +19,9 @@ type problem struct {
 	reason string
 }
 
+// unknownField is how the reason begins that a field is not one of its type's.
+const unknownField = "unknown field"
+
 // decode reads JSON into a typed object as the API server does with
 // fieldValidation=Strict (apimachinery's serializer/json, KEP-2885): names are
 // case-sensitive, unknown and duplicate fields are errors.
@@ -36,7 +39,10 @@ func decode(data []byte, into any) []problem {
 		}
 		path := at.FieldPath()
 		reason, _, _ := strings.Cut(err.Error(), " \"")
-		if reason == "unknown field" {
+		if reason == unknownField {
+			if strings.ContainsRune(path, '\u00a0') {
+				reason += " (it holds a no-break space, which looks like one that indents)"
+			}
 			reason += didYouMean(path[strings.LastIndexAny(path, ".]")+1:], fieldNames(reflect.TypeOf(into), path))
 		}
 		problems = append(problems, problem{path, reason})

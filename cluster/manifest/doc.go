@@ -7,10 +7,11 @@
 //
 // Invariants:
 //   - Nothing is dropped silently. A document that cannot be read, or that the
-//     API server would read as something else than its author meant (an unknown
-//     field, a duplicate key, an API version that is no longer served), is an
-//     error with file and line; all of them are reported together. A document of
-//     a kind that the model has no use for is counted in Set.Skipped.
+//     API server would refuse (an unknown field, an API version that is no longer
+//     served), is an error with file and line; all of them are reported together.
+//     A document of a kind that the model has no use for is counted in Set.Skipped;
+//     what of a directory is no manifest, and a key that is there twice, is told in
+//     Set.Notes.
 //   - Object.JSON is the document as written: no defaults are applied to it.
 //   - Values are read by the parser that kubectl uses (YAML 1.1: a bare n is a
 //     boolean); go.yaml.in/yaml/v3 is used for line numbers only.

@@ -2,10 +2,12 @@ package manifest
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"io"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -31,24 +33,50 @@ type chunk struct {
 	shift int
 }
 
-// documents reads every document of a file.
-func (l *loader) documents(file string, data []byte) {
+// documents reads every document of a file, before which shift lines were cut off.
+func (l *loader) documents(file string, data []byte, shift int) {
+	docs, errs := l.parsed(file, data, shift)
+	if l.walk != nil && otherFile(file, data, docs, errs) {
+		l.walk.others = append(l.walk.others, file)
+		return
+	}
+	before := len(l.errs)
+	l.errs = append(l.errs, errs...)
+	for _, d := range docs {
+		l.repeated(&d)
+		l.document(d, 0)
+	}
+	slices.SortStableFunc(l.errs[before:], func(a, b *Error) int { return cmp.Compare(a.Location.Line, b.Location.Line) })
+}
+
+// parsed takes a file apart, and tells what is no YAML in it.
+func (l *loader) parsed(file string, data []byte, shift int) ([]document, Errors) {
+	before := len(l.errs)
+	var docs []document
+	if l.text8(file, data) {
+		// A byte order mark may also stand where two files were joined.
+		data = bytes.TrimPrefix(data, bom)
+		data = bytes.ReplaceAll(data, append([]byte("\n"), bom...), newline)
+		for _, c := range l.split(file, data, shift) {
+			docs = append(docs, l.parse(file, c)...)
+		}
+	}
+	errs := slices.Clone(l.errs[before:])
+	l.errs = l.errs[:before]
+	return docs, errs
+}
+
+// text8 tells whether the bytes of a file are UTF-8.
+func (l *loader) text8(file string, data []byte) bool {
 	if bytes.HasPrefix(data, []byte("\xff\xfe")) || bytes.HasPrefix(data, []byte("\xfe\xff")) {
 		l.fail(Location{File: file}, "is UTF-16: save it as UTF-8")
-		return
+		return false
 	}
 	if i := invalidUTF8(data); i >= 0 {
 		l.fail(Location{File: file, Line: 1 + bytes.Count(data[:i], newline)}, "is not UTF-8 text")
-		return
+		return false
 	}
-	// A byte order mark may also stand where two files were joined.
-	data = bytes.TrimPrefix(data, bom)
-	data = bytes.ReplaceAll(data, append([]byte("\n"), bom...), newline)
-	for _, c := range split(data) {
-		for _, d := range l.parse(file, c) {
-			l.document(d, 0)
-		}
-	}
+	return true
 }
 
 var (
@@ -72,14 +100,15 @@ func invalidUTF8(data []byte) int {
 
 // split cuts a YAML stream at its document markers: a line that begins with ---
 // (which stays: content may follow it) or with ... (YAML 1.2, section 9.1).
-// Comments, blank lines and directives alone are no document.
-func split(data []byte) []chunk {
+// Comments, blank lines and directives alone are no document. As kubectl has it, a
+// comment may follow the three dashes at once.
+func (l *loader) split(file string, data []byte, shift int) []chunk {
 	var chunks []chunk
 	var start, line, first int // of the current chunk: offset and lines before it
 	content := false
 	cut := func(end int) {
 		if content {
-			chunks = append(chunks, chunk{data[start:end], first})
+			chunks = append(chunks, chunk{data[start:end], shift + first})
 		}
 		content = false
 	}
@@ -93,6 +122,12 @@ func split(data []byte) []chunk {
 			cut(pos)
 			start, first = pos, line
 			content = substantial(rest)
+		} else if bytes.HasPrefix(text, []byte("---")) {
+			if text[len("---")] != '#' {
+				l.fail(Location{File: file, Line: shift + line + 1}, "%q separates no documents: after --- comes a space, a comment or the end of the line", clipped(text))
+			}
+			cut(pos)
+			start, first = end, line+1
 		} else if _, ok := marker(text, "..."); ok {
 			cut(pos)
 			start, first = end, line+1
@@ -117,6 +152,16 @@ func marker(line []byte, mark string) ([]byte, bool) {
 		return nil, false
 	}
 	return rest, true
+}
+
+// clipped is the beginning of a line.
+func clipped(line []byte) string {
+	const most = 40
+	text := []rune(string(bytes.TrimSpace(line)))
+	if len(text) > most {
+		return string(text[:most]) + "..."
+	}
+	return string(text)
 }
 
 func substantial(line []byte) bool {
@@ -147,16 +192,14 @@ func (l *loader) parse(file string, c chunk) []document {
 		if err != nil {
 			line, _ = parserError(c, err)
 		}
-		l.fail(Location{File: file, Line: c.shift + line}, "more than one document without --- between them")
+		reason := "more than one document without --- between them"
+		if loneReturn.Match(c.text) {
+			reason = "its lines end in carriage returns alone: kubectl takes all of it for one line, and reads the first document only; save it with line feeds"
+		}
+		l.fail(Location{File: file, Line: c.shift + line}, "%s", reason)
 		return nil
 	}
 	node := root.Content[0]
-	if dups := duplicates(node, c.shift); len(dups) > 0 {
-		for _, d := range dups {
-			l.fail(Location{File: file, Line: d.line}, "duplicate key %q, first on line %d", d.key, d.first)
-		}
-		return nil
-	}
 	return []document{{at: Location{File: file, Line: c.shift + node.Line}, json: value, node: node, shift: c.shift}}
 }
 
@@ -210,6 +253,9 @@ func parserError(c chunk, err error) (line int, reason string) {
 	last := 1 + bytes.Count(bytes.TrimRight(c.text, "\r\n"), newline)
 	return min(max(line, 1), last), reason
 }
+
+// loneReturn is a line break that only YAML takes for one.
+var loneReturn = regexp.MustCompile(`\r[^\n]`)
 
 var yamlLine = regexp.MustCompile(`^line (\d+): `)
 

@@ -52,3 +52,9 @@ func (e Errors) Unwrap() []error {
 func (l *loader) fail(at Location, format string, args ...any) {
 	l.errs = append(l.errs, &Error{Location: at, Reason: fmt.Sprintf(format, args...)})
 }
+
+// note adds a note about a place in a file, or in what it renders to.
+func (l *loader) note(at Location, format string, args ...any) {
+	at.Rendered = l.rendered
+	l.set.Notes = append(l.set.Notes, Note{at, fmt.Sprintf(format, args...)})
+}

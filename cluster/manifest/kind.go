@@ -23,6 +23,7 @@ func modelled() []schema.GroupVersionKind {
 		appsv1.SchemeGroupVersion.WithKind("StatefulSet"),
 		appsv1.SchemeGroupVersion.WithKind("DaemonSet"),
 		appsv1.SchemeGroupVersion.WithKind("ReplicaSet"),
+		corev1.SchemeGroupVersion.WithKind("ReplicationController"),
 		batchv1.SchemeGroupVersion.WithKind("Job"),
 		batchv1.SchemeGroupVersion.WithKind("CronJob"),
 	}
@@ -45,6 +46,8 @@ func newAPI(gvk schema.GroupVersionKind) runtime.Object {
 		return &appsv1.DaemonSet{}
 	case appsv1.SchemeGroupVersion.WithKind("ReplicaSet"):
 		return &appsv1.ReplicaSet{}
+	case corev1.SchemeGroupVersion.WithKind("ReplicationController"):
+		return &corev1.ReplicationController{}
 	case batchv1.SchemeGroupVersion.WithKind("Job"):
 		return &batchv1.Job{}
 	case batchv1.SchemeGroupVersion.WithKind("CronJob"):

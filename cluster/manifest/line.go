@@ -72,7 +72,7 @@ func child(n *yamlnode.Node, path string) (key, value *yamlnode.Node, rest strin
 		if !ok || (after != "" && after[0] != '.' && after[0] != '[') {
 			continue
 		}
-		if key == nil || len(k.Value) > len(key.Value) {
+		if key == nil || len(k.Value) >= len(key.Value) { // of two equal ones the last counts
 			key, value, rest = k, n.Content[i+1], after
 		}
 	}
@@ -90,35 +90,6 @@ func index(path string) (i int, rest string, ok bool) {
 	}
 	i, err := strconv.Atoi(number)
 	return i, rest, err == nil && i >= 0
-}
-
-// duplicate is a key that a mapping holds twice.
-type duplicate struct {
-	key         string
-	line, first int
-}
-
-// duplicates finds them in the whole document; lines are those of the file.
-func duplicates(n *yamlnode.Node, shift int) []duplicate {
-	var dups []duplicate
-	if n.Kind == yamlnode.MappingNode {
-		first := make(map[string]int, len(n.Content)/2)
-		for i := 0; i+1 < len(n.Content); i += 2 {
-			k := n.Content[i]
-			if k.Kind != yamlnode.ScalarNode {
-				continue
-			}
-			if line, ok := first[k.Value]; ok {
-				dups = append(dups, duplicate{k.Value, shift + k.Line, shift + line})
-			} else {
-				first[k.Value] = k.Line
-			}
-		}
-	}
-	for _, c := range n.Content {
-		dups = append(dups, duplicates(c, shift)...)
-	}
-	return dups
 }
 
 // lookup finds a field in the document; the nodes of JSON are parsed on demand.

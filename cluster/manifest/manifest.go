@@ -79,6 +79,8 @@ type Set struct {
 	Skipped map[string]int
 	// Notes are in the order of Objects.
 	Notes []Note
+	// Charts are the directories with a Helm chart that were found and left out.
+	Charts []string
 
 	index map[cluster.Ref]int
 }
@@ -88,8 +90,12 @@ type Text struct {
 	// Name is the file that it comes from.
 	Name string
 	Data []byte
-	// Namespace is that of the objects that name none; empty means "default".
+	// Namespace is that of the objects that name none; that of the Input when empty.
 	Namespace string
+	// Line is how many lines of what the file renders to are before Data.
+	Line int
+	// Note is something to be told about the file; Data may be empty then.
+	Note string
 }
 
 // Input is what Read reads.
@@ -99,11 +105,24 @@ type Input struct {
 	Stdin   io.Reader
 	// Texts come after the sources.
 	Texts []Text
+	// Namespace is that of the objects that name none, as -n of kubectl apply;
+	// "default" when empty.
+	Namespace string
+	// Exclude are patterns, as of a .gitignore, of what is left out below a source
+	// that is a directory. A source itself is never left out.
+	Exclude []string
+	// Kustomize builds the kustomizations that are found below a source. Without
+	// it, and where the source is one itself, their files are read as they are.
+	Kustomize func(dir string) ([]Text, error)
 }
 
-// Load reads the sources, in order: a file, a directory (all its *.yaml, *.yml
-// and *.json files and those of its subdirectories, sorted, without hidden
-// directories), or "-" for stdin. A file that two sources name is read once.
+// Load reads the sources, in order: a file, a directory, or "-" for stdin. A file
+// that two sources name is read once.
+//
+// Of a directory all *.yaml, *.yml and *.json files count and those of its
+// subdirectories, sorted, without what is hidden, what a .podcullisignore file
+// names, charts, and files that hold no Kubernetes object at all. What is left out
+// is told in Set.Notes.
 //
 // What is wrong with any document is returned together as Errors. When the
 // sources are fine but hold no object for the model, the error is ErrNothing and
@@ -114,20 +133,24 @@ func Load(sources []string, stdin io.Reader) (*Set, error) {
 
 // Read is Load with manifests that are in memory.
 func Read(in Input) (*Set, error) {
-	l := newLoader(in.Stdin)
+	l := newLoader(in)
 	for _, s := range in.Sources {
 		l.source(s)
 	}
+	l.idleExcludes()
 	for _, t := range in.Texts {
 		l.text(t)
 	}
+	l.variants()
 	if len(l.errs) > 0 {
 		return nil, l.errs
 	}
 	if len(l.set.Objects) == 0 {
 		sources := in.Sources
 		for _, t := range in.Texts {
-			sources = append(sources[:len(sources):len(sources)], t.Name)
+			if len(sources) == 0 || sources[len(sources)-1] != t.Name {
+				sources = append(sources[:len(sources):len(sources)], t.Name)
+			}
 		}
 		return l.set, l.nothing(sources)
 	}

@@ -80,6 +80,108 @@ metadata: {name: web}
 			sources: []string{"-"},
 			objects: []string{"-:1 default/Pod/a", "-:5 default/Pod/b"},
 		},
+		"OldLineBreaks": {
+			reason:  "one document with carriage returns alone is read as kubectl reads it",
+			stdin:   "apiVersion: v1\rkind: Pod\rmetadata: {name: a}\r",
+			sources: []string{"-"},
+			objects: []string{"-:1 default/Pod/a"},
+		},
+		"CommentAfterTheDashes": {
+			reason: "kubectl takes a comment for one without a space before it",
+			stdin: `---# the first
+apiVersion: v1
+kind: Pod
+metadata: {name: a}
+---#
+apiVersion: v1
+kind: Pod
+metadata: {name: b}
+--- {apiVersion: v1, kind: Pod, metadata: {name: c}}
+---# the end
+`,
+			sources: []string{"-"},
+			objects: []string{"-:2 default/Pod/a", "-:6 default/Pod/b", "-:9 default/Pod/c"},
+		},
+		"DuplicateKeys": {
+			reason: "the last one counts, and it is said, whatever the kind",
+			files: `-- a.yaml --
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: a}
+spec:
+  podSelector: {}
+  ingress: [{}]
+  ingress: []
+---
+apiVersion: v1
+kind: ConfigMap
+metadata:
+  labels:
+    app: a
+    app: a
+-- b.json --
+{
+	"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy",
+	"metadata": {"name": "b"},
+	"spec": {"podSelector": {},
+		"ingress": [{"from": [{"podSelector": {}}]}],
+		"ingress": [{}]}
+}
+-- c.json --
+{"apiVersion": "v1", "kind": "Pod", "kind": "ConfigMap", "metadata": {"name": "a"}}
+`,
+			sources: []string{"."},
+			objects: []string{"a.yaml:1 default/NetworkPolicy/a", "b.json:1 default/NetworkPolicy/b"},
+			skipped: map[string]int{"ConfigMap": 2},
+			notes: []string{
+				`a.yaml:7 duplicate key "ingress", first on line 6: the last one counts`,
+				`a.yaml:14 duplicate key "app", first on line 13: the last one counts`,
+				`b.json:6 duplicate key "ingress", first on line 5: the last one counts`,
+				`c.json:1 duplicate key "kind", first on line 1: the last one counts`,
+			},
+		},
+		"SeveralMergeKeys": {
+			reason: "a mapping may take in as many others as it likes",
+			stdin: `apiVersion: v1
+kind: Pod
+metadata:
+  name: a
+  annotations: &a {x: "1"}
+  labels:
+    <<: &b {app: a}
+    <<: *a
+`,
+			sources: []string{"-"},
+			objects: []string{"-:1 default/Pod/a"},
+		},
+		"StatusOfANetpol": {
+			reason: "it had one once, generators write it empty, and nobody applies it",
+			stdin: `apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: a, creationTimestamp: null}
+spec: {podSelector: {}}
+status: {}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: a}
+status: {phase: Running, ofTomorrow: {}}
+`,
+			sources: []string{"-"},
+			objects: []string{"-:1 default/NetworkPolicy/a", "-:7 default/Pod/a"},
+		},
+		"TheSameTwice": {
+			reason: "two parts of an application bring the namespace that they share",
+			files: `-- a.yaml --
+apiVersion: v1
+kind: Namespace
+metadata: {name: shop, labels: {team: shop}}
+-- b.json --
+{"kind": "Namespace", "metadata": {"labels": {"team": "shop"}, "name": "shop"}, "apiVersion": "v1"}
+`,
+			sources: []string{"."},
+			objects: []string{"a.yaml:1 Namespace/shop"},
+		},
 		"DashesInsideAString": {
 			reason: "an indented --- is text",
 			stdin: `apiVersion: v1
@@ -183,7 +285,7 @@ items: null
 			objects: []string{"rendered:1 default/NetworkPolicy/a"},
 		},
 		"OtherKinds": {
-			reason: "counted by kind; a replication controller makes pods that nobody sees, so it is said",
+			reason: "counted by kind",
 			stdin: `apiVersion: v1
 kind: Service
 metadata: {name: a}
@@ -196,7 +298,7 @@ kind: Rollout
 spec: {anything: goes}
 ---
 apiVersion: v1
-kind: ReplicationController
+kind: LimitRange
 metadata: {name: a}
 ---
 apiVersion: batch.volcano.sh/v1alpha1
@@ -209,10 +311,9 @@ spec: {}
 `,
 			sources: []string{"-"},
 			skipped: map[string]int{
-				"Service": 1, "Guardrails.podcullis.io": 1, "Rollout.argoproj.io": 1, "ReplicationController": 1,
+				"Service": 1, "Guardrails.podcullis.io": 1, "Rollout.argoproj.io": 1, "LimitRange": 1,
 				"Job.batch.volcano.sh": 1, "AllowList.example.com": 1,
 			},
-			notes: []string{"-:12 a ReplicationController is not in the model: the pods that it makes are not judged; use a Deployment"},
 		},
 		"AKustomization": {
 			reason: "bases are read as they are, which the reader should know",

@@ -29,11 +29,12 @@ func (l *loader) document(d document, depth int) {
 		return // as good as no document
 	}
 	var fields map[string]json.RawMessage
-	if twice, err := strictjson.UnmarshalStrict(d.json, &fields, strictjson.DisallowDuplicateFields); err != nil {
-		l.fail(d.at, "must be an object with apiVersion and kind")
-		return
-	} else if len(twice) > 0 {
-		l.fail(d.at, "%v", twice[0])
+	if err := json.Unmarshal(d.json, &fields); err != nil {
+		reason := "must be an object with apiVersion and kind"
+		if bytes.HasPrefix(bytes.TrimSpace(d.json), []byte("[")) {
+			reason += ", not a list of them: kubectl takes one with kind: List and items"
+		}
+		l.fail(d.at, "%s", reason)
 		return
 	}
 	if l.otherTool(d, fields) {
@@ -88,7 +89,7 @@ func (l *loader) otherTool(d document, fields map[string]json.RawMessage) bool {
 		return false
 	}
 	switch filepath.Base(d.at.File) {
-	case "kustomization.yaml", "kustomization.yml":
+	case "kustomization.yaml", "kustomization.yml", "Kustomization":
 		l.set.Skipped["Kustomization.kustomize.config.k8s.io"]++
 		l.set.Notes = append(l.set.Notes, Note{d.at, "the manifests beside it are read as they are; to judge what kustomize makes of them: podcullis ... -k DIR"})
 		return true
@@ -103,15 +104,12 @@ func (l *loader) otherTool(d document, fields map[string]json.RawMessage) bool {
 
 func (l *loader) skip(d document, gvk schema.GroupVersionKind) {
 	l.set.Skipped[gvk.GroupKind().String()]++
-	if gvk.Group == "" && gvk.Kind == "ReplicationController" {
-		l.set.Notes = append(l.set.Notes, Note{d.at, "a ReplicationController is not in the model: the pods that it makes are not judged; use a Deployment"})
-	}
 }
 
 // modelled reads an object of a kind that the model is made of.
 func (l *loader) modelled(d document, gvk schema.GroupVersionKind) {
 	api := newAPI(gvk)
-	problems := decode(d.json, api)
+	problems := slices.DeleteFunc(decode(d.json, api), unknownStatus)
 	meta := api.(metav1.Object)
 	namespace := ""
 	if gvk.Kind != "Namespace" {
@@ -131,6 +129,13 @@ func (l *loader) modelled(d document, gvk schema.GroupVersionKind) {
 		return
 	}
 	l.keep(d, Object{GroupVersionKind: gvk, Namespace: namespace, Name: nameOf(meta), API: api, Model: model})
+}
+
+// unknownStatus tells whether a problem is a field of a status that this version
+// of the API has not: NetworkPolicies had one until Kubernetes 1.27, and generators
+// write an empty one. Nobody applies a status.
+func unknownStatus(p problem) bool {
+	return strings.HasPrefix(p.reason, unknownField) && (p.field == "status" || strings.HasPrefix(p.field, "status."))
 }
 
 // foreign keeps an object of a policy API that the model does not understand:
@@ -170,17 +175,17 @@ func (l *loader) keep(d document, o Object) {
 	}
 	o.JSON = compact.Bytes()
 	if other, ok := l.set.Lookup(o.Ref()); ok {
-		reason := fmt.Sprintf("defined twice, first at %s", other.Location)
-		if strings.HasSuffix(o.Name, "*") {
-			reason = fmt.Sprintf("its generateName is that of the one at %s: give them names", other.Location)
+		generated := strings.HasSuffix(o.Name, "*")
+		if !generated && alike(other.JSON, o.JSON) {
+			return // the same once more, as parts that share a Namespace have it
 		}
-		l.errs = append(l.errs, &Error{Location: d.at, Object: title(o.Kind, o.Namespace, o.Name), Reason: reason})
+		l.twice(d, &o, other, generated)
 		return
 	}
 	l.set.add(o)
 }
 
-// settle gives an object of a text the text's namespace if it names none, and
+// settle gives an object that names no namespace the one that is meant then, and
 // returns the one it is in.
 func (l *loader) settle(m metav1.Object) string {
 	if m.GetNamespace() == "" && l.namespace != "" {

@@ -2,7 +2,6 @@ package manifest
 
 import (
 	"maps"
-	"slices"
 
 	"github.com/podcullis/podcullis/cluster"
 )
@@ -66,9 +65,9 @@ func controllerOf(o cluster.Object) (cluster.Ref, bool) {
 	case *cluster.Template:
 		owners = o.Owners
 	}
-	i := slices.IndexFunc(owners, func(o cluster.Owner) bool { return o.Controller })
-	if i < 0 {
+	owner := cluster.ControllerOf(owners)
+	if owner == nil {
 		return cluster.Ref{}, false
 	}
-	return cluster.Ref{Namespace: o.Ref().Namespace, Kind: cluster.KindIn(owners[i].Group, owners[i].Kind), Name: owners[i].Name}, true
+	return cluster.Ref{Namespace: o.Ref().Namespace, Kind: cluster.KindIn(owner.Group, owner.Kind), Name: owner.Name}, true
 }

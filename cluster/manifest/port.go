@@ -30,6 +30,10 @@ func checkPorts(o runtime.Object) []problem {
 		return podPorts(&o.Spec.Template.Spec, template)
 	case *appsv1.ReplicaSet:
 		return podPorts(&o.Spec.Template.Spec, template)
+	case *corev1.ReplicationController:
+		if o.Spec.Template != nil {
+			return podPorts(&o.Spec.Template.Spec, template)
+		}
 	case *batchv1.Job:
 		return podPorts(&o.Spec.Template.Spec, template)
 	case *batchv1.CronJob:

@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"github.com/podcullis/podcullis/cluster"
@@ -21,7 +20,7 @@ const maxFileSize = 64 << 20
 
 // loader gathers the objects and errors of one Load.
 type loader struct {
-	stdin io.Reader
+	in    Input
 	limit int64
 	set   *Set
 	errs  Errors
@@ -29,15 +28,29 @@ type loader struct {
 	// While a text is read: that it is one, and the namespace of its objects.
 	rendered  bool
 	namespace string
+	// walk is set while files are read that nobody has named: those of a directory.
+	walk     *walk
+	excludes []ignorePattern
+	again    []again
 }
 
-func newLoader(stdin io.Reader) *loader {
-	return &loader{
-		stdin: stdin,
-		limit: maxFileSize,
-		set:   &Set{Skipped: map[string]int{}, index: map[cluster.Ref]int{}},
-		read:  map[string]bool{},
+func newLoader(in Input) *loader {
+	l := &loader{
+		in:        in,
+		limit:     maxFileSize,
+		set:       &Set{Skipped: map[string]int{}, index: map[cluster.Ref]int{}},
+		read:      map[string]bool{},
+		namespace: in.Namespace,
 	}
+	for _, text := range in.Exclude {
+		p, err := parseIgnore(text)
+		if err != nil {
+			l.fail(Location{File: "--exclude " + text}, "%v", err)
+			continue
+		}
+		l.excludes = append(l.excludes, p)
+	}
+	return l
 }
 
 func (l *loader) source(name string) {
@@ -50,9 +63,9 @@ func (l *loader) source(name string) {
 	case err != nil:
 		l.fail(Location{File: name}, "%s", cause(err))
 	case info.IsDir():
-		if n := l.directory(name, nil); n == 0 {
-			l.fail(Location{File: name}, "no *.yaml, *.yml or *.json file in this directory")
-		}
+		l.directory(name)
+	case strings.HasSuffix(name, ".tgz"):
+		l.fail(Location{File: name}, "a packaged Helm chart, and no manifests: podcullis ... --helm %s", name)
 	default:
 		l.file(name, info)
 	}
@@ -63,66 +76,34 @@ func (l *loader) standardInput() {
 		return
 	}
 	l.read[stdinSource] = true
-	if l.stdin == nil {
+	if l.in.Stdin == nil {
 		l.fail(Location{File: stdinSource}, "there is no standard input to read")
 		return
 	}
-	l.content(stdinSource, l.stdin)
+	l.content(stdinSource, l.in.Stdin)
 }
 
 // text reads a manifest in memory.
 func (l *loader) text(t Text) {
-	l.rendered, l.namespace = true, t.Namespace
+	outer := l.namespace
+	l.rendered = true
+	if t.Namespace != "" {
+		l.namespace = t.Namespace
+	}
 	errs, notes := len(l.errs), len(l.set.Notes)
-	l.documents(t.Name, t.Data)
+	if t.Note != "" {
+		l.set.Notes = append(l.set.Notes, Note{Location{File: t.Name}, t.Note})
+	}
+	l.documents(t.Name, t.Data, t.Line)
 	for _, err := range l.errs[errs:] {
 		err.Location.Rendered = true
 	}
 	for i := range l.set.Notes[notes:] {
-		l.set.Notes[notes+i].Location.Line = 0
-	}
-	l.rendered, l.namespace = false, ""
-}
-
-// directory reads the manifests below a directory and tells how many there are.
-// Links are followed, like the one that a mounted ConfigMap consists of; above
-// holds the real paths of the directories that lead here, which end a ring.
-func (l *loader) directory(path string, above []string) (manifests int) {
-	real, err := filepath.EvalSymlinks(path)
-	if err != nil {
-		l.fail(Location{File: path}, "%s", cause(err))
-		return 1
-	}
-	if slices.Contains(above, real) {
-		return 0
-	}
-	above = append(above, real)
-	entries, err := os.ReadDir(path)
-	if err != nil {
-		l.fail(Location{File: path}, "%s", cause(err))
-		return 1
-	}
-	for _, e := range entries {
-		name := filepath.Join(path, e.Name())
-		if !e.IsDir() && e.Type()&fs.ModeSymlink == 0 && !isManifest(name) {
-			continue
-		}
-		info, err := os.Stat(name)
-		switch {
-		case err != nil && !isManifest(name): // a dangling link to something else
-		case err != nil:
-			l.fail(Location{File: name}, "%s", cause(err))
-			manifests++
-		case info.IsDir():
-			if !strings.HasPrefix(e.Name(), ".") {
-				manifests += l.directory(name, above)
-			}
-		case isManifest(name):
-			l.file(name, info)
-			manifests++
+		if at := &l.set.Notes[notes+i].Location; !at.Rendered {
+			at.Line = 0
 		}
 	}
-	return manifests
+	l.rendered, l.namespace = false, outer
 }
 
 func isManifest(name string) bool {
@@ -167,7 +148,7 @@ func (l *loader) content(name string, r io.Reader) {
 	case int64(len(data)) > l.limit:
 		l.tooLarge(name)
 	default:
-		l.documents(name, data)
+		l.documents(name, data, 0)
 	}
 }
 

@@ -48,6 +48,7 @@ func kinds() []kind {
 		{appsv1.SchemeGroupVersion.WithKind("StatefulSet"), "statefulsets", func() runtime.Object { return &appsv1.StatefulSet{} }},
 		{appsv1.SchemeGroupVersion.WithKind("DaemonSet"), "daemonsets", func() runtime.Object { return &appsv1.DaemonSet{} }},
 		{appsv1.SchemeGroupVersion.WithKind("ReplicaSet"), "replicasets", func() runtime.Object { return &appsv1.ReplicaSet{} }},
+		{corev1.SchemeGroupVersion.WithKind("ReplicationController"), "replicationcontrollers", func() runtime.Object { return &corev1.ReplicationController{} }},
 		{corev1.SchemeGroupVersion.WithKind("Pod"), "pods", func() runtime.Object { return &corev1.Pod{} }},
 	}
 }

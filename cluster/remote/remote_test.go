@@ -28,6 +28,7 @@ var resources = map[schema.GroupVersionResource]string{
 	{Group: "apps", Version: "v1", Resource: "statefulsets"}:                     "StatefulSetList",
 	{Group: "apps", Version: "v1", Resource: "daemonsets"}:                       "DaemonSetList",
 	{Group: "apps", Version: "v1", Resource: "replicasets"}:                      "ReplicaSetList",
+	{Version: "v1", Resource: "replicationcontrollers"}:                          "ReplicationControllerList",
 	{Group: "batch", Version: "v1", Resource: "jobs"}:                            "JobList",
 	{Group: "batch", Version: "v1", Resource: "cronjobs"}:                        "CronJobList",
 	{Group: "cilium.io", Version: "v2", Resource: "ciliumnetworkpolicies"}:       "CiliumNetworkPolicyList",

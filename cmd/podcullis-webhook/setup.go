@@ -166,6 +166,9 @@ func newModel(o *options, log *slog.Logger, registry prometheus.Registerer) (mod
 		if err != nil {
 			return model{}, err
 		}
+		for _, n := range set.Notes {
+			log.Warn("cluster manifests", "at", n.Location.String(), "note", n.Text)
+		}
 		s, err := set.Snapshot()
 		return model{Model: still{s}}, err
 	}

@@ -9,7 +9,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/podcullis/podcullis/connectivity"
-	"github.com/podcullis/podcullis/render"
 	"github.com/podcullis/podcullis/report"
 )
 
@@ -29,7 +28,12 @@ open it, or opened it before.
 Two versions are compared as they stand, each as a cluster of its own: what only
 OLD has is gone in NEW. OLD and NEW, and each SRC, are a file, a directory, - for
 standard input, a Helm chart or a kustomization; a directory is a chart when it
-has a Chart.yaml, and built when it has a kustomization.
+has a Chart.yaml, and built when it has a kustomization. A SRC is also a running
+cluster, context=NAME, onto which the others of its side are applied.
+
+What is said about charts by --values and the like holds for both versions. One of
+them gets its own after a comma: CHART,values=FILE, and release=NAME, namespace=NAME,
+set=KEY=VALUE and set-string=KEY=VALUE in the same way.
 
 With --context the running cluster is compared with itself after everything else
 that is given is applied onto it: an object replaces the one of the same kind,
@@ -41,6 +45,8 @@ difference. Exit code 1 when there is a difference, 0 when there is none.`,
 		Example: `  podcullis diff -f old/ -f new/
   podcullis diff --before base/ --after base/ --after extra.yaml --to shop/db
   podcullis diff --before charts/shop-1.4.tgz --after charts/shop --values prod.yaml
+  podcullis diff --before charts/shop --after charts/shop,values=prod.yaml
+  podcullis diff --before context=staging --after context=prod
   podcullis diff --context prod -f deploy/ -o text -o markdown=comment.md`,
 		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -68,6 +74,9 @@ difference. Exit code 1 when there is a difference, 0 when there is none.`,
 				return err
 			}
 			if len(list) == 0 {
+				if sources.charted() && len(before) > 0 {
+					p.say("note: --values and --set hold for both versions; CHART,values=FILE and CHART,set=KEY=VALUE are about one of them")
+				}
 				p.say("no connection differs")
 				return nil
 			}
@@ -111,26 +120,34 @@ func (p *program) versions(ctx context.Context, s *sources, before, after []stri
 	if slices.Contains(before, "-") && slices.Contains(after, "-") {
 		return was, is, hint(errors.New("standard input cannot be both versions"), "put one of them in a file")
 	}
-	oldSources, newSources := s.of(before), s.of(after)
-	if len(oldSources.charts)+len(newSources.charts) == 0 {
-		if err := s.validate(); err != nil {
-			return was, is, err
-		}
-	}
-	if was, err = p.standalone(ctx, oldSources); err != nil {
+	oldSources, err := s.of("before", before)
+	if err != nil {
 		return was, is, err
 	}
-	is, err = p.standalone(ctx, newSources)
+	newSources, err := s.of("after", after)
+	if err != nil {
+		return was, is, err
+	}
+	if err := together(s, oldSources, newSources); err != nil {
+		return was, is, err
+	}
+	if was, err = p.gather(ctx, oldSources); err != nil {
+		return was, is, err
+	}
+	is, err = p.gather(ctx, newSources)
 	return was, is, err
 }
 
-// standalone is a version that is a cluster of its own.
-func (p *program) standalone(ctx context.Context, s *sources) (input, error) {
-	set, err := p.read(ctx, s)
-	if err != nil {
-		return input{}, err
+// together checks the flags about both versions, and names releases alike in them.
+func together(s, before, after *sources) error {
+	all := *s
+	all.files = slices.Concat(before.files, after.files)
+	all.kustomizations = slices.Concat(before.kustomizations, after.kustomizations)
+	all.charts = slices.Concat(before.charts, after.charts)
+	if len(before.charts) > 1 || len(after.charts) > 1 {
+		before.chart.NamedAfterChart, after.chart.NamedAfterChart = true, true
 	}
-	return p.modelled(set)
+	return all.validate()
 }
 
 // applied is a running cluster, and what it is after the rest is applied.
@@ -138,6 +155,7 @@ func (p *program) applied(ctx context.Context, s *sources) (was, is input, err e
 	if err := s.validate(); err != nil {
 		return was, is, err
 	}
+	p.inContext(s)
 	set, err := p.read(ctx, s)
 	if err != nil {
 		return was, is, err
@@ -151,20 +169,4 @@ func (p *program) applied(ctx context.Context, s *sources) (was, is input, err e
 	}
 	is, err = p.modelled(set.Over(running))
 	return was, is, err
-}
-
-// of is some paths, each for what it is, with the settings of s.
-func (s *sources) of(paths []string) *sources {
-	out := &sources{chart: s.chart}
-	for _, path := range paths {
-		switch {
-		case render.IsChart(path):
-			out.charts = append(out.charts, path)
-		case render.IsKustomization(path):
-			out.kustomizations = append(out.kustomizations, path)
-		default:
-			out.files = append(out.files, path)
-		}
-	}
-	return out
 }

@@ -3,6 +3,8 @@ package main
 import (
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"k8s.io/apimachinery/pkg/util/validation"
@@ -39,6 +41,9 @@ func (f *filter) resolve(snapshots ...*cluster.Snapshot) error {
 	if wrong := validation.IsDNS1123Label(f.namespace); f.namespace != "" && len(wrong) > 0 {
 		return hint(fmt.Errorf("--namespace %q: %s", f.namespace, wrong[0]), "name a namespace, such as -n shop")
 	}
+	if f.namespace != "" && !slices.ContainsFunc(snapshots, f.inhabited) {
+		return hint(fmt.Errorf("--namespace: no workload in namespace %s", f.namespace), "there are: %s; objects that name no namespace are in that of --default-namespace", namespaces(snapshots))
+	}
 	var err error
 	if f.fromPeers, err = findIn("from", f.from, snapshots); err != nil {
 		return err
@@ -58,6 +63,35 @@ func (f *filter) resolve(snapshots ...*cluster.Snapshot) error {
 		f.portSet = f.portSet.Union(ports)
 	}
 	return nil
+}
+
+// inhabited tells whether a workload is in the namespace that is asked for.
+func (f *filter) inhabited(s *cluster.Snapshot) bool {
+	for w := range s.AllWorkloads() {
+		if w.Namespace == f.namespace {
+			return true
+		}
+	}
+	return false
+}
+
+// namespaces are those with a workload.
+func namespaces(snapshots []*cluster.Snapshot) string {
+	var names []string
+	for _, s := range snapshots {
+		for w := range s.AllWorkloads() {
+			names = append(names, w.Namespace)
+		}
+	}
+	slices.Sort(names)
+	names = slices.Compact(names)
+	if n := len(names) - maxListed; n > 0 {
+		names = append(names[:maxListed], fmt.Sprintf("and %d more", n))
+	}
+	if len(names) == 0 {
+		return "no workloads"
+	}
+	return strings.Join(names, ", ")
 }
 
 func findIn(flag, text string, snapshots []*cluster.Snapshot) ([]connectivity.Peer, error) {

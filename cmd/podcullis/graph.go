@@ -43,7 +43,8 @@ and html is a page in one file, to search and filter, that needs no network.
 Where a format cannot show every workload it shows namespaces, and says so.`,
 		Example: `  podcullis graph -f deploy/ --ask shop/frontend,shop/db
   podcullis graph -f deploy/ --config guardrails.yaml -o html=map.html -o svg=map.svg
-  podcullis graph -f new/ --before old/ -o html=change.html`,
+  podcullis graph -f new/ --before old/ -o html=change.html
+  podcullis graph --helm chart,values=prod.yaml --before chart`,
 		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return p.draw(c.Context(), &o) },
 	}
@@ -52,7 +53,7 @@ Where a format cannot show every workload it shows namespaces, and says so.`,
 	o.outputs.addFlags(c)
 	c.Flags().Lookup("config").Usage = "the `file` that says which guardrails apply to what: their findings are drawn, and what they ask about"
 	c.Flags().StringArrayVar(&o.policyDirs, "policy-dir", nil, "a `directory` with Rego guardrails beside the embedded ones; repeatable")
-	c.Flags().StringArrayVar(&o.before, "before", nil, "manifests to compare with: a `file` or a directory; what was added and removed is marked; repeatable")
+	c.Flags().StringArrayVar(&o.before, "before", nil, "what to compare with: a `source` as diff --before takes it, such as OLD/, CHART,values=FILE or context=NAME; what was added and removed is marked; repeatable")
 	c.Flags().StringArrayVar(&o.ask, "ask", nil, "a path `FROM,TO[,PORT/PROTO]` that is drawn also when it is blocked, named as in explain; repeatable")
 	c.Flags().StringVar(&o.by, "by", "workload", "what a node is: workload, or `namespace`")
 	return c
@@ -69,13 +70,13 @@ func (p *program) draw(ctx context.Context, o *graphOptions) error {
 	if err != nil {
 		return err
 	}
-	in, err := p.load(ctx, &o.sources)
+	in, err := p.later(ctx, o)
 	if err != nil {
 		return err
 	}
 	source := picture.Source{Snapshot: in.snapshot, Connections: connectivity.Connections(in.snapshot, options)}
 	if len(o.before) > 0 {
-		before, err := p.load(ctx, &sources{files: o.before})
+		before, err := p.earlier(ctx, o)
 		if err != nil {
 			return err
 		}

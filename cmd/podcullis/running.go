@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/go-logr/logr"
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/rest"
@@ -15,12 +16,37 @@ import (
 	"github.com/podcullis/podcullis/report"
 )
 
+// clientConfig is what --context and --kubeconfig name.
+func (s *sources) clientConfig() clientcmd.ClientConfig {
+	rules := clientcmd.NewDefaultClientConfigLoadingRules()
+	rules.ExplicitPath = s.kubeconfig
+	return clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, &clientcmd.ConfigOverrides{CurrentContext: s.context})
+}
+
+// inContext puts manifests that name no namespace where kubectl would apply them:
+// into the namespace of the context, if it has one.
+func (p *program) inContext(s *sources) {
+	if !s.live() || !s.manifests() || s.defaultNamespace != "" {
+		return
+	}
+	raw, err := s.clientConfig().RawConfig()
+	if err != nil {
+		return // reading the cluster says what is wrong
+	}
+	name := s.context
+	if name == "" {
+		name = raw.CurrentContext
+	}
+	if c := raw.Contexts[name]; c != nil && c.Namespace != "" && c.Namespace != corev1.NamespaceDefault {
+		s.defaultNamespace = c.Namespace
+		p.say("note: objects that name no namespace are taken to be in %s, that of context %s; --default-namespace names another one", c.Namespace, name)
+	}
+}
+
 // running reads the cluster that --context and --kubeconfig name.
 func (s *sources) running(ctx context.Context) (*manifest.Set, error) {
 	klog.SetLogger(logr.Discard()) // what client-go has to say is in its errors
-	rules := clientcmd.NewDefaultClientConfigLoadingRules()
-	rules.ExplicitPath = s.kubeconfig
-	loader := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, &clientcmd.ConfigOverrides{CurrentContext: s.context})
+	loader := s.clientConfig()
 	config, err := loader.ClientConfig()
 	if err != nil {
 		return nil, hint(err, "--context names a context of the kubeconfig; `kubectl config get-contexts` lists them")

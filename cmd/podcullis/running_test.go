@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/podcullis/podcullis/test/controlplane"
 )
@@ -140,6 +141,45 @@ spec:
 		})
 	}
 
+	t.Run("EitherVersionMayBeRunning", func(t *testing.T) {
+		live := "kubeconfig=" + plane.Kubeconfig
+		for _, tt := range []struct {
+			args []string
+			code int
+		}{
+			{[]string{"diff", "--before", live, "--after", shop}, clean},
+			{[]string{"diff", "--before", live, "--after", "context=podcullis-test," + live}, clean},
+			{[]string{"diff", "--before", live, "--after", live, "--after", filepath.Join(shopAfter, "30-debug.yaml")}, violations},
+			{[]string{"graph", "-f", shop, "--before", live}, clean},
+		} {
+			if code, stdout, stderr := command(t, tt.args...); code != tt.code {
+				t.Errorf("%v: exit code %d, want %d\n%s%s", tt.args, code, tt.code, stdout, stderr)
+			}
+		}
+	})
+	t.Run("WhereKubectlWouldApplyIt", func(t *testing.T) {
+		text, err := os.ReadFile(plane.Kubeconfig)
+		if err != nil {
+			t.Fatal(err)
+		}
+		config, err := clientcmd.Load(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		config.Contexts[config.CurrentContext].Namespace = "shop"
+		text, err = clientcmd.Write(*config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		nameless := write(t, "a.yaml", "apiVersion: v1\nkind: Pod\nmetadata: {name: nameless}\n")
+		args := []string{"connections", "--kubeconfig", write(t, "kubeconfig", string(text)), "-f", nameless, "--from"}
+		if code, _, stderr := command(t, append(args, "shop/nameless")...); code != clean || !strings.Contains(stderr, "taken to be in shop, that of context "+config.CurrentContext) {
+			t.Errorf("exit code %d: %s", code, stderr)
+		}
+		if code, _, stderr := command(t, append(args, "other/nameless", "--default-namespace", "other")...); code != clean {
+			t.Errorf("exit code %d: %s", code, stderr)
+		}
+	})
 	t.Run("WhoMayNotListIsTold", func(t *testing.T) {
 		mallory, err := plane.UserKubeconfig("mallory")
 		if err != nil {

@@ -116,7 +116,7 @@ webhooks:
   - apiGroups: [""]
     apiVersions: [v1]
     operations: [CREATE, UPDATE, DELETE]
-    resources: [namespaces, namespaces/status, namespaces/finalize, pods, pods/status, pods/binding, bindings]
+    resources: [namespaces, namespaces/status, namespaces/finalize, pods, pods/status, pods/binding, bindings, replicationcontrollers]
   - apiGroups: [apps]
     apiVersions: [v1]
     operations: [CREATE, UPDATE, DELETE]

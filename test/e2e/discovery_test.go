@@ -20,6 +20,7 @@ var withoutLabels = map[string]string{
 	"/pods/attach":              "a stream", "/pods/exec": "a stream", "/pods/portforward": "a stream", "/pods/proxy": "a stream",
 	"apps/deployments/scale": "a number", "apps/replicasets/scale": "a number", "apps/statefulsets/scale": "a number",
 	"apps/deployments/status": "the template stays", "apps/replicasets/status": "the template stays", "apps/statefulsets/status": "the template stays",
+	"/replicationcontrollers/scale": "a number", "/replicationcontrollers/status": "the template stays",
 	"apps/daemonsets/status": "the template stays", "batch/jobs/status": "the template stays", "batch/cronjobs/status": "the template stays",
 }
 

@@ -34,6 +34,7 @@ var pathOpeners = []change{
 	{"deployment-template", "", `patch deployment logging --type=merge -p {"spec":{"template":{"metadata":{"labels":{"role":"backend"}}}}}`},
 	{"deployment-template-dry-run", "", `patch deployment logging --dry-run=server --type=merge -p {"spec":{"template":{"metadata":{"labels":{"role":"backend"}}}}}`},
 	{"replicaset-create", strings.Replace(deployment("intruder", `{app: logging, role: backend}`), "Deployment", "ReplicaSet", 1), "create -f -"},
+	{"replicationcontroller-create", replicationController("intruder", `{app: logging, role: backend}`), "create -f -"},
 	{"daemonset-create", strings.Replace(strings.Replace(deployment("intruder", `{app: logging, role: backend}`), "Deployment", "DaemonSet", 1), "replicas: 1, ", "", 1), "create -f -"},
 	{"statefulset-create", strings.Replace(deployment("intruder", `{app: logging, role: backend}`), "Deployment", "StatefulSet", 1), "create -f -"},
 	{"job-create", job("intruder", `{app: logging, role: backend}`), "create -f -"},
@@ -130,6 +131,11 @@ func deployment(name, labels string) string { return deploymentIn("shop", name, 
 
 func deploymentIn(namespace, name, labels string) string {
 	return "{apiVersion: apps/v1, kind: Deployment, metadata: {name: " + name + ", namespace: " + namespace + "}, spec: {replicas: 1, selector: {matchLabels: " + labels + "}, template: " + template(labels, "") + "}}"
+}
+
+// A ReplicationController selects by a plain map, not by a LabelSelector.
+func replicationController(name, labels string) string {
+	return "{apiVersion: v1, kind: ReplicationController, metadata: {name: " + name + ", namespace: shop}, spec: {replicas: 1, selector: " + labels + ", template: " + template(labels, "") + "}}"
 }
 
 func job(name, labels string) string {

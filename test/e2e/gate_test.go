@@ -35,6 +35,8 @@ import (
 // gateOptions are what a webhook under test can differ in.
 type gateOptions struct {
 	args []string // flags added to ours
+	// everything registers the webhook for all resources there are.
+	everything bool
 }
 
 // gate is a podcullis-webhook process that is registered with the API server.
@@ -84,7 +86,7 @@ func (c cluster) gate(t *testing.T, options gateOptions) *gate {
 		}
 	})
 	t.Cleanup(func() { g.stop(t) })
-	g.register(t)
+	g.register(t, options)
 	return g
 }
 
@@ -155,9 +157,15 @@ func (g *gate) stop(t *testing.T) {
 
 // register makes the ValidatingWebhookConfiguration and waits until the API
 // server asks the webhook.
-func (g *gate) register(t *testing.T) {
+func (g *gate) register(t *testing.T, options gateOptions) {
 	t.Helper()
 	var rules []admissionregistrationv1.RuleWithOperations
+	if options.everything {
+		rules = append(rules, admissionregistrationv1.RuleWithOperations{
+			Operations: []admissionregistrationv1.OperationType{admissionregistrationv1.OperationAll},
+			Rule:       admissionregistrationv1.Rule{APIGroups: []string{"*"}, APIVersions: []string{"*"}, Resources: []string{"*/*"}, Scope: ptr(admissionregistrationv1.AllScopes)},
+		})
+	}
 	for _, r := range webhook.Doors() {
 		group, resource, _ := strings.Cut(r, "/")
 		rules = append(rules, admissionregistrationv1.RuleWithOperations{
@@ -248,7 +256,7 @@ apiVersion: rbac.authorization.k8s.io/v1
 kind: ClusterRole
 metadata: {name: podcullis-webhook}
 rules:
-- {apiGroups: [""], resources: [pods, namespaces], verbs: [get, list, watch]}
+- {apiGroups: [""], resources: [pods, namespaces, replicationcontrollers], verbs: [get, list, watch]}
 - {apiGroups: [networking.k8s.io], resources: [networkpolicies], verbs: [get, list, watch]}
 - {apiGroups: [apps], resources: [deployments, statefulsets, daemonsets, replicasets], verbs: [get, list, watch]}
 - {apiGroups: [batch], resources: [jobs, cronjobs], verbs: [get, list, watch]}

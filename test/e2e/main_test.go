@@ -109,7 +109,7 @@ func (c cluster) namespace(t *testing.T, name string) {
 }
 
 // everything is what a test may have left in a namespace. Owners come first.
-const everything = "deployments,statefulsets,daemonsets,cronjobs,jobs,replicasets,pods,networkpolicies"
+const everything = "deployments,statefulsets,daemonsets,cronjobs,jobs,replicasets,replicationcontrollers,pods,networkpolicies"
 
 // clear empties a namespace. No webhook may be registered.
 func (c cluster) clear(t *testing.T, name string) {

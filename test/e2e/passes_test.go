@@ -134,7 +134,12 @@ func TestNetpolsOfATerminatingNamespaceOutliveItsPods(t *testing.T) {
 	// Kubernetes from 1.34 on waits by itself; older ones ask for this.
 	c.refused(t, "terminating-namespace-controller", "", "-n", "clinging", "delete", "networkpolicy", "default-deny",
 		"--as=system:serviceaccount:kube-system:namespace-controller")
-	c.refused(t, "terminating-admin", "", "-n", "clinging", "delete", "networkpolicy", "default-deny")
+	// kubectl would stay on the line: TestDeletingAllOfAReleaseWaitsForItsPods.
+	err := c.client.NetworkingV1().RESTClient().Delete().Namespace("clinging").Resource("networkpolicies").Name("default-deny").MaxRetries(0).Do(t.Context()).Error()
+	if err == nil {
+		t.Fatal("it was deleted")
+	}
+	golden(t, "terminating-admin", err.Error()+"\n")
 	c.kubectl(t, "", "-n", "clinging", "patch", "pod", "slow", "--type=merge", "-p", `{"metadata":{"finalizers":null}}`)
 	await(t, "the end of the namespace", func(ctx context.Context) error {
 		_, err := c.client.CoreV1().Namespaces().Get(ctx, "clinging", metav1.GetOptions{})

@@ -66,7 +66,7 @@ ConfigMap (docs/adr/0013-drift.md). */}}
   - apiGroups: [""]
     apiVersions: [v1]
     operations: [CREATE, UPDATE, DELETE]
-    resources: [pods, pods/status, pods/binding, bindings]
+    resources: [pods, pods/status, pods/binding, bindings, replicationcontrollers]
     scope: "*"
   - apiGroups: [apps]
     apiVersions: [v1]

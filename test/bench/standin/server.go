@@ -67,6 +67,7 @@ func New() *Server {
 	add(appsv1.SchemeGroupVersion, "StatefulSet", "statefulsets", true)
 	add(appsv1.SchemeGroupVersion, "DaemonSet", "daemonsets", true)
 	add(appsv1.SchemeGroupVersion, "ReplicaSet", "replicasets", true)
+	add(corev1.SchemeGroupVersion, "ReplicationController", "replicationcontrollers", true)
 	add(batchv1.SchemeGroupVersion, "Job", "jobs", true)
 	add(batchv1.SchemeGroupVersion, "CronJob", "cronjobs", true)
 	return s

@@ -251,15 +251,21 @@ func (s *shard) absentOwner(p *Pod) Ref {
 	return Ref{p.Namespace, o.Kind, o.Name}
 }
 
-// labelsOfCopies are the keys by which a ReplicaSet's template differs from its
-// Deployment's, and a Job's from its CronJob's, though both mean the same pods.
-var labelsOfCopies = []string{
-	"pod-template-hash", "controller-uid", "job-name", "batch.kubernetes.io/controller-uid", "batch.kubernetes.io/job-name",
-}
-
-// copyOf reports whether a template says the same as its owner's.
+// copyOf reports whether a template says the same as its owner's, but for the labels
+// that the owner's controller adds to every one that it makes. What the owner's pods may
+// have under those keys is what its own template says of them (see maker).
 func (t *Template) copyOf(o *Template) bool {
-	return t.HostNetwork == o.HostNetwork && slices.Equal(t.Ports, o.Ports) && equalBut(t.Labels, o.Labels, labelsOfCopies)
+	if t.HostNetwork != o.HostNetwork || t.Indexed != o.Indexed || !slices.Equal(t.Ports, o.Ports) {
+		return false
+	}
+	switch t.Kind {
+	case "ReplicaSet":
+		_, hashed := t.Labels[templateHashLabel]
+		return hashed && equalBut(t.Labels, o.Labels, []string{templateHashLabel})
+	case "Job":
+		return !t.OwnSelector && equalBut(t.Labels, o.Labels, []string{jobNameLabel, oldJobNameLabel, uidLabel, oldUIDLabel})
+	}
+	return false
 }
 
 func equalBut(a, b labels.Set, but []string) bool {

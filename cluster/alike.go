@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"encoding/binary"
+	"fmt"
 	"slices"
 	"strings"
 )
@@ -18,10 +19,10 @@ type alike struct {
 // replicas would cost n*n comparisons. A class has the addresses of all its
 // variants and the labels of one; it names no pods.
 func (s *Snapshot) Classes(w *Workload) []*Variant {
-	if len(w.Variants) < 2 {
+	sh, keys := s.shard(w.Namespace), s.SelectorKeys()
+	if len(w.Variants) < 2 && !keys.Split(w.Variants) {
 		return w.Variants
 	}
-	sh, keys := s.shard(w.Namespace), s.SelectorKeys()
 	if sh == nil {
 		return Join(w.Variants, keys)
 	}
@@ -29,7 +30,7 @@ func (s *Snapshot) Classes(w *Workload) []*Variant {
 	if known == nil || known.keys != keys {
 		known = &alike{keys: keys, classes: map[*Workload][]*Variant{}}
 		for _, w := range sh.fold().sorted {
-			if len(w.Variants) >= 2 {
+			if len(w.Variants) >= 2 || keys.Split(w.Variants) {
 				known.classes[w] = Join(w.Variants, keys)
 			}
 		}
@@ -41,8 +42,10 @@ func (s *Snapshot) Classes(w *Workload) []*Variant {
 	return Join(w.Variants, keys)
 }
 
-// Join is Classes for some variants of a workload.
+// Join is Classes for some variants of a workload. What a netpol can tell apart
+// within one variant is first taken apart, see Split.
 func Join(variants []*Variant, keys *Keys) []*Variant {
+	variants = Split(variants, keys)
 	if len(variants) < 2 {
 		return variants
 	}
@@ -50,7 +53,7 @@ func Join(variants []*Variant, keys *Keys) []*Variant {
 	copied := map[int]bool{} // whether out[i] is ours to write
 	var out []*Variant
 	for _, v := range variants {
-		class := classOf(v, keys.Names)
+		class := classOf(v, keys)
 		i, ok := index[class]
 		if !ok {
 			index[class] = len(out)
@@ -70,13 +73,13 @@ func Join(variants []*Variant, keys *Keys) []*Variant {
 
 // classOf is equal for variants of one workload that differ only in their
 // addresses and in labels other than the given keys.
-func classOf(v *Variant, keys []string) string {
+func classOf(v *Variant, keys *Keys) string {
 	var b strings.Builder
 	write := func(s string) {
 		b.Write(binary.AppendUvarint(nil, uint64(len(s))))
 		b.WriteString(s)
 	}
-	for i, k := range keys {
+	for i, k := range keys.Names {
 		if value, ok := v.Labels[k]; ok {
 			b.Write(binary.AppendUvarint(nil, uint64(i)))
 			write(value)
@@ -89,6 +92,9 @@ func classOf(v *Variant, keys []string) string {
 	}
 	if v.HostNetwork {
 		b.WriteString("|host")
+	}
+	if keys.generated && v.maker != nil {
+		fmt.Fprintf(&b, "|%+v", *v.maker)
 	}
 	return b.String()
 }

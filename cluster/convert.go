@@ -37,7 +37,11 @@ func FromAPI(o runtime.Object) (Object, error) {
 	case *appsv1.Deployment:
 		return newTemplate("apps", "Deployment", &o.ObjectMeta, &o.Spec.Template, o.Spec.Selector), nil
 	case *appsv1.StatefulSet:
-		return newTemplate("apps", "StatefulSet", &o.ObjectMeta, &o.Spec.Template, o.Spec.Selector), nil
+		t := newTemplate("apps", "StatefulSet", &o.ObjectMeta, &o.Spec.Template, o.Spec.Selector)
+		if o.Spec.Ordinals != nil {
+			t.FirstOrdinal = max(o.Spec.Ordinals.Start, 0)
+		}
+		return t, nil
 	case *appsv1.DaemonSet:
 		return newTemplate("apps", "DaemonSet", &o.ObjectMeta, &o.Spec.Template, o.Spec.Selector), nil
 	case *appsv1.ReplicaSet:
@@ -45,10 +49,14 @@ func FromAPI(o runtime.Object) (Object, error) {
 	case *corev1.ReplicationController:
 		return newReplicationController(o), nil
 	case *batchv1.Job:
-		return newTemplate("batch", "Job", &o.ObjectMeta, &o.Spec.Template, o.Spec.Selector), nil
+		t := newTemplate("batch", "Job", &o.ObjectMeta, &o.Spec.Template, o.Spec.Selector)
+		t.Indexed = indexed(&o.Spec)
+		t.OwnSelector = o.Spec.ManualSelector != nil && *o.Spec.ManualSelector
+		return t, nil
 	case *batchv1.CronJob:
 		t := newTemplate("batch", "CronJob", &o.ObjectMeta, &o.Spec.JobTemplate.Spec.Template, nil)
 		t.Selector = Selector{} // its Jobs are known by its uid alone
+		t.Indexed = indexed(&o.Spec.JobTemplate.Spec)
 		return t, nil
 	}
 	return nil, fmt.Errorf("the model has no place for %T", o)
@@ -71,6 +79,7 @@ func newPod(o *corev1.Pod) *Pod {
 		Owners:      ownersOf(&o.ObjectMeta),
 		Ports:       namedPorts(&o.Spec),
 		HostNetwork: o.Spec.HostNetwork,
+		Bound:       o.Spec.NodeName != "",
 		IPs:         podIPs(&o.Status),
 		DeletedAt:   deletedAt(&o.ObjectMeta),
 		Gone:        o.Status.Phase == corev1.PodSucceeded || o.Status.Phase == corev1.PodFailed,
@@ -183,6 +192,10 @@ func podIPs(s *corev1.PodStatus) []netip.Addr {
 	}
 	add(s.PodIP)
 	return ips
+}
+
+func indexed(j *batchv1.JobSpec) bool {
+	return j.CompletionMode != nil && *j.CompletionMode == batchv1.IndexedCompletion
 }
 
 func isPortName(s string) bool { return len(validation.IsValidPortName(s)) == 0 }

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"pgregory.net/rapid"
 
@@ -190,6 +191,13 @@ func gone(s *cluster.Snapshot, key string) bool {
 
 // facts print every workload, netpol and namespace by name.
 func facts(s *cluster.Snapshot) map[string]string {
+	var generated []cluster.Selector
+	for _, r := range []metav1.LabelSelectorRequirement{
+		in("apps.kubernetes.io/pod-index", "0"), in("topology.kubernetes.io/zone", "1"), in("pod-template-hash", "1"), in("job-name", "x-1"),
+	} {
+		selector, _ := cluster.NewSelector(metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{r}})
+		generated = append(generated, selector)
+	}
 	out := map[string]string{}
 	for ns := range s.Namespaces() {
 		out["namespace "+ns.Name] = ns.Labels.String()
@@ -200,6 +208,9 @@ func facts(s *cluster.Snapshot) map[string]string {
 			out["workload "+w.String()] = w.Labels.String() + workloadLine(w)
 			for _, v := range w.Variants {
 				out["workload "+w.String()] += fmt.Sprint(v.IPs, v.Ports)
+				for _, s := range generated { // what tells apart what they are yet to get
+					out["workload "+w.String()] += fmt.Sprint(v.Matches(s), w.ParentMatches(s))
+				}
 			}
 		}
 	}

@@ -92,7 +92,7 @@ func checkVariants(t *rapid.T, s *cluster.Snapshot, namespace string, which clus
 		if at, ok := members.Position(v); !ok || int(at) != i {
 			t.Fatalf("variant %d of %s: its position is %d, %v", i, namespace, at, ok)
 		}
-		if found.Test(uint(i)) != (which.Matches(v.Labels) != cluster.No) {
+		if found.Test(uint(i)) != (v.Matches(which) != cluster.No) {
 			t.Fatalf("%s on %v: by index %v", which, v.Labels, found.Test(uint(i)))
 		}
 		if members.OnHosts().Test(uint(i)) != v.HostNetwork || members.Unaddressed().Test(uint(i)) != v.Unaddressed {
@@ -105,7 +105,7 @@ func checkVariants(t *rapid.T, s *cluster.Snapshot, namespace string, which clus
 		for d := range guard.By {
 			var want []cluster.Guarding
 			for _, n := range s.Netpols(namespace) {
-				if m := n.Selector.Matches(v.Labels); m != cluster.No && n.Isolates[d] {
+				if m := v.Matches(n.Selector); m != cluster.No && n.Isolates[d] {
 					want = append(want, cluster.Guarding{Netpol: n, Match: m})
 				}
 			}
@@ -118,8 +118,8 @@ func checkVariants(t *rapid.T, s *cluster.Snapshot, namespace string, which clus
 
 func drawAnySelector(t *rapid.T) cluster.Selector {
 	var s metav1.LabelSelector
-	drawKey := rapid.SampledFrom([]string{"app", "pod-template-hash", "env", "kubernetes.io/metadata.name", "nobody"})
-	drawValue := rapid.SampledFrom([]string{"1", "2", "a", ""})
+	drawKey := rapid.SampledFrom([]string{"app", "pod-template-hash", "env", "kubernetes.io/metadata.name", "nobody", "apps.kubernetes.io/pod-index", "statefulset.kubernetes.io/pod-name", "job-name", "batch.kubernetes.io/job-name", "topology.kubernetes.io/zone"})
+	drawValue := rapid.SampledFrom([]string{"1", "2", "a", "", "x", "x-1", "x-1-2"})
 	if rapid.Bool().Draw(t, "by labels") {
 		s.MatchLabels = map[string]string{drawKey.Draw(t, "label"): drawValue.Draw(t, "value")}
 	}

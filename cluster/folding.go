@@ -6,6 +6,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/bits-and-blooms/bitset"
 	"k8s.io/apimachinery/pkg/labels"
 )
 
@@ -17,6 +18,10 @@ type folded struct {
 	variants []*Variant
 	first    []int
 	labels   *index
+	// made are the variants whose pods are yet to get labels.
+	made *bitset.BitSet
+	// byName finds them by the names of their controllers: key -> *posting
+	byName sync.Map
 	// strays are the pods that were relabelled away from their controller.
 	strays []*Workload
 
@@ -226,5 +231,9 @@ func newFolded(sorted []*Workload) *folded {
 		f.variants = append(f.variants, w.Variants...)
 	}
 	f.labels = newIndex(n, func(i int) labels.Set { return f.variants[i].Labels })
+	f.made = bitset.New(uint(n))
+	for i, v := range f.variants {
+		f.made.SetTo(uint(i), v.maker != nil)
+	}
 	return f
 }

@@ -15,7 +15,8 @@ type Guard struct {
 	By        [2][]Guarding
 }
 
-// Guarding is a netpol that isolates, or one that may: its selector does not parse.
+// Guarding is a netpol that isolates, or one that may: its selector does not
+// parse, or asks for labels that the pods are yet to get.
 type Guarding struct {
 	*Netpol
 	Match Match
@@ -64,16 +65,16 @@ func (s *shard) guardAll() *guards {
 	folded, netpols := s.fold(), s.order()
 	selected := make([]*bitset.BitSet, len(netpols))
 	for i, n := range netpols {
-		selected[i] = folded.labels.selects(n.Selector)
+		selected[i] = folded.selects(n.Selector)
 	}
 	known := map[string]*Guard{}
 	out := &guards{of: folded, all: make([]*Guard, len(folded.variants))}
 	by := make([]byte, len(netpols))
-	for at := range folded.variants {
-		for i := range netpols {
-			by[i] = 0
+	for at, v := range folded.variants {
+		for i, n := range netpols {
+			by[i] = byte(No)
 			if selected[i].Test(uint(at)) {
-				by[i] = 1
+				by[i] = byte(v.selectedBy(n))
 			}
 		}
 		g, ok := known[string(by)]
@@ -110,9 +111,7 @@ func (s *shard) guardAgain(base *guards) *guards {
 func (s *shard) guardOf(v *Variant, known *guards) *Guard {
 	by := make([]byte, len(s.order()))
 	for i, n := range s.order() {
-		if v.Matches(n.Selector) != No {
-			by[i] = 1
-		}
+		by[i] = byte(v.Matches(n.Selector))
 	}
 	g := newGuard(s.namespace.Name, s.order(), by)
 	for _, k := range known.all {
@@ -123,15 +122,24 @@ func (s *shard) guardOf(v *Variant, known *guards) *Guard {
 	return g
 }
 
+// selectedBy is the answer of a netpol that does not say No.
+func (v *Variant) selectedBy(n *Netpol) Match {
+	switch {
+	case n.Selector.broken:
+		return Maybe
+	case n.Selector.asks == nil || v.maker == nil:
+		return Yes
+	}
+	return v.Matches(n.Selector)
+}
+
+// newGuard is that of a variant to which the netpols give some answers.
 func newGuard(namespace string, netpols []*Netpol, by []byte) *Guard {
 	g := &Guard{Namespace: namespace}
 	for i, n := range netpols {
-		if by[i] == 0 {
+		match := Match(by[i])
+		if match == No {
 			continue
-		}
-		match := Yes
-		if n.Selector.broken {
-			match = Maybe
 		}
 		for d, isolates := range n.Isolates {
 			if isolates {
@@ -148,7 +156,7 @@ func (s *Snapshot) GuardOf(v *Variant) *Guard {
 	if sh == nil {
 		return &Guard{Namespace: v.Workload.Namespace}
 	}
-	if at, ok := sh.fold().position(v); ok {
+	if at, ok := sh.fold().position(v); ok && !v.Part() {
 		return sh.guard()[at]
 	}
 	return sh.guardOf(v, &guards{})

@@ -15,7 +15,7 @@ import (
 type index struct {
 	n        int
 	set      func(i int) labels.Set
-	postings sync.Map // key -> *posting; only of keys that some set has
+	postings sync.Map // key -> *posting; only of keys that some set has, or that are generated
 }
 
 // posting is where one key occurs.
@@ -91,7 +91,7 @@ func (p *posting) any(values []string, n uint) *bitset.BitSet {
 }
 
 // posting is where the key occurs. What nobody has is not remembered, so that
-// strange selectors do not fill the memory.
+// strange selectors do not fill the memory; generated labels are few.
 func (x *index) posting(key string) *posting {
 	if p, ok := x.postings.Load(key); ok {
 		return p.(*posting)
@@ -109,7 +109,7 @@ func (x *index) posting(key string) *posting {
 		}
 		p.values[value].Set(uint(i))
 	}
-	if len(p.values) == 0 {
+	if len(p.values) == 0 && !IsGenerated(key) {
 		return p
 	}
 	known, _ := x.postings.LoadOrStore(key, p)

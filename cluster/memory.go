@@ -182,16 +182,40 @@ func (w *remembering) compare(was, now *shard) {
 		return
 	}
 	sp := w.space(name)
+	born := map[string]uint64{}
+	for key, v := range come {
+		born[key] = w.born(sp, was, now, v)
+	}
 	for key, v := range gone {
 		w.remember(sp, key, v)
 		delete(sp.born, key)
 	}
-	for key := range come {
-		sp.born[key] = w.step
-	}
+	maps.Copy(sp.born, born)
 }
 
-func (w *remembering) remember(sp *space, key string, v *Variant) {
+// born is when a class that has appeared was first there: now, unless it is pods that
+// only have another owner than before.
+func (w *remembering) born(sp *space, was, now *shard, v *class) uint64 {
+	first := uint64(0)
+	for _, name := range v.pods {
+		p, q := now.pods[name], was.pods[name]
+		if p == nil || q == nil || p.UID != q.UID || p.HostNetwork != q.HostNetwork || !maps.Equal(p.Labels, q.Labels) || !slices.Equal(p.Ports, q.Ports) {
+			return w.step
+		}
+		then := Variant{Membership: was.memberOf(q), Labels: q.Labels, Ports: q.Ports, HostNetwork: q.HostNetwork}
+		which := ""
+		if then.Membership == (Membership{}) {
+			which = was.alone(name)
+		}
+		first = max(first, sp.born[then.classKey(which)])
+	}
+	if len(v.pods) == 0 {
+		return w.step
+	}
+	return first
+}
+
+func (w *remembering) remember(sp *space, key string, v *class) {
 	if v.Membership == (Membership{}) {
 		return // who belongs to nobody is somebody new each time
 	}
@@ -204,7 +228,7 @@ func (w *remembering) remember(sp *space, key string, v *Variant) {
 		w.held--
 	}
 	if w.held < w.limits.Total {
-		sp.gone = append(sp.gone, &Remembered{Variant: v, key: key, born: sp.born[key], last: w.step - 1, seen: w.now})
+		sp.gone = append(sp.gone, &Remembered{Variant: v.Variant, key: key, born: sp.born[key], last: w.step - 1, seen: w.now})
 		w.held++
 	}
 }
@@ -226,8 +250,8 @@ func (w *remembering) expire(oldest time.Time) {
 
 // differing are the classes, pods and templates apart, that one folding has and the
 // other has not.
-func differing(was, now *shard) (gone, come map[string]*Variant) {
-	gone, come = map[string]*Variant{}, map[string]*Variant{}
+func differing(was, now *shard) (gone, come map[string]*class) {
+	gone, come = map[string]*class{}, map[string]*class{}
 	a, b := was.fold().sorted, now.fold().sorted
 	for len(a) > 0 || len(b) > 0 {
 		switch {
@@ -254,25 +278,31 @@ func differing(was, now *shard) (gone, come map[string]*Variant) {
 	return gone, come
 }
 
+// class is what a memory would keep of some pods, or of a template.
+type class struct {
+	*Variant
+	pods []string
+}
+
 // classes adds what a memory would keep of a workload. Who belongs to nobody is a
 // class by itself.
-func (s *shard) classes(w *Workload, to map[string]*Variant) {
+func (s *shard) classes(w *Workload, to map[string]*class) {
 	for _, v := range w.Variants {
 		kept := Variant{
-			Workload:   &Workload{Ref: w.Ref, Labels: w.Labels, Parent: w.Parent, ParentLabels: w.ParentLabels},
-			Membership: v.Membership, Labels: v.Labels, Ports: v.Ports, HostNetwork: v.HostNetwork, Unaddressed: true,
+			Workload:   &Workload{Ref: w.Ref, Labels: w.Labels, Parent: w.Parent, ParentLabels: w.ParentLabels, parentMaker: w.parentMaker},
+			Membership: v.Membership, Labels: v.Labels, Ports: v.Ports, HostNetwork: v.HostNetwork, Unaddressed: true, maker: v.maker,
 		}
 		if v.Membership == (Membership{}) {
 			for _, name := range v.Pods {
-				to[v.classKey(s.alone(name))] = &kept
+				to[v.classKey(s.alone(name))] = &class{&kept, []string{name}}
 			}
 		} else if len(v.Pods) > 0 {
-			to[v.classKey("")] = &kept
+			to[v.classKey("")] = &class{&kept, v.Pods}
 		}
 		for _, ref := range v.Templates {
 			template := kept
 			template.Templates = []Ref{ref}
-			to[v.classKey(ref.String())] = &template
+			to[v.classKey(ref.String())] = &class{&template, nil}
 		}
 	}
 }
@@ -289,7 +319,7 @@ func (s *shard) alone(pod string) string {
 // classKey tells classes of a namespace apart; which is empty for pods that belong
 // to somebody.
 func (v *Variant) classKey(which string) string {
-	return variantKey(Ref{}, v.Membership, v.Labels, v.Ports, v.HostNetwork) + "\x04" + which
+	return traits{v.Membership, v.Labels, v.Ports, v.HostNetwork, nil}.key() + "\x05" + which
 }
 
 // WithMemory is the same snapshot with what is remembered beside it.

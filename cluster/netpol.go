@@ -40,6 +40,8 @@ type Netpol struct {
 	Rules [2][]NetpolRule
 	// keys are the pod label keys that its selectors mention, sorted.
 	keys []string
+	// ordinals are those of pods that they mention, sorted.
+	ordinals []numbered
 }
 
 // Ref implements Object.
@@ -143,19 +145,31 @@ func NewNetpol(np *networkingv1.NetworkPolicy) (*Netpol, error) {
 			n.Rules[d] = nil
 		}
 	}
-	keys := map[string]bool{}
-	n.addKeys(keys)
-	n.keys = slices.Sorted(maps.Keys(keys))
+	keys, mentioned := map[string]bool{}, ordinals{}
+	n.eachPodSelector(func(s Selector) {
+		s.addKeys(keys)
+		for _, o := range s.ordinals() {
+			mentioned[o] = true
+		}
+	})
+	n.keys, n.ordinals = slices.Sorted(maps.Keys(keys)), mentioned.sorted()
 	return n, errs.ToAggregate()
 }
 
-// addKeys adds the pod label keys that a selector of the netpol mentions.
-func (n *Netpol) addKeys(keys map[string]bool) {
-	n.Selector.addKeys(keys)
+// PodSelectors are the netpol's own selector and those of its peers.
+func (n *Netpol) PodSelectors() []Selector {
+	var out []Selector
+	n.eachPodSelector(func(s Selector) { out = append(out, s) })
+	return out
+}
+
+// eachPodSelector calls do for each selector of pods.
+func (n *Netpol) eachPodSelector(do func(Selector)) {
+	do(n.Selector)
 	for _, rules := range n.Rules {
 		for _, r := range rules {
 			for _, p := range r.Peers {
-				p.Pods.addKeys(keys)
+				do(p.Pods)
 			}
 		}
 	}

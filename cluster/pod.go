@@ -72,6 +72,9 @@ type Pod struct {
 	Owners      []Owner
 	Ports       []NamedPort
 	HostNetwork bool
+	// Bound is set when the pod has a node: from then on it has the topology
+	// labels that it gets.
+	Bound bool
 	// IPs are status.podIPs; empty until the kubelet has set them.
 	IPs []netip.Addr
 	// DeletedAt is metadata.deletionTimestamp, when the pod is to be gone; zero
@@ -90,6 +93,14 @@ func (p *Pod) WithLabels(l labels.Set) *Pod {
 	q := *p
 	q.Labels = l
 	return &q
+}
+
+// BoundWith is the pod as it is once it is bound to a node, with the labels that it
+// has from then on.
+func (p *Pod) BoundWith(l labels.Set) *Pod {
+	q := p.WithLabels(l)
+	q.Bound = true
+	return q
 }
 
 // Template is the pod template of an object that creates pods: a Deployment,
@@ -113,6 +124,13 @@ type Template struct {
 	DeletedAt time.Time
 	// Orphans is set when the deletion of the object spares what it made.
 	Orphans bool
+	// FirstOrdinal is where a StatefulSet begins to count its pods.
+	FirstOrdinal int32
+	// Indexed is set for a Job, or the Jobs of a CronJob, that numbers its pods.
+	Indexed bool
+	// OwnSelector is set for a Job that brings its selector: the API server then
+	// adds no labels to its template.
+	OwnSelector bool
 }
 
 // Ref implements Object.

@@ -72,7 +72,7 @@ func (m Members) Select(which Selector) *bitset.BitSet {
 	if m.shard == nil {
 		return nobody
 	}
-	return m.shard.fold().labels.selects(which)
+	return m.shard.fold().selects(which)
 }
 
 // Strays are the workloads that are a pod relabelled away from its controller:

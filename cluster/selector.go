@@ -12,8 +12,8 @@ import (
 // Match is the answer of a selector. The zero value is No.
 type Match uint8
 
-// The answers. Maybe is that of a selector that does not parse: it may select
-// anything.
+// The answers. Maybe is that of a selector that does not parse, and so may select
+// anything, and of one that asks for labels which pods are yet to get.
 const (
 	No Match = iota
 	Maybe
@@ -32,6 +32,7 @@ type Selector struct {
 	broken   bool
 	source   *metav1.LabelSelector
 	key      unique.Handle[string]
+	asks     *asks // nil when it mentions no generated label, as most
 }
 
 // Key is equal for selectors that give equal answers because they say the same;
@@ -64,7 +65,9 @@ func NewSelector(s metav1.LabelSelector) (Selector, error) {
 	if err != nil {
 		return Selector{broken: true, source: &s}.keyed(), err
 	}
-	return Selector{compiled: compiled, source: &s}.keyed(), nil
+	out := Selector{compiled: compiled, source: &s}.keyed()
+	out.asks = asksOf(out)
+	return out, nil
 }
 
 // Matches tells whether the selector selects an object with labels l.

@@ -265,11 +265,19 @@ func drawObject(t *rapid.T) runtime.Object {
 	if address := rapid.SampledFrom([]string{"", "10.0.0.1", "10.0.0.2"}).Draw(t, "address"); address != "" {
 		options = append(options, clustertest.IP(address))
 	}
-	switch rapid.IntRange(0, 8).Draw(t, "kind") {
+	if rapid.Bool().Draw(t, "bound") {
+		options = append(options, clustertest.Bound())
+	}
+	switch rapid.IntRange(0, 9).Draw(t, "kind") {
 	case 0:
 		return clustertest.Namespace(namespace, rapid.SampledFrom([]string{"env=1", "env=2"}).Draw(t, "env"))
 	case 1:
-		return clustertest.Netpol(name, rapid.SampledFrom([]string{`{}`, `{podSelector: {matchLabels: {app: "1"}}}`, `{policyTypes: [Egress]}`}).Draw(t, "spec"))
+		return clustertest.Netpol(name, rapid.SampledFrom([]string{
+			`{}`, `{podSelector: {matchLabels: {app: "1"}}}`, `{policyTypes: [Egress]}`,
+			`{podSelector: {matchExpressions: [{key: pod-template-hash, operator: In, values: ["1"]}, {key: app, operator: Exists}]}}`,
+			`{podSelector: {matchLabels: {apps.kubernetes.io/pod-index: "1"}}}`,
+			`{podSelector: {matchExpressions: [{key: topology.kubernetes.io/zone, operator: NotIn, values: ["1"]}]}}`,
+		}).Draw(t, "spec"))
 	case 2:
 		return clustertest.Deployment(name, options...)
 	case 3:
@@ -278,6 +286,8 @@ func drawObject(t *rapid.T) runtime.Object {
 		return clustertest.Job(name, options...)
 	case 5:
 		return clustertest.CronJob(name, options...)
+	case 6:
+		return clustertest.StatefulSet(name, append(options, clustertest.FirstOrdinal(rapid.Int32Range(0, 1).Draw(t, "first ordinal")))...)
 	}
 	if rapid.IntRange(0, 9).Draw(t, "gone") == 0 {
 		options = append(options, clustertest.Phase(corev1.PodFailed))

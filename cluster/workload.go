@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"fmt"
 	"maps"
 	"net/netip"
 	"slices"
@@ -27,16 +28,18 @@ type Workload struct {
 	// for every other workload. ParentLabels are those of the template that made it.
 	Parent       Ref
 	ParentLabels labels.Set
+	parentMaker  *maker
 }
 
 func (w *Workload) equal(o *Workload) bool {
 	return w.Ref == o.Ref && w.Parent == o.Parent &&
-		maps.Equal(w.Labels, o.Labels) && maps.Equal(w.ParentLabels, o.ParentLabels) &&
+		maps.Equal(w.Labels, o.Labels) && maps.Equal(w.ParentLabels, o.ParentLabels) && w.parentMaker.equal(o.parentMaker) &&
 		slices.EqualFunc(w.Variants, o.Variants, (*Variant).equal)
 }
 
 func (v *Variant) equal(o *Variant) bool {
-	return v.HostNetwork == o.HostNetwork && v.Unaddressed == o.Unaddressed && v.Membership == o.Membership && maps.Equal(v.Labels, o.Labels) &&
+	return v.HostNetwork == o.HostNetwork && v.Unaddressed == o.Unaddressed && v.Membership == o.Membership &&
+		v.maker.equal(o.maker) && maps.Equal(v.Labels, o.Labels) &&
 		slices.Equal(v.Ports, o.Ports) && slices.Equal(v.IPs, o.IPs) && slices.Equal(v.Pods, o.Pods) && slices.Equal(v.Templates, o.Templates)
 }
 
@@ -58,6 +61,8 @@ type Variant struct {
 	// that make such pods.
 	Pods      []string
 	Templates []Ref
+	// maker gives them more labels, when they are yet to be made or bound.
+	maker *maker
 	// first is, for a class of variants, the one that it has the labels of.
 	first *Variant
 }
@@ -70,8 +75,19 @@ func (v *Variant) self() *Variant {
 	return v
 }
 
-// Matches tells whether a selector of pods selects the pods of the variant.
-func (v *Variant) Matches(s Selector) Match { return s.Matches(v.Labels) }
+// Matches tells whether a selector of pods selects the pods of the variant. Maybe
+// is also the answer about pods that are yet to get a label that it asks for: some
+// of them it may select, and some not.
+func (v *Variant) Matches(s Selector) Match { return matches(s, v.Labels, v.maker) }
+
+// ParentMatches is what Matches was for a pod that stands alone, by the labels
+// with which it was made; No for every other workload.
+func (w *Workload) ParentMatches(s Selector) Match {
+	if w.Parent == (Ref{}) {
+		return No
+	}
+	return matches(s, w.ParentLabels, w.parentMaker)
+}
 
 // ResolvePort gives the numbers that a port name stands for, for one protocol.
 // It is a set: several containers may use the name.
@@ -93,7 +109,7 @@ type folder struct {
 
 func (f *folder) addTemplate(t *Template) {
 	m := f.membershipOf(t)
-	v := f.variant(f.workload(m.Workload, t.Labels), m, t.Labels, t.Ports, t.HostNetwork)
+	v := f.variant(f.workload(m.Workload, t.Labels), traits{m, t.Labels, t.Ports, t.HostNetwork, makerOf(t)})
 	v.Templates = append(v.Templates, t.Ref())
 	v.Unaddressed = true
 }
@@ -102,9 +118,9 @@ func (f *folder) addPod(p *Pod) {
 	r, maker := f.workloadOf(p)
 	w := f.workload(r, p.Labels)
 	if maker != nil {
-		w.Parent, w.ParentLabels = f.top(maker), maker.Labels
+		w.Parent, w.ParentLabels, w.parentMaker = f.top(maker), maker.Labels, makerOf(maker).made(p)
 	}
-	v := f.variant(w, f.memberOf(p), p.Labels, p.Ports, p.HostNetwork)
+	v := f.variant(w, traits{f.memberOf(p), p.Labels, p.Ports, p.HostNetwork, makerOfPod(p)})
 	v.Pods = append(v.Pods, p.Name)
 	v.IPs = append(v.IPs, p.IPs...)
 	v.Unaddressed = v.Unaddressed || len(p.IPs) == 0
@@ -122,55 +138,68 @@ func (f *folder) workload(r Ref, l labels.Set) *Workload {
 	return w
 }
 
+// traits are what the pods and templates of one variant have in common.
+type traits struct {
+	membership  Membership
+	labels      labels.Set
+	ports       []NamedPort
+	hostNetwork bool
+	maker       *maker
+}
+
 // variant finds the group of a pod or template. Most workloads have few, and
 // comparing is cheaper than writing the key of a map.
-func (f *folder) variant(w *Workload, m Membership, l labels.Set, ports []NamedPort, hostNetwork bool) *Variant {
+func (f *folder) variant(w *Workload, t traits) *Variant {
 	const few = 4
 	for _, v := range w.Variants[:min(few, len(w.Variants))] {
-		if v.HostNetwork == hostNetwork && v.Membership == m && maps.Equal(v.Labels, l) && slices.Equal(v.Ports, ports) {
+		if v.HostNetwork == t.hostNetwork && v.Membership == t.membership && v.maker.equal(t.maker) &&
+			maps.Equal(v.Labels, t.labels) && slices.Equal(v.Ports, t.ports) {
 			return v
 		}
 	}
 	if len(w.Variants) < few {
-		return f.newVariant(w, m, l, ports, hostNetwork)
+		return newVariant(w, t)
 	}
-	key := variantKey(w.Ref, m, l, ports, hostNetwork)
+	key := w.String() + t.key()
 	v, ok := f.variants[key]
 	if !ok {
-		v = f.newVariant(w, m, l, ports, hostNetwork)
+		v = newVariant(w, t)
 		f.variants[key] = v
 	}
 	return v
 }
 
-func (f *folder) newVariant(w *Workload, m Membership, l labels.Set, ports []NamedPort, hostNetwork bool) *Variant {
-	v := &Variant{Workload: w, Membership: m, Labels: l, Ports: ports, HostNetwork: hostNetwork}
+func newVariant(w *Workload, t traits) *Variant {
+	v := &Variant{Workload: w, Membership: t.membership, Labels: t.labels, Ports: t.ports, HostNetwork: t.hostNetwork, maker: t.maker}
 	w.Variants = append(w.Variants, v)
 	return v
 }
 
-func variantKey(r Ref, m Membership, l labels.Set, ports []NamedPort, hostNetwork bool) string {
+// key is equal for equal traits.
+func (t traits) key() string {
 	var b strings.Builder
-	b.WriteString(r.String())
-	for _, s := range []string{m.Workload.String(), m.Group, m.UID} {
+	for _, s := range []string{t.membership.Workload.String(), t.membership.Group, t.membership.UID} {
 		b.WriteByte(3)
 		b.WriteString(s)
 	}
-	for _, k := range slices.Sorted(maps.Keys(l)) {
+	for _, k := range slices.Sorted(maps.Keys(t.labels)) {
 		b.WriteByte(0)
 		b.WriteString(k)
 		b.WriteByte(0)
-		b.WriteString(l[k])
+		b.WriteString(t.labels[k])
 	}
-	for _, p := range ports {
+	for _, p := range t.ports {
 		b.WriteByte(1)
 		b.WriteString(p.Name)
 		b.WriteByte(byte(p.Protocol))
 		b.WriteByte(byte(p.Port >> 8))
 		b.WriteByte(byte(p.Port))
 	}
-	if hostNetwork {
+	if t.hostNetwork {
 		b.WriteByte(2)
+	}
+	if t.maker != nil {
+		fmt.Fprintf(&b, "\x04%+v", *t.maker)
 	}
 	return b.String()
 }

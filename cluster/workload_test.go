@@ -152,7 +152,7 @@ func TestFolding(t *testing.T) {
 		"FinishedJobWithARunningPod": {
 			reason:  "what runs counts, too",
 			objects: []runtime.Object{clustertest.Job("shop/a", clustertest.Finished("Failed")), of("a-x", "Job/a", clustertest.IP("10.0.0.1"))},
-			want:    []string{"Job/a:  [a-x]+"},
+			want:    []string{"Job/a:  []+ |  [a-x]"},
 		},
 		"GonePods": {
 			reason:  "Succeeded and Failed pods are gone; a terminating one runs",

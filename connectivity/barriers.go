@@ -55,8 +55,8 @@ func (b barriers) two() PortSet {
 
 func (e *evaluator) barriers(from, to []*cluster.Variant) barriers {
 	var b barriers
-	for _, source := range e.classes(from) {
-		for _, destination := range e.classes(to) {
+	for _, source := range e.sources(from) {
+		for _, destination := range e.destinations(to) {
 			egress := e.towards(cluster.Egress, source, destination).possible()
 			ingress := e.towards(cluster.Ingress, destination, source).possible()
 			b.lets[cluster.Egress] = b.lets[cluster.Egress].Union(egress)
@@ -73,7 +73,7 @@ func Weakened(before, after *cluster.Snapshot, q Query, o Options) []Weakening {
 	if q.From.external() || q.To.external() {
 		return nil // one side only can block there
 	}
-	t := &transition{before: newEvaluator(before, o), after: newEvaluator(after, o), query: q, options: o, delta: after.Since(before)}
+	t := &transition{before: newEvaluator(before, o).asking(q), after: newEvaluator(after, o).asking(q), query: q, options: o, delta: after.Since(before)}
 	w := &weakening{transition: t, seen: map[[2]*cluster.Workload]bool{}}
 	w.side(cluster.Egress, q.From, q.To)
 	w.side(cluster.Ingress, q.To, q.From)

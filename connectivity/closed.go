@@ -54,9 +54,9 @@ func compareClosures(a, b Closure) int {
 // away from its controller answers for its own labels only: so is one quarantined.
 func Closed(before, after *cluster.Snapshot, q Query, o Options) []Closure {
 	c := &closing{
-		transition: &transition{before: newEvaluator(before, o), after: newEvaluator(after, o), query: q, options: o, delta: after.Since(before)},
-		before:     newDemander(before, o),
-		after:      newDemander(after, o),
+		transition: &transition{before: newEvaluator(before, o).asking(q), after: newEvaluator(after, o).asking(q), query: q, options: o, delta: after.Since(before)},
+		before:     newDemander(before, q, o),
+		after:      newDemander(after, q, o),
 	}
 	out := c.closed()
 	slices.SortStableFunc(out, compareClosures)

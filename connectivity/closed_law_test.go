@@ -185,7 +185,7 @@ func TestLawBlockedAndEverywhereOpenAreThePicture(t *testing.T) {
 func (r *reference) owned(pods []*refPod, s refSelection) []*refPod {
 	var out []*refPod
 	for _, p := range r.chosen(pods, s) {
-		if p.template == nil || selectorMatches(&s.pods, p.labels) == open {
+		if p.template == nil || p.selected(&s.pods) != blocked {
 			out = append(out, p)
 		}
 	}

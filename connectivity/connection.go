@@ -23,6 +23,9 @@ const (
 	NodeException Uncertainty = "node-exception"
 	// UnparsableSelector: a stored netpol holds something that does not parse.
 	UnparsableSelector Uncertainty = "unparsable-selector"
+	// GeneratedLabel: a selector asks for a label that a controller gives to pods,
+	// or that they get with their node, and its value is not known yet.
+	GeneratedLabel Uncertainty = "generated-label"
 	// UnmodelledKind: an object of another policy API is present that may open
 	// what NetworkPolicies leave blocked.
 	UnmodelledKind Uncertainty = "unmodelled-kind"

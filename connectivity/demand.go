@@ -35,8 +35,8 @@ type demander struct {
 	restricted map[string]bool // by namespace; nil when nothing restricts
 }
 
-func newDemander(s *cluster.Snapshot, o Options) *demander {
-	d := &demander{evaluator: newEvaluator(s, o)}
+func newDemander(s *cluster.Snapshot, q Query, o Options) *demander {
+	d := &demander{evaluator: newEvaluator(s, o).asking(q)}
 	if o.NothingRestricts {
 		return d
 	}
@@ -63,11 +63,12 @@ func (e *demander) between(from, to []*cluster.Variant) demand {
 
 func (e *demander) side(out *demand, d cluster.Direction, subjects, peers []*cluster.Variant) {
 	var one []*cluster.Variant
-	for _, subject := range e.classes(subjects) {
-		ends := e.classes(peers)
+	subjectEnd, peerEnd := subjectOf(d)
+	for _, subject := range e.meant(subjectEnd, subjects) {
+		ends := e.meant(peerEnd, peers)
 		if e.namesBlocks(d, subject) {
 			if one == nil {
-				one = e.onePodEach(peers)
+				one = e.onePodEach(e.parts(peerEnd, cluster.Split(peers, e.keys)))
 			}
 			ends = one
 		}
@@ -286,13 +287,14 @@ type stretch[T any] struct {
 // outside is between for every address of a block.
 func (e *demander) outside(d cluster.Direction, subjects []*cluster.Variant, block netip.Prefix) []stretch[demand] {
 	all := regions{{addresses: setOf(block)}}
-	for _, v := range e.classes(subjects) {
+	inside, _ := subjectOf(d)
+	for _, v := range e.meant(inside, subjects) {
 		all = e.cutAlong(d, v, all)
 	}
 	var out []stretch[demand]
 	for _, r := range all {
 		n := unhindered()
-		for _, v := range e.classes(subjects) {
+		for _, v := range e.meant(inside, subjects) {
 			e.require(&n, d, v, e.judgeAddress(d, v, r.first()))
 		}
 		out = append(out, stretch[demand]{r.addresses, n})

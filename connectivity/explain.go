@@ -93,8 +93,11 @@ func (s SideExplanation) Blocks() bool { return s.Open.Empty() && s.Unsure.Empty
 // NetpolExplanation is what one netpol says about one side of a connection.
 type NetpolExplanation struct {
 	Netpol *cluster.Netpol
-	// Selects is Maybe when the podSelector does not parse.
+	// Selects is Maybe when the podSelector does not parse, or asks for a label that
+	// the pods are yet to get.
 	Selects cluster.Match
+	// Partly is set when some pods of the subject are certainly not selected.
+	Partly bool
 	// Rules are those of the direction, in the netpol's order.
 	Rules []RuleExplanation
 }
@@ -245,7 +248,9 @@ func (x *explainer) netpol(d cluster.Direction, n *cluster.Netpol, subject *clus
 	out := NetpolExplanation{Netpol: n}
 	var variants []*cluster.Variant
 	for _, v := range x.classes(subject.Variants) {
-		if m := v.Matches(n.Selector); m != cluster.No && !v.HostNetwork {
+		m := v.Matches(n.Selector)
+		out.Partly = out.Partly || m == cluster.No
+		if m != cluster.No && !v.HostNetwork {
 			variants = append(variants, v)
 			out.Selects = out.Selects.Or(m)
 		}

@@ -122,7 +122,7 @@ func (f *fixer) candidates(d cluster.Direction, side SideExplanation) {
 	var rules []Reason
 	for _, b := range side.Because {
 		switch {
-		case b.NotIsolated && b.Unknown == "":
+		case b.NotIsolated && (b.Unknown == "" || b.Unknown == GeneratedLabel):
 			f.isolate(d, side)
 			return
 		case b.Netpol == (cluster.Ref{}) || b.NotIsolated:
@@ -142,15 +142,6 @@ func (f *fixer) candidates(d cluster.Direction, side SideExplanation) {
 	})
 }
 
-// generatedLabels are those that controllers give to pods: to leave pods out by one
-// of them would hold until the next rollout
-// (https://kubernetes.io/docs/reference/labels-annotations-taints/).
-var generatedLabels = []string{
-	"pod-template-hash", "controller-revision-hash", "pod-template-generation", "controller-uid", "job-name",
-	"batch.kubernetes.io/controller-uid", "batch.kubernetes.io/job-name", "batch.kubernetes.io/job-completion-index",
-	"statefulset.kubernetes.io/pod-name", "apps.kubernetes.io/pod-index",
-}
-
 func (f *fixer) leaveOut(d cluster.Direction, peer Peer, rules []Reason) {
 	if peer.Workload == nil {
 		f.edit(Fix{Kind: FixLeaveOut, Direction: d, Rules: rules}, func(n *cluster.Draft, r Reason) bool {
@@ -159,8 +150,8 @@ func (f *fixer) leaveOut(d cluster.Direction, peer Peer, rules []Reason) {
 		return
 	}
 	for _, key := range slices.Sorted(maps.Keys(peer.Workload.Labels)) {
-		if slices.Contains(generatedLabels, key) {
-			continue
+		if cluster.IsGenerated(key) {
+			continue // it would hold until the next rollout
 		}
 		value := peer.Workload.Labels[key]
 		f.edit(Fix{Kind: FixLeaveOut, Direction: d, Key: key, Value: value, Rules: rules}, func(n *cluster.Draft, r Reason) bool {

@@ -51,6 +51,9 @@ func drawObjects(t *rapid.T) []runtime.Object {
 	for i := range rapid.IntRange(0, 2).Draw(t, "deployments") {
 		objects = append(objects, drawDeployment(t, fmt.Sprintf("d%d", i))...)
 	}
+	for i := range max(0, rapid.IntRange(-2, 2).Draw(t, "numbered")) {
+		objects = append(objects, drawNumbered(t, fmt.Sprintf("m%d", i))...)
+	}
 	for i := range rapid.IntRange(1, 5).Draw(t, "pods") {
 		objects = append(objects, drawPod(t, fmt.Sprintf("p%d", i)))
 	}
@@ -70,6 +73,7 @@ func drawNamespaceObject(t *rapid.T, name string) runtime.Object {
 
 func drawSpec(t *rapid.T, name string) corev1.PodSpec {
 	spec := corev1.PodSpec{HostNetwork: rapid.IntRange(0, 7).Draw(t, name+" hostNetwork") == 0}
+	spec.NodeName = rapid.SampledFrom([]string{"", "n-1", "n-1"}).Draw(t, name+" node")
 	for range rapid.IntRange(0, 2).Draw(t, name+" containers") {
 		spec.Containers = append(spec.Containers, corev1.Container{Ports: []corev1.ContainerPort{{
 			Name:          rapid.SampledFrom([]string{"web", "dns", ""}).Draw(t, name+" port name"),
@@ -168,7 +172,10 @@ func drawRevision(t *rapid.T, namespace, deployment, hash string, labels map[str
 func own(o metav1.Object, kind, name string) {
 	yes := true
 	version := "apps/v1"
-	if kind != "ReplicaSet" && kind != "Deployment" {
+	switch kind {
+	case "Job", "CronJob":
+		version = "batch/v1"
+	case "Thing":
 		version = "example.com/v1"
 	}
 	o.SetOwnerReferences([]metav1.OwnerReference{{APIVersion: version, Kind: kind, Name: name, Controller: &yes}})
@@ -201,6 +208,11 @@ func drawSelector(t *rapid.T, name string) metav1.LabelSelector {
 	}
 	if e.Operator == "In" || e.Operator == "NotIn" {
 		e.Values = rapid.SliceOfNDistinct(rapid.SampledFrom([]string{"1", "2", "a", "x"}), 1, 2, rapid.ID).Draw(t, name+" values")
+	}
+	if rapid.IntRange(0, 3).Draw(t, name+" by a generated label") == 0 {
+		if e.Key = rapid.SampledFrom(generatedKeys).Draw(t, name+" generated key"); len(e.Values) > 0 {
+			e.Values = drawGeneratedValues(t, name, e.Key)
+		}
 	}
 	if rapid.IntRange(0, 19).Draw(t, name+" broken") == 0 {
 		e.Operator, e.Values = rapid.SampledFrom([]metav1.LabelSelectorOperator{"Like", "In"}).Draw(t, name+" broken operator"), nil

@@ -11,8 +11,10 @@ import (
 type Isolation struct {
 	Workload *cluster.Workload
 	// Isolated is indexed by direction: Yes, No, or Maybe when that depends on a
-	// selector that does not parse.
+	// selector that does not parse, or on labels that pods are yet to get; Unknown
+	// says on which.
 	Isolated [2]cluster.Match
+	Unknown  [2]Uncertainty
 	// By are the netpols that isolate a pod of the workload, by direction and name.
 	By [2][]cluster.Ref
 }
@@ -36,30 +38,39 @@ func (e *evaluator) isolation(w *cluster.Workload) Isolation {
 	out := Isolation{Workload: w}
 	for d := range out.Isolated {
 		out.Isolated[d] = cluster.Yes
-		for _, v := range w.Variants {
-			out.Isolated[d] = out.Isolated[d].And(e.isolates(v, cluster.Direction(d)))
+		for _, v := range cluster.Split(w.Variants, e.keys) {
+			isolated, unknown := e.isolates(v, cluster.Direction(d))
+			if out.Isolated[d] = out.Isolated[d].And(isolated); isolated == cluster.Maybe && out.Unknown[d] == "" {
+				out.Unknown[d] = unknown
+			}
 			for _, n := range e.netpols(v, cluster.Direction(d)) {
 				if !v.HostNetwork && !slices.Contains(out.By[d], n.Ref()) {
 					out.By[d] = append(out.By[d], n.Ref())
 				}
 			}
 		}
+		if out.Isolated[d] != cluster.Maybe {
+			out.Unknown[d] = ""
+		}
 		slices.SortFunc(out.By[d], cluster.Ref.Compare)
 	}
 	return out
 }
 
-// isolates tells whether a netpol isolates a pod; none does for a pod of the
-// host's network.
-func (e *evaluator) isolates(v *cluster.Variant, d cluster.Direction) cluster.Match {
+// isolates tells whether a netpol isolates a pod, and why that is not certain; none
+// does for a pod of the host's network.
+func (e *evaluator) isolates(v *cluster.Variant, d cluster.Direction) (cluster.Match, Uncertainty) {
 	best := cluster.No
 	if v.HostNetwork {
-		return best
+		return best, ""
 	}
+	var unknown Uncertainty
 	for _, n := range e.netpols(v, d) {
-		best = best.Or(n.Match)
+		if best = best.Or(n.Match); n.Match == cluster.Maybe && unknown == "" {
+			unknown = doubtOf(n.Selector)
+		}
 	}
-	return best
+	return best, unknown
 }
 
 // Exposure is a workload that a change leaves without isolation in one direction.
@@ -72,6 +83,10 @@ type Exposure struct {
 	HostNetwork bool
 	// By are the netpols that isolated it before.
 	By []cluster.Ref
+	// Partly are the netpols that isolate some of its pods now, or perhaps all of
+	// them; then Unknown says what that depends on. Perhaps is not isolated.
+	Partly  []cluster.Ref
+	Unknown Uncertainty
 }
 
 // Exposed lists the workloads, among those that a selection chooses, that are
@@ -89,7 +104,7 @@ func Exposed(before, after *cluster.Snapshot, which Selection, o Options, direct
 			if now.Isolated[d] == cluster.Yes {
 				continue
 			}
-			if x, ok := t.exposure(which, c, d); ok {
+			if x, ok := t.exposure(which, c, now, d); ok {
 				out = append(out, x)
 			}
 		}
@@ -99,15 +114,15 @@ func Exposed(before, after *cluster.Snapshot, which Selection, o Options, direct
 
 // exposure compares the pods and templates of a workload with what they were; what
 // is new counts as isolated before.
-func (t *transition) exposure(which Selection, c chosen, d cluster.Direction) (Exposure, bool) {
-	x := Exposure{Workload: c.workload, Direction: d, New: true}
+func (t *transition) exposure(which Selection, c chosen, now Isolation, d cluster.Direction) (Exposure, bool) {
+	x := Exposure{Workload: c.workload, Direction: d, New: true, Partly: now.By[d], Unknown: now.Unknown[d]}
 	exposed := false
 	for _, ends := range t.sidesOf(which, &t.from, c) {
-		now, was := t.after.isolatesAll(ends.now, d), cluster.Yes
+		is, was := t.after.isolatesAll(ends.now, d), cluster.Yes
 		if earlier := append(t.heldAlone(ends.gone), ends.was...); len(earlier) > 0 {
 			was = t.before.isolatesAll(earlier, d)
 		}
-		if now >= was {
+		if is >= was {
 			continue
 		}
 		exposed = true
@@ -122,8 +137,9 @@ func (t *transition) exposure(which Selection, c chosen, d cluster.Direction) (E
 // isolatesAll tells whether netpols isolate every one of some pods.
 func (e *evaluator) isolatesAll(variants []*cluster.Variant, d cluster.Direction) cluster.Match {
 	all := cluster.Yes
-	for _, v := range variants {
-		all = all.And(e.isolates(v, d))
+	for _, v := range cluster.Split(variants, e.keys) {
+		isolated, _ := e.isolates(v, d)
+		all = all.And(isolated)
 	}
 	return all
 }

@@ -210,7 +210,7 @@ func drawLabelSelector(t *rapid.T, name string) metav1.LabelSelector {
 func (r *reference) chosen(pods []*refPod, s refSelection) []*refPod {
 	return slices.DeleteFunc(slices.Clone(pods), func(p *refPod) bool {
 		here := selectorMatches(&s.namespaces, r.namespaces[p.namespace]) == open
-		by := selectorMatches(&s.pods, p.labels) == open || (p.template != nil && selectorMatches(&s.pods, p.template) == open)
+		by := p.selected(&s.pods) != blocked || (p.template != nil && p.made.selected(&s.pods) != blocked)
 		return !here || !by
 	})
 }

@@ -38,7 +38,19 @@ func (t *transition) mayTellApart(a, b *cluster.Variant) bool {
 		}
 		return false
 	}
-	return differ(a, b) || differ(b, a)
+	return differ(a, b) || differ(b, a) || (!a.SameMaker(b) && t.mentionsGenerated())
+}
+
+// mentionsGenerated reports whether a selector asks for a label that pods get beyond
+// those of their template.
+func (t *transition) mentionsGenerated() bool {
+	t.mentions("")
+	for key := range t.mentioned {
+		if cluster.IsGenerated(key) {
+			return true
+		}
+	}
+	return false
 }
 
 func (t *transition) mentions(key string) bool {

@@ -40,7 +40,7 @@ func Open(s *cluster.Snapshot, q Query, o Options) []Connection {
 	if q.Scope == Possible {
 		return possiblyOpen(s, q, o)
 	}
-	e := newEvaluator(s, o)
+	e := newEvaluator(s, o).asking(q)
 	var out []Connection
 	switch {
 	case q.From.external() && q.To.external():
@@ -96,6 +96,10 @@ func (e *evaluator) betweenPeers(from, to chosen) pair {
 	if from.workload != to.workload {
 		return e.between(from.variants, to.variants)
 	}
+	if e.keys.Split(from.workload.Variants) {
+		from.variants = e.parts(source, cluster.Split(from.variants, e.keys))
+		to.variants = e.parts(destination, cluster.Split(to.variants, e.keys))
+	}
 	onlyFrom, onlyTo := from.without(to), to.without(from)
 	p := e.between(onlyFrom.variants, to.variants)
 	rest := e.between(from.without(onlyFrom).variants, onlyTo.variants)
@@ -129,8 +133,8 @@ type pair struct {
 // sum over pods of each side may be taken before the two are brought together.
 func (e *evaluator) between(from, to []*cluster.Variant) pair {
 	var p pair
-	for _, source := range e.classes(from) {
-		for _, destination := range e.classes(to) {
+	for _, source := range e.sources(from) {
+		for _, destination := range e.destinations(to) {
 			egress := e.towards(cluster.Egress, source, destination)
 			if egress.open.Empty() && egress.maybe.Empty() {
 				continue

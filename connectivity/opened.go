@@ -21,8 +21,8 @@ func Opened(before, after *cluster.Snapshot, q Query, o Options) []Connection {
 		return possible(before, after, q, o)
 	}
 	t := &transition{
-		before:  newEvaluator(before, o),
-		after:   newEvaluator(after, o),
+		before:  newEvaluator(before, o).asking(q),
+		after:   newEvaluator(after, o).asking(q),
 		query:   q,
 		options: o,
 		delta:   after.Since(before),
@@ -43,6 +43,7 @@ type transition struct {
 	pasts         map[*cluster.Variant][]past
 	podsWere      map[*cluster.Workload]map[string]*cluster.Variant
 	strangers     bool // see pairsWithin
+	either        *cluster.Keys
 	// from and to are the ends on each side of the query.
 	from, to map[*cluster.Workload][]sides
 	// What tells pods apart.
@@ -169,12 +170,16 @@ func (t *transition) pairsWithin(w *cluster.Workload, yield func(sides, sides) b
 	type chosenPast struct {
 		past
 		of       *cluster.Variant
-		from, to bool
+		from, to bool // by what it is or was
+		on       [2]bool
 	}
 	var all []chosenPast
 	for _, v := range w.Variants {
 		for _, p := range t.pastsOf(v) {
-			x := chosenPast{p, v, t.choosesPast(t.query.From, v, p), t.choosesPast(t.query.To, v, p)}
+			x := chosenPast{p, v, t.choosesPast(t.query.From, p), t.choosesPast(t.query.To, p), [2]bool{}}
+			for i, s := range []Selection{t.query.From, t.query.To} {
+				x.on[i] = s.chooses(t.after.snapshot, p.now)
+			}
 			if x.from || x.to {
 				all = append(all, x)
 			}
@@ -185,7 +190,7 @@ func (t *transition) pairsWithin(w *cluster.Workload, yield func(sides, sides) b
 			if !x.from || !y.to {
 				continue
 			}
-			if x.from == y.from && x.to == y.to && (!t.strangers || ofOneWorkload(x.of, y.of, i == j)) {
+			if x.from == y.from && x.to == y.to && x.on == y.on && (!t.strangers || ofOneWorkload(x.of, y.of, i == j)) {
 				continue
 			}
 			if !yield(t.side(t.query.From, x.past), t.side(t.query.To, y.past)) {
@@ -240,8 +245,8 @@ func (p pair) beyond(was pair, known map[Reason]PortSet) pair {
 // reasonsOf collects what each side said by itself, whether or not the other agreed.
 func (e *evaluator) reasonsOf(from, to []*cluster.Variant) map[Reason]PortSet {
 	out := map[Reason]PortSet{}
-	for _, source := range e.classes(from) {
-		for _, destination := range e.classes(to) {
+	for _, source := range e.sources(from) {
+		for _, destination := range e.destinations(to) {
 			for _, s := range []side{e.towards(cluster.Egress, source, destination), e.towards(cluster.Ingress, destination, source)} {
 				for _, b := range s.because {
 					out[b.Reason] = out[b.Reason].Union(b.Ports)

@@ -159,7 +159,7 @@ func TestLawADeltaHoldsEveryWorkloadWhoseConnectionsDiffer(t *testing.T) {
 			}
 			for w := range x.after.Workloads(n.Name) {
 				selected := slices.ContainsFunc(n.Netpols, func(n *cluster.Netpol) bool {
-					return slices.ContainsFunc(w.Variants, func(v *cluster.Variant) bool { return n.Selector.Matches(v.Labels) != cluster.No })
+					return slices.ContainsFunc(w.Variants, func(v *cluster.Variant) bool { return v.Matches(n.Selector) != cluster.No })
 				})
 				if n.Relabelled || selected {
 					affected[w.String()] = true

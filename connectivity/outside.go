@@ -22,7 +22,8 @@ type regions []region
 // cluster nothing has a say, so this side alone decides.
 func (e *evaluator) outside(d cluster.Direction, subjects []*cluster.Variant, block netip.Prefix) regions {
 	out := regions{{addresses: setOf(block)}}
-	for _, v := range e.classes(subjects) {
+	inside, _ := subjectOf(d)
+	for _, v := range e.meant(inside, subjects) {
 		out = e.outsideOf(d, v, out)
 	}
 	return out

@@ -36,8 +36,11 @@ func (t *transition) pastsOf(v *cluster.Variant) []past {
 		out = append(out, t.pastsOfPods(pods)...)
 	}
 	if templates != nil {
-		for _, ref := range templates.Templates {
-			out = append(out, t.pastOfTemplate(templates, ref))
+		// pg-0 is somebody else than pg-1 to a netpol that names it.
+		for _, part := range cluster.Split([]*cluster.Variant{templates}, t.keys()) {
+			for _, ref := range templates.Templates {
+				out = append(out, t.pastOfTemplate(part, ref))
+			}
 		}
 	}
 	if t.pasts == nil {
@@ -45,6 +48,14 @@ func (t *transition) pastsOf(v *cluster.Variant) []past {
 	}
 	t.pasts[v] = out
 	return out
+}
+
+// keys are what selectors mention, before or after the change.
+func (t *transition) keys() *cluster.Keys {
+	if t.either == nil {
+		t.either = t.before.keys.Union(t.after.keys)
+	}
+	return t.either
 }
 
 // unchanged reports whether the pods and templates of a workload are those of before.
@@ -158,7 +169,7 @@ func (t *transition) pastOfPods(v *cluster.Variant, pods []string, o provenance)
 	}
 	for _, maker := range []cluster.Ref{o.own, o.above} {
 		if maker != (cluster.Ref{}) {
-			p.was = t.appendTemplate(p.was, maker)
+			p.was = t.appendTemplate(p.was, maker, v)
 		}
 	}
 	switch {
@@ -211,19 +222,20 @@ func (t *transition) pastOfTemplate(v *cluster.Variant, ref cluster.Ref) past {
 	if then, ok := t.before.snapshot.Template(ref); ok {
 		whole := t.before.snapshot.VariantOfTemplate(ref)
 		_, p.self = t.before.ends(whole)
-		if sameOwner(now.Owners, then.Owners) || t.sameMeaning(v, whole) {
+		p.self = p.self.As(v)
+		if sameOwner(now.Owners, then.Owners) || t.sameMeaning(v, p.self) {
 			p.was = append(p.was, p.self)
 		}
 	}
 	if owner := t.after.snapshot.OwnerOf(ref); owner != nil {
-		p.was = t.appendTemplate(p.was, owner.Ref())
+		p.was = t.appendTemplate(p.was, owner.Ref(), v)
 	}
 	if !t.believed(v.Membership) {
 		return p
 	}
 	for _, x := range t.before.snapshot.Kin(v.Membership) {
-		if _, then := t.before.ends(x); then != nil && t.sameMeaning(v, x) {
-			p.was = append(p.was, then)
+		if _, then := t.before.ends(x); then != nil && t.sameMeaning(v, then.As(v)) {
+			p.was = append(p.was, then.As(v))
 		}
 	}
 	for _, r := range t.before.snapshot.Remembered(v.Membership) {
@@ -235,10 +247,11 @@ func (t *transition) pastOfTemplate(v *cluster.Variant, ref cluster.Ref) past {
 }
 
 // appendTemplate adds what a template made in the earlier snapshot, if it was there.
-func (t *transition) appendTemplate(was []*cluster.Variant, ref cluster.Ref) []*cluster.Variant {
+// Of a StatefulSet that is the pod of the same ordinal.
+func (t *transition) appendTemplate(was []*cluster.Variant, ref cluster.Ref, as *cluster.Variant) []*cluster.Variant {
 	if v := t.before.snapshot.VariantOfTemplate(ref); v != nil {
-		if _, then := t.before.ends(v); then != nil && !slices.Contains(was, then) {
-			was = append(was, then)
+		if _, then := t.before.ends(v); then != nil && !slices.ContainsFunc(was, then.As(as).Same) {
+			was = append(was, then.As(as))
 		}
 	}
 	return was
@@ -275,7 +288,7 @@ func (t *transition) sidesOf(s Selection, known *map[*cluster.Workload][]sides, 
 	var fresh sides // all that is new has the same past: none
 	for _, v := range c.variants {
 		for _, p := range t.pastsOf(v) {
-			if !t.choosesPast(s, v, p) {
+			if !t.choosesPast(s, p) {
 				continue
 			}
 			x := t.side(s, p)
@@ -305,14 +318,14 @@ func (t *transition) side(s Selection, p past) sides {
 
 // choosesPast reports whether a selection chooses an end, by what it is or by what the
 // same objects were: relabelling a frontend does not make it somebody else.
-func (t *transition) choosesPast(s Selection, v *cluster.Variant, p past) bool {
-	return s.chooses(t.after.snapshot, v) || (p.self != nil && s.chooses(t.before.snapshot, p.self))
+func (t *transition) choosesPast(s Selection, p past) bool {
+	return s.chooses(t.after.snapshot, p.now) || (p.self != nil && s.chooses(t.before.snapshot, p.self))
 }
 
 func (t *transition) choosesBefore(s Selection, was []*cluster.Variant) []*cluster.Variant {
 	var out []*cluster.Variant
 	for _, v := range was {
-		if s.chooses(t.before.snapshot, v) && !slices.Contains(out, v) {
+		if s.chooses(t.before.snapshot, v) && !slices.ContainsFunc(out, v.Same) {
 			out = append(out, v)
 		}
 	}

@@ -58,7 +58,7 @@ type chosen struct {
 func (c chosen) without(o chosen) chosen {
 	out := chosen{workload: c.workload}
 	for _, v := range c.variants {
-		if !slices.Contains(o.variants, v) {
+		if !slices.ContainsFunc(o.variants, v.Same) {
 			out.variants = append(out.variants, v)
 		}
 	}
@@ -95,7 +95,7 @@ func (s Selection) positions(members cluster.Members) []uint {
 	if strays := members.Strays(); len(strays) > 0 {
 		bits = bits.Clone()
 		for _, w := range strays {
-			if s.Pods.Matches(w.ParentLabels) == cluster.No {
+			if w.ParentMatches(s.Pods) == cluster.No {
 				continue
 			}
 			for _, v := range w.Variants {
@@ -135,7 +135,7 @@ func (s Selection) chooses(snapshot *cluster.Snapshot, v *cluster.Variant) bool 
 	if !ok || s.external() || s.Namespaces.Matches(ns.Labels) == cluster.No {
 		return false
 	}
-	return v.Matches(s.Pods) != cluster.No || (w.Parent != (cluster.Ref{}) && s.Pods.Matches(w.ParentLabels) != cluster.No)
+	return v.Matches(s.Pods) != cluster.No || w.ParentMatches(s.Pods) != cluster.No
 }
 
 // chooseOne is choose for one workload.
@@ -148,7 +148,7 @@ func (s Selection) chooseOne(snapshot *cluster.Snapshot, w *cluster.Workload) []
 }
 
 func (s Selection) variantsOf(w *cluster.Workload) []*cluster.Variant {
-	if w.Parent != (cluster.Ref{}) && s.Pods.Matches(w.ParentLabels) != cluster.No {
+	if w.ParentMatches(s.Pods) != cluster.No {
 		return w.Variants
 	}
 	var out []*cluster.Variant

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	appsv1 "k8s.io/api/apps/v1"
+	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -39,24 +40,33 @@ func newReference(objects []runtime.Object, podNetwork string) *reference {
 		switch o := o.(type) {
 		case *corev1.Pod:
 			if o.Status.Phase != corev1.PodSucceeded && o.Status.Phase != corev1.PodFailed {
-				p := newRefPod(o.Namespace, o.Labels, &o.Spec)
+				p := mayGet(o)
 				p.name = o.Name
 				for _, ip := range o.Status.PodIPs {
 					p.ips = append(p.ips, ip.IP)
 				}
 				p.peer, p.template = peerOfPod(objects, o)
+				p.made = asMade(objects, o, p.template)
 				r.pods = append(r.pods, p)
 			}
 		case *appsv1.Deployment:
-			p := newRefPod(o.Namespace, o.Spec.Template.Labels, &o.Spec.Template.Spec)
-			p.peer = o.Namespace + "/Deployment/" + o.Name
-			r.pods = append(r.pods, p)
+			for _, p := range refPodsOf(o) {
+				p.peer = o.Namespace + "/Deployment/" + o.Name
+				r.pods = append(r.pods, p)
+			}
 		case *appsv1.ReplicaSet:
 			// A revision counts, scaled to zero or not, unless it says what its Deployment says.
 			peer, copied := peerOfReplicaSet(objects, o)
 			if !copied {
-				p := newRefPod(o.Namespace, o.Spec.Template.Labels, &o.Spec.Template.Spec)
-				p.peer = peer
+				for _, p := range refPodsOf(o) {
+					p.peer = peer
+					r.pods = append(r.pods, p)
+				}
+			}
+		case *appsv1.StatefulSet, *appsv1.DaemonSet, *batchv1.Job, *batchv1.CronJob:
+			for _, p := range refPodsOf(o) {
+				m := o.(metav1.Object)
+				p.peer = m.GetNamespace() + "/" + numberedKind(o) + "/" + m.GetName()
 				r.pods = append(r.pods, p)
 			}
 		}
@@ -79,6 +89,9 @@ func peerOfPod(objects []runtime.Object, p *corev1.Pod) (peer string, template m
 	owner := metav1.GetControllerOf(p)
 	if owner == nil {
 		return alone, nil
+	}
+	if peer, template, ok := peerOfNumbered(objects, p, owner); ok {
+		return peer, template
 	}
 	for _, o := range objects {
 		rs, ok := o.(*appsv1.ReplicaSet)
@@ -197,6 +210,14 @@ func templateOf(o runtime.Object) *corev1.PodTemplateSpec {
 		return &o.Spec.Template
 	case *appsv1.ReplicaSet:
 		return &o.Spec.Template
+	case *appsv1.StatefulSet:
+		return &o.Spec.Template
+	case *appsv1.DaemonSet:
+		return &o.Spec.Template
+	case *batchv1.Job:
+		return &o.Spec.Template
+	case *batchv1.CronJob:
+		return &o.Spec.JobTemplate.Spec.Template
 	}
 	return nil
 }

@@ -53,9 +53,14 @@ type refPod struct {
 	name        string // empty for one that a template may make
 	labels      map[string]string
 	template    map[string]string // of a pod relabelled away: the labels it was made with
+	made        *refPod           // and the pod as it was then
 	ports       []corev1.ContainerPort
 	hostNetwork bool
 	ips         []string
+	// could are the label sets that it may have once it is made, or has a node; nil
+	// when it has what labels says. known is what selectors answer then.
+	could []map[string]string
+	known map[*metav1.LabelSelector]truth
 }
 
 // refEnd is one end of a connection: a pod, or an address outside the cluster.
@@ -84,7 +89,7 @@ func (r *reference) isolated(direction networkingv1.PolicyType, p *refPod) truth
 	isolated := blocked
 	for _, np := range r.netpols {
 		if !p.hostNetwork && namespaceOf(np) == p.namespace && slices.Contains(typesOf(np), direction) {
-			isolated = isolated.or(selectorMatches(&np.Spec.PodSelector, p.labels))
+			isolated = isolated.or(p.selected(&np.Spec.PodSelector))
 		}
 	}
 	return isolated
@@ -99,7 +104,7 @@ func (r *reference) side(direction networkingv1.PolicyType, subject, peer, desti
 		if namespaceOf(np) != subject.pod.namespace || !slices.Contains(typesOf(np), direction) {
 			continue
 		}
-		selects := selectorMatches(&np.Spec.PodSelector, subject.pod.labels)
+		selects := subject.pod.selected(&np.Spec.PodSelector)
 		for _, rule := range rulesOf(np, direction) {
 			through = through.or(selects.and(r.anyPeer(np, rule.peers, peer)).and(anyPort(rule.ports, destination, protocol, port)))
 		}
@@ -108,7 +113,7 @@ func (r *reference) side(direction networkingv1.PolicyType, subject, peer, desti
 		return open
 	}
 	if isolated.level == 1 {
-		through = through.or(unknown("unparsable-selector"))
+		through = through.or(isolated)
 	}
 	if direction == networkingv1.PolicyTypeIngress && peer.pod != nil && peer.pod.hostNetwork {
 		through = through.or(unknown("node-exception"))
@@ -146,7 +151,7 @@ func (r *reference) peerMatches(np *networkingv1.NetworkPolicy, p networkingv1.N
 	}
 	matches := open
 	if p.PodSelector != nil {
-		matches = selectorMatches(p.PodSelector, end.pod.labels)
+		matches = end.pod.selected(p.PodSelector)
 	}
 	if p.NamespaceSelector != nil {
 		matches = matches.and(selectorMatches(p.NamespaceSelector, r.namespaces[end.pod.namespace]))

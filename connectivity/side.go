@@ -51,6 +51,8 @@ func (s side) settled() side {
 // length of one question.
 type evaluator struct {
 	snapshot   *cluster.Snapshot
+	keys       *cluster.Keys
+	asked      [2]cluster.Selector // see asking
 	network    []netip.Prefix
 	opening    foreignOpeners
 	guards     map[*cluster.Variant]*cluster.Guard
@@ -66,7 +68,7 @@ type evaluator struct {
 
 func newEvaluator(s *cluster.Snapshot, o Options) *evaluator {
 	return &evaluator{
-		snapshot: s, network: o.PodNetwork, opening: openersOf(s),
+		snapshot: s, network: o.PodNetwork, opening: openersOf(s), keys: s.SelectorKeys(),
 		guards:     map[*cluster.Variant]*cluster.Guard{},
 		joined:     map[listKey][]*cluster.Variant{},
 		apart:      map[*cluster.Variant][2]*cluster.Variant{},
@@ -146,7 +148,7 @@ func (e *evaluator) judge(d cluster.Direction, subject *cluster.Variant, match f
 				continue
 			}
 			if n.Match == cluster.Maybe {
-				m.unknown = UnparsableSelector
+				m.unknown = doubtOf(n.Selector)
 			}
 			reason := Reason{Direction: d, Netpol: n.Ref(), Rule: i, Unknown: m.unknown, OverPods: m.overPods}
 			ports, broken := portsOf(rule, destination)
@@ -156,9 +158,10 @@ func (e *evaluator) judge(d cluster.Direction, subject *cluster.Variant, match f
 		}
 	}
 	if isolated == cluster.Maybe {
-		// Whether anything isolates this side depends on a selector that does not parse.
+		// Whether anything isolates this side depends on selectors that do not parse,
+		// or on labels that are not known yet.
 		for _, n := range netpols {
-			out.add(Reason{Direction: d, Netpol: n.Ref(), NotIsolated: true, Unknown: UnparsableSelector}, AllPorts())
+			out.add(Reason{Direction: d, Netpol: n.Ref(), NotIsolated: true, Unknown: doubtOf(n.Selector)}, AllPorts())
 		}
 	}
 	if fromNode {
@@ -188,7 +191,8 @@ func (e *evaluator) matchPod(n *cluster.Netpol, p *cluster.NetpolPeer, peer *clu
 	case p.Broken:
 		return matched{match: cluster.Maybe, unknown: UnparsableSelector}
 	}
-	m := peer.Matches(p.Pods)
+	pods := peer.Matches(p.Pods)
+	m := pods
 	if p.OwnNamespace {
 		if n.Namespace != peer.Workload.Namespace {
 			m = cluster.No
@@ -197,6 +201,8 @@ func (e *evaluator) matchPod(n *cluster.Netpol, p *cluster.NetpolPeer, peer *clu
 		m = m.And(e.matchNamespace(p, peer.Workload.Namespace))
 	}
 	switch {
+	case m == cluster.Maybe && pods == cluster.Maybe:
+		return matched{match: m, unknown: doubtOf(p.Pods)}
 	case m == cluster.Maybe:
 		return matched{match: m, unknown: UnparsableSelector}
 	case m == cluster.Yes && peer.HostNetwork:

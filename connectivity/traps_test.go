@@ -30,7 +30,7 @@ func storyObjects() []runtime.Object {
 }
 
 func TestStories(t *testing.T) {
-	for _, stories := range []map[string]story{portStories, selectorStories, emptyStories, blockStories, doubtStories, nodeStories, brokenStories} {
+	for _, stories := range []map[string]story{portStories, selectorStories, emptyStories, blockStories, doubtStories, nodeStories, brokenStories, generatedStories} {
 		for name, tt := range stories {
 			t.Run(name, func(t *testing.T) {
 				s := clustertest.Snapshot(t, append(storyObjects(), tt.add...)...)

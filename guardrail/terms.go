@@ -132,17 +132,13 @@ func netpolTerms(refs []cluster.Ref) *ast.Term {
 
 func exposureTerm(x connectivity.Exposure) *ast.Term {
 	return objectTerm("workload", workloadTerm(x.Workload), "direction", str(x.Direction.String()),
-		"new", ast.BooleanTerm(x.New), "hostNetwork", ast.BooleanTerm(x.HostNetwork), "by", netpolTerms(x.By))
+		"new", ast.BooleanTerm(x.New), "hostNetwork", ast.BooleanTerm(x.HostNetwork), "by", netpolTerms(x.By), "partly", netpolTerms(x.Partly), "unknown", unknownTerm(x.Unknown))
 }
 
 func isolationTerm(i connectivity.Isolation) *ast.Term {
 	side := func(d cluster.Direction) *ast.Term {
 		isolated := i.Isolated[d] == cluster.Yes
-		var unknown *ast.Term
-		if i.Isolated[d] == cluster.Maybe {
-			unknown = str(string(connectivity.UnparsableSelector))
-		}
-		return objectTerm("isolated", ast.BooleanTerm(isolated), "by", netpolTerms(i.By[d]), "unknown", unknown)
+		return objectTerm("isolated", ast.BooleanTerm(isolated), "by", netpolTerms(i.By[d]), "unknown", unknownTerm(i.Unknown[d]))
 	}
 	return objectTerm("workload", workloadTerm(i.Workload), "ingress", side(cluster.Ingress), "egress", side(cluster.Egress))
 }

@@ -50,12 +50,28 @@ summary(name, list, directions) := text if {
 	text := $"{name} runs on the host's network, where no NetworkPolicy isolates it for {concat(" and ", directions)}"
 } else := text if {
 	some x in list
+	x.unknown == "generated-label"
+	text := $"{name} may be not isolated for {concat(" and ", directions)}: {paths.netpols(partly(list))} {verb(list, "asks", "ask")} for a label that pods get from their controller or with their node"
+} else := text if {
+	some x in list
+	x.new
+	count(partly(list)) > 0
+	text := $"{name} would not be isolated for {concat(" and ", directions)}: {paths.netpols(partly(list))} {verb(list, "isolates", "isolate")} only some of its pods"
+} else := text if {
+	some x in list
 	x.new
 	text := $"{name} would not be isolated for {concat(" and ", directions)}: no NetworkPolicy selects it for {concat(" or ", directions)}"
 } else := text if {
 	count(by(list)) == 1
 	text := $"{name} would no longer be isolated for {concat(" and ", directions)}: so far NetworkPolicy {by(list)[0]} did that"
 } else := $"{name} would no longer be isolated for {concat(" and ", directions)}: so far NetworkPolicies {concat(", ", by(list))} did that"
+
+# partly are the NetworkPolicies that isolate some of its pods now, or perhaps all.
+partly(list) := sort({n | some x in list; some n in x.partly})
+
+verb(list, one, many) := word if {
+	word := {true: one, false: many}[count(partly(list)) == 1]
+}
 
 # by are the NetworkPolicies that isolated it before.
 by(list) := sort({n | some x in list; some n in x.by})

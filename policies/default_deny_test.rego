@@ -63,6 +63,22 @@ test_new_workload if {
 		with netpol.exposed as [fresh("egress"), fresh("ingress")]
 }
 
+test_new_workload_that_is_isolated_in_part if {
+	messages == {concat("\n", [
+		"shop/Deployment/web would not be isolated for ingress: NetworkPolicies shop/a, shop/b isolate only some of its pods",
+		"  to fix: first apply a NetworkPolicy with podSelector: {} and policyTypes: [Ingress] in namespace shop (`podcullis explain default-deny -n shop` prints one)",
+	])} with input as deployment_request("CREATE")
+		with netpol.exposed as [object.union(fresh("ingress"), {"partly": ["shop/a", "shop/b"]})]
+}
+
+test_a_label_that_pods_are_yet_to_get if {
+	messages == {concat("\n", [
+		"shop/Deployment/web may be not isolated for ingress: NetworkPolicy shop/a asks for a label that pods get from their controller or with their node",
+		"  to fix: first apply a NetworkPolicy with podSelector: {} and policyTypes: [Ingress] in namespace shop (`podcullis explain default-deny -n shop` prints one)",
+	])} with input as deployment_request("CREATE")
+		with netpol.exposed as [object.union(fresh("ingress"), {"partly": ["shop/a"], "unknown": "generated-label"})]
+}
+
 test_host_network if {
 	messages == {concat("\n", [
 		"shop/Deployment/web runs on the host's network, where no NetworkPolicy isolates it for ingress",

@@ -147,6 +147,9 @@ advice(connection, reason) := text if {
 	reason.unknown == "unparsable-selector"
 	text := $"mend NetworkPolicy {reason.netpol}, or delete it"
 } else := text if {
+	reason.unknown == "generated-label"
+	text := $"let NetworkPolicy {reason.netpol} select pods by labels of their template"
+} else := text if {
 	reason.unknown == "ip-not-assigned"
 	text := $"keep the pods' addresses out of {rule(connection)}'s ipBlock; if they lie elsewhere, say where as podNetwork in the configuration"
 } else := text if {

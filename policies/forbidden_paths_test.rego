@@ -142,6 +142,7 @@ test_every_doubt_has_words_and_advice if {
 		"node-exception": "leave out hostNetwork: true in shop/Deployment/web",
 		"unmodelled-kind": "prove the path shut there, or set the guardrail's parameter unknown to blocked if it may stay unproved",
 		"unparsable-selector": "mend NetworkPolicy shop/a, or delete it",
+		"generated-label": "let NetworkPolicy shop/a select pods by labels of their template",
 		"host-network": "narrow that rule's from to the pods that need shop/StatefulSet/db",
 	} {
 		fixes == {concat("", ["to fix: ", want])} with input as allow_all

@@ -119,6 +119,9 @@ advice(closure, o) := text if {
 	o.unknown == "unparsable-selector"
 	text := $"mend NetworkPolicy {o.netpol}, or delete it"
 } else := text if {
+	o.unknown == "generated-label"
+	text := $"let NetworkPolicy {o.netpol} select pods by labels of their template"
+} else := text if {
 	o.unknown == "ip-not-assigned"
 	text := $"let a rule of NetworkPolicy {o.netpol} name the pods by labels; if their addresses are known, say where as podNetwork in the configuration"
 } else := text if {

@@ -95,6 +95,13 @@ test_a_node if {
 		with netpol.closed as [doubtful(web, dns, o)]
 }
 
+test_a_label_that_pods_are_yet_to_get if {
+	o := {"direction": "egress", "netpol": "shop/odd", "unknown": "generated-label"}
+	causes == {"blocked by: egress of shop/Deployment/web hangs on NetworkPolicy shop/odd, which asks for a label that pods get from their controller or with their node, so that what it matches is not known"} with input as default_deny
+		with netpol.closed as [doubtful(web, dns, o)]
+	fixes == {"to fix: let NetworkPolicy shop/odd select pods by labels of their template"} with input as default_deny with netpol.closed as [doubtful(web, dns, o)]
+}
+
 test_what_does_not_parse if {
 	o := {"direction": "egress", "netpol": "shop/odd", "unknown": "unparsable-selector"}
 	fixes == {"to fix: mend NetworkPolicy shop/odd, or delete it"} with input as default_deny with netpol.closed as [doubtful(web, dns, o)]

@@ -171,7 +171,7 @@ func sideText(b *bytes.Buffer, side connectivity.SideExplanation, s Style) {
 		fmt.Fprintf(b, "  %s\n", why)
 	}
 	for _, n := range side.Netpols {
-		fmt.Fprintf(b, "  NetworkPolicy %s isolates it%s\n", netpolName(n.Netpol.Ref()), perhaps(n.Selects))
+		fmt.Fprintf(b, "  NetworkPolicy %s isolates %s\n", netpolName(n.Netpol.Ref()), whom(n))
 		if len(n.Rules) == 0 {
 			fmt.Fprintf(b, "    no %s rule: lets nothing through\n", side.Direction)
 		}
@@ -186,11 +186,19 @@ func sideText(b *bytes.Buffer, side connectivity.SideExplanation, s Style) {
 	}
 }
 
-func perhaps(m cluster.Match) string {
-	if m == cluster.Maybe {
-		return ", perhaps: its podSelector does not parse"
+// whom is "it", and how sure that is.
+func whom(n connectivity.NetpolExplanation) string {
+	text := "it"
+	if n.Partly {
+		text = "some of its pods"
 	}
-	return ""
+	switch {
+	case n.Selects != cluster.Maybe:
+		return text
+	case n.Netpol.Selector.Broken():
+		return text + ", perhaps: its podSelector does not parse"
+	}
+	return fmt.Sprintf("%s, perhaps: its podSelector asks for %s, which pods have only once they are made", text, strings.Join(n.Netpol.Selector.GeneratedKeys(), " and "))
 }
 
 func ruleText(r connectivity.RuleExplanation, rule *cluster.NetpolRule, peer connectivity.Peer) string {

@@ -149,7 +149,7 @@ func bindingChange(r *admissionv1.AdmissionRequest, before *cluster.Snapshot) (c
 		merged = labels.Set{}
 	}
 	maps.Copy(merged, b.Labels)
-	return cluster.Change{Before: pod, After: pod.WithLabels(merged)}, nil
+	return cluster.Change{Before: pod, After: pod.BoundWith(merged)}, nil
 }
 
 // errNotSeenYet is for objects whose watch event is still on its way.

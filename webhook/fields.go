@@ -124,9 +124,10 @@ func skipSpace(data []byte, i int) int {
 var (
 	metaFields = fields{"name": nil, "generateName": nil, "namespace": nil, "uid": nil, "labels": nil, "ownerReferences": nil, "deletionTimestamp": nil, "finalizers": nil}
 	specFields = fields{
-		"hostNetwork": nil, "containers": {"ports": nil}, "initContainers": {"ports": nil, "restartPolicy": nil},
+		"hostNetwork": nil, "nodeName": nil, "containers": {"ports": nil}, "initContainers": {"ports": nil, "restartPolicy": nil},
 	}
 	templateFields = fields{"metadata": metaFields, "spec": specFields}
+	jobFields      = fields{"selector": nil, "template": templateFields, "completionMode": nil, "manualSelector": nil}
 )
 
 // fieldsOf are the members that matter of an object of a modelled kind.
@@ -136,11 +137,11 @@ func fieldsOf(kind string) fields {
 	case "Pod":
 		f["spec"], f["status"] = specFields, fields{"phase": nil, "podIP": nil, "podIPs": nil}
 	case "CronJob":
-		f["spec"] = fields{"jobTemplate": {"spec": {"template": templateFields}}}
+		f["spec"] = fields{"jobTemplate": {"spec": jobFields}}
 	case "Job":
-		f["spec"] = fields{"selector": nil, "template": templateFields}
+		f["spec"] = jobFields
 	case "Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "ReplicationController":
-		f["spec"] = fields{"selector": nil, "template": templateFields}
+		f["spec"] = fields{"selector": nil, "ordinals": nil, "template": templateFields}
 	default:
 		return nil
 	}

@@ -32,7 +32,11 @@ func Deployment(ref string, options ...Option) *appsv1.Deployment {
 // StatefulSet is an apps/v1 StatefulSet.
 func StatefulSet(ref string, options ...Option) *appsv1.StatefulSet {
 	p := build(ref, options)
-	return &appsv1.StatefulSet{ObjectMeta: p.meta, Spec: appsv1.StatefulSetSpec{Template: p.template()}}
+	s := &appsv1.StatefulSet{ObjectMeta: p.meta, Spec: appsv1.StatefulSetSpec{Template: p.template()}}
+	if p.first != nil {
+		s.Spec.Ordinals = &appsv1.StatefulSetOrdinals{Start: *p.first}
+	}
+	return s
 }
 
 // DaemonSet is an apps/v1 DaemonSet.
@@ -57,7 +61,7 @@ func ReplicationController(ref string, options ...Option) *corev1.ReplicationCon
 // Job is a batch/v1 Job.
 func Job(ref string, options ...Option) *batchv1.Job {
 	p := build(ref, options)
-	j := &batchv1.Job{ObjectMeta: p.meta, Spec: batchv1.JobSpec{Template: p.template()}}
+	j := &batchv1.Job{ObjectMeta: p.meta, Spec: p.job()}
 	if p.finished != "" {
 		j.Status.Conditions = []batchv1.JobCondition{{Type: p.finished, Status: corev1.ConditionTrue}}
 	}
@@ -68,8 +72,17 @@ func Job(ref string, options ...Option) *batchv1.Job {
 func CronJob(ref string, options ...Option) *batchv1.CronJob {
 	p := build(ref, options)
 	return &batchv1.CronJob{ObjectMeta: p.meta, Spec: batchv1.CronJobSpec{
-		JobTemplate: batchv1.JobTemplateSpec{Spec: batchv1.JobSpec{Template: p.template()}},
+		JobTemplate: batchv1.JobTemplateSpec{Spec: p.job()},
 	}}
+}
+
+func (p *parts) job() batchv1.JobSpec {
+	j := batchv1.JobSpec{Template: p.template()}
+	if p.indexed {
+		mode := batchv1.IndexedCompletion
+		j.CompletionMode = &mode
+	}
+	return j
 }
 
 // Netpol is a networking.k8s.io/v1 NetworkPolicy whose spec is written in YAML.

@@ -19,6 +19,8 @@ type parts struct {
 	spec     corev1.PodSpec
 	status   corev1.PodStatus
 	replicas *int32
+	first    *int32
+	indexed  bool
 	finished batchv1.JobConditionType
 }
 
@@ -143,6 +145,15 @@ func Terminating() Option {
 
 // Replicas sets spec.replicas of a ReplicaSet or ReplicationController.
 func Replicas(n int32) Option { return func(p *parts) { p.replicas = &n } }
+
+// FirstOrdinal sets spec.ordinals.start of a StatefulSet.
+func FirstOrdinal(n int32) Option { return func(p *parts) { p.first = &n } }
+
+// Indexed makes a Job, or the Jobs of a CronJob, number their pods.
+func Indexed() Option { return func(p *parts) { p.indexed = true } }
+
+// Bound gives a pod a node.
+func Bound() Option { return func(p *parts) { p.spec.NodeName = "n-1" } }
 
 // Finished gives a Job the condition Complete or Failed.
 func Finished(condition batchv1.JobConditionType) Option {

@@ -49,11 +49,13 @@ func trim(in any) (any, error) {
 	case *corev1.Namespace:
 		return &corev1.Namespace{ObjectMeta: trimMeta(&o.ObjectMeta), Status: corev1.NamespaceStatus{Phase: o.Status.Phase}}, nil
 	case *corev1.Pod:
-		return &corev1.Pod{
+		pod := &corev1.Pod{
 			ObjectMeta: trimMeta(&o.ObjectMeta),
 			Spec:       trimPodSpec(&o.Spec),
 			Status:     corev1.PodStatus{Phase: o.Status.Phase, PodIP: o.Status.PodIP, PodIPs: o.Status.PodIPs},
-		}, nil
+		}
+		pod.Spec.NodeName = o.Spec.NodeName
+		return pod, nil
 	case *networkingv1.NetworkPolicy:
 		return &networkingv1.NetworkPolicy{ObjectMeta: trimMeta(&o.ObjectMeta), Spec: o.Spec}, nil
 	case *appsv1.Deployment:
@@ -64,7 +66,7 @@ func trim(in any) (any, error) {
 	case *appsv1.StatefulSet:
 		return &appsv1.StatefulSet{
 			ObjectMeta: trimMeta(&o.ObjectMeta),
-			Spec:       appsv1.StatefulSetSpec{Selector: o.Spec.Selector, Template: trimTemplate(&o.Spec.Template)},
+			Spec:       appsv1.StatefulSetSpec{Selector: o.Spec.Selector, Ordinals: o.Spec.Ordinals, Template: trimTemplate(&o.Spec.Template)},
 		}, nil
 	case *appsv1.DaemonSet:
 		return &appsv1.DaemonSet{
@@ -86,11 +88,11 @@ func trim(in any) (any, error) {
 	case *batchv1.Job:
 		return &batchv1.Job{
 			ObjectMeta: trimMeta(&o.ObjectMeta),
-			Spec:       batchv1.JobSpec{Selector: o.Spec.Selector, Template: trimTemplate(&o.Spec.Template)},
+			Spec:       trimJob(&o.Spec),
 		}, nil
 	case *batchv1.CronJob:
 		cron := &batchv1.CronJob{ObjectMeta: trimMeta(&o.ObjectMeta)}
-		cron.Spec.JobTemplate.Spec.Template = trimTemplate(&o.Spec.JobTemplate.Spec.Template)
+		cron.Spec.JobTemplate.Spec = trimJob(&o.Spec.JobTemplate.Spec)
 		return cron, nil
 	}
 	return in, nil // none of the kinds
@@ -110,6 +112,10 @@ func trimMeta(m *metav1.ObjectMeta) metav1.ObjectMeta {
 		kept.OwnerReferences = append(kept.OwnerReferences, metav1.OwnerReference{APIVersion: r.APIVersion, Kind: r.Kind, Name: r.Name, UID: r.UID, Controller: r.Controller})
 	}
 	return kept
+}
+
+func trimJob(s *batchv1.JobSpec) batchv1.JobSpec {
+	return batchv1.JobSpec{Selector: s.Selector, CompletionMode: s.CompletionMode, ManualSelector: s.ManualSelector, Template: trimTemplate(&s.Template)}
 }
 
 func trimTemplate(t *corev1.PodTemplateSpec) corev1.PodTemplateSpec {

@@ -22,7 +22,7 @@ const fullMeta = `"metadata": {
 		{"kind": "ReplicaSet", "name": "web-1", "apiVersion": "apps/v1", "uid": "u-2", "controller": true}]}`
 
 const fullPodSpec = `{
-	"hostNetwork": true, "nodeName": "drop", "volumes": [{"name": "drop", "emptyDir": {}}],
+	"hostNetwork": true, "nodeName": "n-1", "volumes": [{"name": "drop", "emptyDir": {}}],
 	"containers": [
 		{"name": "a", "image": "drop", "env": [{"name": "drop", "value": "me"}], "ports": [{"name": "http", "containerPort": 8080}]},
 		{"name": "b", "image": "drop", "ports": [{"name": "dns", "containerPort": 53, "protocol": "UDP"}]},
@@ -35,6 +35,7 @@ const fullTemplate = `{"metadata": {"labels": {"app": "web"}, "annotations": {"d
 
 func full() map[string]string {
 	workload := `{` + fullMeta + `, "spec": {"replicas": 0, "selector": {"matchLabels": {"app": "web"}}, "template": ` + fullTemplate + `}`
+	job := `"selector": {"matchLabels": {"app": "web"}}, "completionMode": "Indexed", "manualSelector": true, "backoffLimit": 1, "template": ` + fullTemplate
 	return map[string]string{
 		"Namespace": `{` + fullMeta + `, "status": {"phase": "Terminating", "conditions": [{"type": "drop"}]}}`,
 		"Pod": `{` + fullMeta + `, "spec": ` + fullPodSpec + `, "status": {"phase": "Running", "podIP": "10.0.0.1",
@@ -43,13 +44,13 @@ func full() map[string]string {
 			"ingress": [{"from": [{"ipBlock": {"cidr": "10.0.0.0/8", "except": ["10.1.0.0/16"]}}], "ports": [{"port": "http"}]}],
 			"egress": [{"to": [{"namespaceSelector": {}, "podSelector": {}}], "ports": [{"port": 1, "endPort": 9, "protocol": "SCTP"}]}]}}`,
 		"Deployment":            workload + `, "status": {"conditions": [{"type": "drop"}]}}`,
-		"StatefulSet":           workload + `, "status": {"conditions": [{"type": "drop"}]}}`,
+		"StatefulSet":           strings.Replace(workload, `"replicas": 0`, `"replicas": 0, "ordinals": {"start": 3}`, 1) + `, "status": {"conditions": [{"type": "drop"}]}}`,
 		"DaemonSet":             workload + `, "status": {"conditions": [{"type": "drop"}]}}`,
 		"ReplicaSet":            workload + `, "status": {"conditions": [{"type": "drop"}]}}`,
 		"ReplicationController": `{` + fullMeta + `, "spec": {"replicas": 0, "selector": {"app": "web"}, "template": ` + fullTemplate + `}}`,
-		"Job":                   workload + `, "status": {"conditions": [{"type": "Complete", "status": "True", "message": "drop"}]}}`,
+		"Job":                   `{` + fullMeta + `, "spec": {` + job + `}, "status": {"conditions": [{"type": "Complete", "status": "True", "message": "drop"}]}}`,
 		"CronJob": `{` + fullMeta + `, "spec": {"schedule": "drop", "jobTemplate": {"metadata": {"labels": {"drop": "me"}},
-			"spec": {"template": ` + fullTemplate + `}}}}`,
+			"spec": {` + job + `}}}}`,
 	}
 }
 

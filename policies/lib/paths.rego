@@ -48,6 +48,7 @@ rule(reason) := $"{reason.direction} rule {reason.rule + 1} of NetworkPolicy {re
 uncertainty := {
 	"ip-not-assigned": "whose address block may hold the address that a pod will get",
 	"host-network": "which matches a pod on the host's network, and only some network plugins see it there",
+	"generated-label": "which asks for a label that pods get from their controller or with their node, so that what it matches is not known",
 	"not-decided": "and the search for labels by which a pod gets through it was given up",
 	"unparsable-selector": "which holds something that does not parse, so that what it matches is not known",
 }
@@ -61,6 +62,10 @@ reason_text(connection, reason) := text if {
 	reason.notIsolated
 	not reason.netpol
 	text := $"no NetworkPolicy isolates {subject(connection, reason.direction)} for {reason.direction}"
+} else := text if {
+	reason.notIsolated
+	reason.unknown == "generated-label"
+	text := $"NetworkPolicy {reason.netpol} asks for a label that pods get from their controller or with their node, so that whether it isolates {subject(connection, reason.direction)} for {reason.direction} is not known"
 } else := text if {
 	reason.notIsolated
 	text := $"NetworkPolicy {reason.netpol} does not parse, so that whether it isolates {subject(connection, reason.direction)} for {reason.direction} is not known"

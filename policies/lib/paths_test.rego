@@ -36,6 +36,8 @@ test_reasons if {
 	said({"direction": "ingress", "notIsolated": true}) == "no NetworkPolicy isolates shop/StatefulSet/db for ingress"
 	said({"direction": "egress", "notIsolated": true}) == "no NetworkPolicy isolates shop/Deployment/web for egress"
 	said({"direction": "ingress", "netpol": "shop/a", "notIsolated": true, "unknown": "unparsable-selector"}) == "NetworkPolicy shop/a does not parse, so that whether it isolates shop/StatefulSet/db for ingress is not known"
+	said({"direction": "ingress", "netpol": "shop/a", "notIsolated": true, "unknown": "generated-label"}) == "NetworkPolicy shop/a asks for a label that pods get from their controller or with their node, so that whether it isolates shop/StatefulSet/db for ingress is not known"
+	said({"direction": "ingress", "netpol": "shop/a", "rule": 0, "unknown": "generated-label"}) == "ingress rule 1 of NetworkPolicy shop/a, which asks for a label that pods get from their controller or with their node, so that what it matches is not known"
 	said({"direction": "ingress", "unknown": "node-exception"}) == "shop/Deployment/web runs on the host's network, and to the pods of its own node it is always open"
 	said({"direction": "ingress", "unknown": "unmodelled-kind"}) == "another network policy API is in use here, and it may open what NetworkPolicies leave blocked (ingress of shop/StatefulSet/db)"
 	said({"direction": "ingress", "netpol": "shop/a", "rule": 0, "unknown": "host-network"}) == "ingress rule 1 of NetworkPolicy shop/a, which matches a pod on the host's network, and only some network plugins see it there"

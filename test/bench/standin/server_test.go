@@ -100,7 +100,7 @@ func TestAWatchEndsInGoodOrder(t *testing.T) {
 func pods(s *cluster.Snapshot) int {
 	var n int
 	for ns := range s.Namespaces() {
-		n += len(s.Pods(ns.Name))
+		n += s.Pods(ns.Name)
 	}
 	return n
 }

@@ -47,13 +47,13 @@ func (c cluster) guarded(t *testing.T) *intruder {
 	t.Helper()
 	i := &intruder{c, "guarded"}
 	c.namespace(t, i.namespace)
-	c.kubectl(t, "", "apply", "-f", "testdata/lifecycles/guarded.yaml")
+	c.kubectl(t, "", "apply", "-f", repository(t, "test", "e2e", "testdata", "lifecycles", "guarded.yaml"))
 	c.kubectl(t, `
 apiVersion: rbac.authorization.k8s.io/v1
 kind: RoleBinding
 metadata: {name: mallory, namespace: guarded}
 roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: edit}
-subjects: [{apiGroup: rbac.authorization.k8s.io, kind: User, name: mallory}, {apiGroup: rbac.authorization.k8s.io, kind: Group, name: 'none'}]
+subjects: [{apiGroup: rbac.authorization.k8s.io, kind: User, name: mallory}]
 ---
 apiVersion: rbac.authorization.k8s.io/v1
 kind: Role
@@ -220,9 +220,13 @@ func ownerJustOrphaned(t *testing.T, i *intruder) {
 	i.may(t, "", "delete", "replicasets", "-l", "app=brief")
 }
 
-// netpols go one after the other, down to the last that something needs.
+// netpols go one after the other, down to the one that something needs.
 func netpols(t *testing.T, i *intruder) {
 	i.denied(t, "", "delete", "networkpolicies", "--all")
+	if left := i.c.kubectl(t, "", "-n", i.namespace, "get", "networkpolicy", "deny", "-o", "name"); !strings.Contains(left, "deny") {
+		t.Errorf("default-deny is gone")
+	}
+	i.c.kubectl(t, "", "apply", "-f", repository(t, "test", "e2e", "testdata", "lifecycles", "guarded.yaml"))
 	open := "{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: open, namespace: guarded}, spec: {podSelector: {matchLabels: {tier: db}}, ingress: [{}]}}"
 	i.create(t, open, strings.Replace(open, "{tier: db}", "{statefulset.kubernetes.io/pod-name: db-7}", 1))
 }
@@ -237,7 +241,7 @@ func (i *intruder) nobodyGotIn(t *testing.T) {
 		}
 		return err
 	})
-	for _, workload := range []string{"deployments", "replicasets", "pods"} {
+	for _, workload := range []string{"deployments", "replicasets", "jobs", "replicationcontrollers"} {
 		if out := i.field(t, workload, ".items[*].spec.template.metadata.labels"); strings.Contains(out, "access") {
 			t.Errorf("%s: %s", workload, out)
 		}

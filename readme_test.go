@@ -185,6 +185,7 @@ func TestGeneratedParts(t *testing.T) {
 		{"docs/webhook.md", "flags", webhookFlags},
 		{"docs/guardrails.md", "shipped", shippedGuardrails},
 		{"docs/semantics.md", "lifecycles", lifecycles},
+		{"docs/semantics.md", "foreign", foreignKinds},
 	} {
 		t.Run(part.file, func(t *testing.T) {
 			text := read(t, part.file)

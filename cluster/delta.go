@@ -52,7 +52,7 @@ func (s *shard) since(was *shard) NamespaceDelta {
 		was = newShard(d.Name)
 		d.Relabelled = true
 	}
-	d.Relabelled = d.Relabelled || !maps.Equal(s.namespace.Labels, was.namespace.Labels)
+	d.Relabelled = d.Relabelled || !s.namespace.sameLabels(was.namespace)
 	if s.ordering != was.ordering {
 		d.Netpols = append(replaced(s.netpols, was.netpols), replaced(was.netpols, s.netpols)...)
 	}

@@ -58,7 +58,7 @@ func checkDerived(t *rapid.T, s *cluster.Snapshot) {
 	which := drawAnySelector(t)
 	var want, got []string
 	for ns := range s.Namespaces() {
-		if which.Matches(ns.Labels) != cluster.No {
+		if which.MatchesNamespace(ns) != cluster.No {
 			want = append(want, ns.Name)
 		}
 		checkVariants(t, s, ns.Name, which)

@@ -49,6 +49,9 @@ type Namespace struct {
 	// Implied is set when no Namespace object was seen: only some object's
 	// metadata.namespace names it, so labels other than its name are not known.
 	Implied bool
+	// left is set beside Implied when the Namespace object was deleted and something
+	// of it is still there: Labels are then those that it had.
+	left bool
 }
 
 // Ref implements Object.

@@ -14,6 +14,8 @@ import (
 type namespaceIndex struct {
 	once  sync.Once
 	index *index
+	// implied are the positions of the namespaces whose labels are not known.
+	implied []uint
 }
 
 // SelectNamespaces yields the namespaces that a selector selects, or may, by
@@ -23,16 +25,38 @@ func (s *Snapshot) SelectNamespaces(which Selector) iter.Seq2[*Namespace, Member
 		if s.labels == nil {
 			return
 		}
-		s.labels.once.Do(func() {
-			shards := s.shards
-			s.labels.index = newIndex(len(shards), func(i int) labels.Set { return shards[i].namespace.Labels })
-		})
-		for i := range s.labels.index.selects(which).EachSet() {
+		s.labels.once.Do(func() { s.labels.fill(s.shards) })
+		for i := range s.labels.selects(s.shards, which).EachSet() {
 			if !yield(s.shards[i].namespace, Members{s.shards[i]}) {
 				return
 			}
 		}
 	}
+}
+
+func (x *namespaceIndex) fill(shards []*shard) {
+	x.index = newIndex(len(shards), func(i int) labels.Set { return shards[i].namespace.Labels })
+	for i, sh := range shards {
+		if !sh.namespace.labelled() {
+			x.implied = append(x.implied, uint(i))
+		}
+	}
+}
+
+// selects are the positions of the namespaces to which a selector does not say no.
+func (x *namespaceIndex) selects(shards []*shard, which Selector) *bitset.BitSet {
+	known := x.index.selects(which)
+	out := known
+	for _, i := range x.implied {
+		if known.Test(i) || which.MatchesNamespace(shards[i].namespace) == No {
+			continue
+		}
+		if out == known {
+			out = known.Clone()
+		}
+		out.Set(i)
+	}
+	return out
 }
 
 // Members are the variants of all workloads of one namespace, each at a

@@ -48,9 +48,10 @@ func (s *shard) empty() bool {
 func (s *shard) apply(c Change) error {
 	switch o := anyOf(c).(type) {
 	case *Namespace:
+		was := s.namespace
 		s.namespace = o
 		if c.After == nil {
-			s.namespace = impliedNamespace(o.Name)
+			s.namespace = was.leave()
 		}
 	case *Pod:
 		pod := touched{name: o.Name}

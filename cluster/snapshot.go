@@ -88,7 +88,7 @@ func (a *applying) finish(before *Snapshot) {
 	for name, sh := range a.fresh {
 		was := before.shard(name)
 		empty = empty || sh.empty()
-		if was == nil || sh.empty() || !maps.Equal(was.namespace.Labels, sh.namespace.Labels) {
+		if was == nil || sh.empty() || !was.namespace.sameLabels(sh.namespace) {
 			a.next.labels = &namespaceIndex{}
 		}
 	}

@@ -58,7 +58,7 @@ func Closed(before, after *cluster.Snapshot, q Query, o Options) []Closure {
 		before:     newDemander(before, q, o),
 		after:      newDemander(after, q, o),
 	}
-	out := c.closed()
+	out := q.closedDoubtfully(after, c.closed())
 	slices.SortStableFunc(out, compareClosures)
 	return out
 }

@@ -21,6 +21,9 @@ const (
 	// NodeException: the peer is on the host's network, and from a pod's own node
 	// its ingress is always open.
 	NodeException Uncertainty = "node-exception"
+	// NamespaceUnknown: a selector asks for labels of a namespace of which only the
+	// name is known.
+	NamespaceUnknown Uncertainty = "namespace-unknown"
 	// UnparsableSelector: a stored netpol holds something that does not parse.
 	UnparsableSelector Uncertainty = "unparsable-selector"
 	// GeneratedLabel: a selector asks for a label that a controller gives to pods,
@@ -89,6 +92,10 @@ type Reason struct {
 	// its address. Upstream's conformance tests expect that; some network
 	// plugins (Cilium) do not do it.
 	OverPods bool
+	// Restricted is set beside UnmodelledKind, in the answer of Opened: an object of
+	// another policy API may have kept shut before what NetworkPolicies left open, and
+	// what lets the path through now is new.
+	Restricted bool
 }
 
 // Because is a reason with the ports that it lets through.

@@ -19,6 +19,9 @@ type Difference struct {
 	// Unknown is empty when the difference is in what is proved open; else the
 	// reason for which it is not certain, after the change if it is there still.
 	Unknown Uncertainty
+	// Turned is set, in the answer of the function Turned, when the path was there on
+	// the same ports before and after, and only its certainty has changed.
+	Turned Turn
 	// Before and After are the ports. They differ, and one of them may be empty.
 	Before, After PortSet
 	// GainedBy opens Gained, in the later snapshot; LostBy opened Lost, in the
@@ -57,10 +60,12 @@ func Diff(before, after *cluster.Snapshot, o Options) []Difference {
 		c.add(1, x)
 	}
 	out := c.differences()
-	slices.SortFunc(out, func(a, b Difference) int {
-		return cmp.Or(a.From.Compare(b.From), a.To.Compare(b.To), cmp.Compare(a.Unknown, b.Unknown))
-	})
+	slices.SortFunc(out, compareDifferences)
 	return out
+}
+
+func compareDifferences(a, b Difference) int {
+	return cmp.Or(a.From.Compare(b.From), a.To.Compare(b.To), cmp.Compare(a.Unknown, b.Unknown))
 }
 
 // comparison gathers the connections of two snapshots, 0 before and 1 after, by

@@ -81,7 +81,7 @@ func (t *transition) inForce(namespace string) []cluster.Selector {
 	}
 	for _, e := range []*evaluator{t.before, t.after} {
 		ns, there := e.snapshot.Namespace(namespace)
-		sees := func(s cluster.Selector) bool { return there && s.Matches(ns.Labels) != cluster.No }
+		sees := func(s cluster.Selector) bool { return there && s.MatchesNamespace(ns) != cluster.No }
 		for n := range e.snapshot.AllNetpols() {
 			if n.Namespace == namespace {
 				add(n.Selector)

@@ -62,6 +62,7 @@ func Open(s *cluster.Snapshot, q Query, o Options) []Connection {
 	default:
 		out = e.openBetween(q, o)
 	}
+	out = q.answer(s, out)
 	slices.SortStableFunc(out, compareConnections)
 	return out
 }

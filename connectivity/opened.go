@@ -29,7 +29,7 @@ func Opened(before, after *cluster.Snapshot, q Query, o Options) []Connection {
 
 		strangers: true,
 	}
-	out := t.opened()
+	out := q.answer(after, t.opened())
 	slices.SortStableFunc(out, compareConnections)
 	return out
 }
@@ -140,7 +140,7 @@ func (t *transition) openedPair(from, to chosen) []Connection {
 			continue
 		}
 		was, known := t.wasBetween(f, g)
-		x := now.beyond(was, known)
+		x := t.novel(now, was, known, from.workload, to.workload, f, g)
 		opened.add(x.open, x.possible, x.because)
 	}
 	return opened.connections(Peer{Workload: from.workload}, Peer{Workload: to.workload}, t.query.ports())
@@ -260,15 +260,12 @@ func (e *evaluator) reasonsOf(from, to []*cluster.Variant) map[Reason]PortSet {
 func (t *transition) openedOutside(d cluster.Direction, subject chosen, inside, outside Selection) []Connection {
 	var beyond regions
 	for _, ends := range t.sidesOf(inside, t.sideOf(d), subject) {
-		was := t.before.outside(d, append(t.heldAlone(ends.gone), ends.was...), outside.Block)
+		before := append(t.heldAlone(ends.gone), ends.was...)
+		was := t.before.outside(d, before, outside.Block)
 		for _, r := range t.after.outside(d, ends.now, outside.Block) {
 			for _, old := range was {
 				if both := intersection(r.addresses, old.addresses); both != nil {
-					known := map[Reason]PortSet{}
-					for _, b := range old.because {
-						known[b.Reason] = b.Ports
-					}
-					beyond = beyond.overlay(region{both, r.pair.beyond(old.pair, known)})
+					beyond = beyond.overlay(region{both, t.novelOutside(d, r.pair, old.pair, subject.workload, ends.now, before, both.Ranges()[0].From())})
 				}
 			}
 		}

@@ -53,10 +53,11 @@ func possible(before, after *cluster.Snapshot, q Query, o Options) []Connection 
 	out := p.opened()
 	q.Scope = Existing
 	for _, c := range Opened(before, after, q, o) {
-		if p.apart(c) {
+		if p.apart(c) || slices.ContainsFunc(c.Because, func(b Because) bool { return b.Restricted }) {
 			out = append(out, c)
 		}
 	}
+	out = q.answer(after, out)
 	slices.SortStableFunc(out, compareConnections)
 	return out
 }
@@ -100,8 +101,8 @@ func (p *possibility) territories(s Selection) []territory {
 	var out []territory
 	for ns := range p.after.snapshot.Namespaces() {
 		then, ok := p.before.snapshot.Namespace(ns.Name)
-		was := ok && s.Namespaces.Matches(then.Labels) != cluster.No
-		if was || s.Namespaces.Matches(ns.Labels) != cluster.No {
+		was := ok && s.Namespaces.MatchesNamespace(then) != cluster.No
+		if was || s.Namespaces.MatchesNamespace(ns) != cluster.No {
 			out = append(out, territory{ns.Name, was})
 		}
 	}
@@ -262,7 +263,7 @@ func (p *possibility) isApart(s Selection, end Peer) bool {
 		return false
 	}
 	ns, ok := p.after.snapshot.Namespace(end.Workload.Namespace)
-	if !ok || s.Namespaces.Matches(ns.Labels) == cluster.No {
+	if !ok || s.Namespaces.MatchesNamespace(ns) == cluster.No {
 		return true
 	}
 	return slices.ContainsFunc(end.Workload.Variants, func(v *cluster.Variant) bool {

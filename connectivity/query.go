@@ -37,6 +37,8 @@ type Query struct {
 	Ports PortSet
 	// Scope is which pods the query is about.
 	Scope Scope
+	// Blocked are the reasons for which a path that is unknown counts as blocked.
+	Blocked []Uncertainty
 }
 
 func (q Query) ports() PortSet {
@@ -132,7 +134,7 @@ func fill(list []chosen, variants []*cluster.Variant, within *reach) []chosen {
 func (s Selection) chooses(snapshot *cluster.Snapshot, v *cluster.Variant) bool {
 	w := v.Workload
 	ns, ok := snapshot.Namespace(w.Namespace)
-	if !ok || s.external() || s.Namespaces.Matches(ns.Labels) == cluster.No {
+	if !ok || s.external() || s.Namespaces.MatchesNamespace(ns) == cluster.No {
 		return false
 	}
 	return v.Matches(s.Pods) != cluster.No || w.ParentMatches(s.Pods) != cluster.No
@@ -141,7 +143,7 @@ func (s Selection) chooses(snapshot *cluster.Snapshot, v *cluster.Variant) bool 
 // chooseOne is choose for one workload.
 func (s Selection) chooseOne(snapshot *cluster.Snapshot, w *cluster.Workload) []*cluster.Variant {
 	ns, ok := snapshot.Namespace(w.Namespace)
-	if !ok || s.Namespaces.Matches(ns.Labels) == cluster.No {
+	if !ok || s.Namespaces.MatchesNamespace(ns) == cluster.No {
 		return nil
 	}
 	return s.variantsOf(w)

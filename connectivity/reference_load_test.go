@@ -16,7 +16,7 @@ import (
 // newReference reads the objects of a cluster: namespaces, pods, Deployments,
 // ReplicaSets and NetworkPolicies.
 func newReference(objects []runtime.Object, podNetwork string) *reference {
-	r := &reference{namespaces: map[string]map[string]string{}, podNetwork: podNetwork}
+	r := &reference{namespaces: map[string]map[string]string{}, onlyNamed: map[string]bool{}, podNetwork: podNetwork}
 	for _, o := range objects {
 		switch o := o.(type) {
 		case *corev1.Namespace:
@@ -31,6 +31,7 @@ func newReference(objects []runtime.Object, podNetwork string) *reference {
 	for _, o := range objects {
 		if m := o.(metav1.Object); m.GetNamespace() != "" && r.namespaces[m.GetNamespace()] == nil {
 			r.namespaces[m.GetNamespace()] = map[string]string{}
+			r.onlyNamed[m.GetNamespace()] = true
 		}
 	}
 	for name, labels := range r.namespaces {

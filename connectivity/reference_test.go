@@ -1,6 +1,7 @@
 package connectivity_test
 
 import (
+	"maps"
 	"net"
 	"slices"
 	"strings"
@@ -71,8 +72,10 @@ type refEnd struct {
 
 type reference struct {
 	namespaces map[string]map[string]string
-	pods       []*refPod
-	netpols    []*networkingv1.NetworkPolicy
+	// onlyNamed are those of which no object is there.
+	onlyNamed map[string]bool
+	pods      []*refPod
+	netpols   []*networkingv1.NetworkPolicy
 	// foreign are the namespaces of policies that are not understood; "" is everywhere.
 	foreign    []string
 	podNetwork string
@@ -154,7 +157,7 @@ func (r *reference) peerMatches(np *networkingv1.NetworkPolicy, p networkingv1.N
 		matches = end.pod.selected(p.PodSelector)
 	}
 	if p.NamespaceSelector != nil {
-		matches = matches.and(selectorMatches(p.NamespaceSelector, r.namespaces[end.pod.namespace]))
+		matches = matches.and(r.namespaceMatches(p.NamespaceSelector, end.pod.namespace))
 	} else if end.pod.namespace != namespaceOf(np) {
 		matches = blocked
 	}
@@ -305,6 +308,40 @@ func selectorMatches(s *metav1.LabelSelector, labels map[string]string) truth {
 		}
 	}
 	return is(result)
+}
+
+// namespaceMatches tries every label that a namespace may have which is only named.
+func (r *reference) namespaceMatches(s *metav1.LabelSelector, name string) truth {
+	if !r.onlyNamed[name] {
+		return selectorMatches(s, r.namespaces[name])
+	}
+	values := map[string][]string{}
+	for k, v := range s.MatchLabels {
+		values[k] = append(values[k], v)
+	}
+	for _, e := range s.MatchExpressions {
+		values[e.Key] = append(values[e.Key], e.Values...)
+	}
+	sets := []map[string]string{{"kubernetes.io/metadata.name": name}}
+	for key, known := range values {
+		if key == "kubernetes.io/metadata.name" {
+			continue
+		}
+		for _, set := range slices.Clone(sets) { // lacking it is there already
+			for _, v := range append(slices.Clone(known), "other") {
+				with := maps.Clone(set)
+				with[key] = v
+				sets = append(sets, with)
+			}
+		}
+	}
+	first := selectorMatches(s, sets[0])
+	for _, set := range sets {
+		if selectorMatches(s, set) != first {
+			return unknown("namespace-unknown")
+		}
+	}
+	return first
 }
 
 // typesOf are the policyTypes with the API server's default.

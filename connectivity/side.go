@@ -55,6 +55,7 @@ type evaluator struct {
 	asked      [2]cluster.Selector // see asking
 	network    []netip.Prefix
 	opening    foreignOpeners
+	closing    map[string]bool // where another policy API may close what is open, by namespace, as far as asked
 	guards     map[*cluster.Variant]*cluster.Guard
 	joined     map[listKey][]*cluster.Variant
 	apart      map[*cluster.Variant][2]*cluster.Variant // into pods and templates
@@ -191,32 +192,25 @@ func (e *evaluator) matchPod(n *cluster.Netpol, p *cluster.NetpolPeer, peer *clu
 	case p.Broken:
 		return matched{match: cluster.Maybe, unknown: UnparsableSelector}
 	}
-	pods := peer.Matches(p.Pods)
-	m := pods
+	m, doubt := peer.Matches(p.Pods), doubtOf(p.Pods)
 	if p.OwnNamespace {
 		if n.Namespace != peer.Workload.Namespace {
 			m = cluster.No
 		}
 	} else if m != cluster.No {
-		m = m.And(e.matchNamespace(p, peer.Workload.Namespace))
+		namespace, unknown := e.matchNamespace(p, peer.Workload.Namespace)
+		if m == cluster.Yes && namespace == cluster.Maybe {
+			doubt = unknown
+		}
+		m = m.And(namespace)
 	}
 	switch {
-	case m == cluster.Maybe && pods == cluster.Maybe:
-		return matched{match: m, unknown: doubtOf(p.Pods)}
 	case m == cluster.Maybe:
-		return matched{match: m, unknown: UnparsableSelector}
+		return matched{match: m, unknown: doubt}
 	case m == cluster.Yes && peer.HostNetwork:
 		return matched{match: cluster.Maybe, unknown: HostNetwork}
 	}
 	return matched{match: m}
-}
-
-func (e *evaluator) matchNamespace(p *cluster.NetpolPeer, name string) cluster.Match {
-	ns, ok := e.snapshot.Namespace(name)
-	if !ok {
-		return cluster.Maybe
-	}
-	return p.Namespaces.Matches(ns.Labels)
 }
 
 // matchAddresses tells whether a block of addresses lets a pod through. A pod

@@ -131,7 +131,8 @@ func (e *evaluator) waysBetween(known readings, d cluster.Direction, from, to st
 		}
 		requirements, m := known.of(p.Pods)
 		if !p.OwnNamespace {
-			m = m.And(e.matchNamespace(p, other))
+			namespace, _ := e.matchNamespace(p, other)
+			m = m.And(namespace)
 		}
 		return cluster.Of(r.peer, requirements), m
 	}

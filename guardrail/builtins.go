@@ -34,12 +34,12 @@ var (
 var builtins = []builtin{
 	{
 		name: "netpol.opened", args: []types.Type{object}, result: listOfAny,
-		description: "The connections that this change opens from some peers to others: {from, to, ports?, scope?}.",
+		description: "The connections that this change opens from some peers to others: {from, to, ports?, scope?, unknown?}.",
 		answer:      (*evaluation).opened,
 	},
 	{
 		name: "netpol.open", args: []types.Type{object}, result: listOfAny,
-		description: "The connections that are open after this change: {from, to, ports?, scope?}.",
+		description: "The connections that are open after this change: {from, to, ports?, scope?, unknown?}.",
 		answer:      (*evaluation).open,
 	},
 	{

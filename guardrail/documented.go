@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"maps"
 	"slices"
+	"strings"
 )
 
 // Parameter is one top-level parameter of a guardrail, as its # METADATA
@@ -41,6 +42,9 @@ func typeOf(p map[string]any) string {
 	if values, ok := p["enum"]; ok {
 		return "one of " + jsonText(values)
 	}
+	if otherwise, ok := p["else"].(map[string]any); ok { // an object, or something simple
+		return typeOf(otherwise) + ", or " + fields(p["then"])
+	}
 	if items, ok := p["items"].(map[string]any); ok {
 		return "list, " + typeOf(items)
 	}
@@ -48,6 +52,18 @@ func typeOf(p map[string]any) string {
 		return t
 	}
 	return "object"
+}
+
+// fields are those of an object: "{blocked: list, one of ...}".
+func fields(schema any) string {
+	s, _ := schema.(map[string]any)
+	properties, _ := s["properties"].(map[string]any)
+	var out []string
+	for _, name := range slices.Sorted(maps.Keys(properties)) {
+		p, _ := properties[name].(map[string]any)
+		out = append(out, name+": "+typeOf(p))
+	}
+	return "{" + strings.Join(out, "; ") + "}"
 }
 
 func jsonText(v any) string {

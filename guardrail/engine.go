@@ -217,26 +217,33 @@ func (s *ruleset) concerning(i *instance, r *Review) func(cluster.Ref) bool {
 	}
 }
 
+// matches reports whether a review is matched, or may be: of a namespace that is only
+// named the labels are not known.
 func (m *Match) matches(r *Review) (bool, error) {
 	return m.matchesObject(r, r.groupKind(), r.namespace())
 }
 
 func (m *Match) matchesObject(r *Review, kind schema.GroupKind, namespace string) (bool, error) {
+	match, err := m.match(r, kind, namespace)
+	return match != cluster.No, err
+}
+
+func (m *Match) match(r *Review, kind schema.GroupKind, namespace string) (cluster.Match, error) {
 	switch {
 	case len(m.Kinds) > 0 && !m.Kinds.names(kind):
-		return false, nil
+		return cluster.No, nil
 	case len(m.Namespaces) > 0 && !slices.Contains(m.Namespaces, namespace):
-		return false, nil
+		return cluster.No, nil
 	case slices.Contains(m.ExcludedNamespaces, namespace):
-		return false, nil
+		return cluster.No, nil
 	case len(m.NamespaceSelector) == 0 || namespace == "":
-		return true, nil
+		return cluster.Yes, nil
 	}
 	ns, ok := r.After.Namespace(namespace)
 	if !ok || (ns.Implied && r.Origin == Admission) {
-		return false, fmt.Errorf("namespace %s is not known yet, so its labels cannot be matched", namespace)
+		return cluster.No, fmt.Errorf("namespace %s is not known yet, so its labels cannot be matched", namespace)
 	}
-	return m.selector.Matches(ns.Labels) != cluster.No, nil
+	return m.selector.MatchesNamespace(ns), nil
 }
 
 // exemption finds the first exemption that covers a review and has not expired.
@@ -246,7 +253,7 @@ func (s *ruleset) exemption(name string, r *Review) (Exemption, bool) {
 		if !slices.Contains(x.Guardrails, name) || x.Expired(r.Time) {
 			continue
 		}
-		if matches, err := x.Match.matches(r); err == nil && matches {
+		if match, err := x.Match.match(r, r.groupKind(), r.namespace()); err == nil && match == cluster.Yes {
 			return x, true
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/open-policy-agent/opa/v1/ast"
@@ -56,12 +57,15 @@ type portQuestion struct {
 	EndPort  int    `json:"endPort"`
 }
 
-// parsePathQuestion reads {from, to, ports?, scope?}.
+// parsePathQuestion reads {from, to, ports?, scope?, unknown?}.
 func parsePathQuestion(t *ast.Term) (connectivity.Query, error) {
 	var in struct {
 		From, To *endpoint
 		Ports    []portQuestion `json:"ports"`
 		Scope    string         `json:"scope"`
+		Unknown  struct {
+			Blocked []connectivity.Uncertainty `json:"blocked"`
+		} `json:"unknown"`
 	}
 	var q connectivity.Query
 	if err := decodeTerm(t, &in); err != nil {
@@ -77,6 +81,12 @@ func parsePathQuestion(t *ast.Term) (connectivity.Query, error) {
 	default:
 		return q, fmt.Errorf("scope: %q is not supported; use existing or possible", in.Scope)
 	}
+	for i, u := range in.Unknown.Blocked {
+		if !slices.Contains(connectivity.Uncertainties(), u) {
+			return q, fmt.Errorf("unknown.blocked[%d]: %q is no reason; the reasons are %s", i, u, join(connectivity.Uncertainties()))
+		}
+	}
+	q.Blocked = in.Unknown.Blocked
 	var err error
 	if q.From, err = in.From.selection(); err != nil {
 		return q, fmt.Errorf("from.%w", err)
@@ -95,6 +105,14 @@ func parsePathQuestion(t *ast.Term) (connectivity.Query, error) {
 		q.Ports = q.Ports.Union(connectivity.Ports(r))
 	}
 	return q, nil
+}
+
+func join(reasons []connectivity.Uncertainty) string {
+	var out []string
+	for _, r := range reasons {
+		out = append(out, string(r))
+	}
+	return strings.Join(out, ", ")
 }
 
 func (p portQuestion) portRange() (connectivity.PortRange, error) {

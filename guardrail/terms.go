@@ -97,7 +97,7 @@ func portsTerm(s connectivity.PortSet) *ast.Term {
 }
 
 func becauseTerm(b connectivity.Because) *ast.Term {
-	var netpol, rule, notIsolated, unknown, overPods, isNew *ast.Term
+	var netpol, rule, notIsolated, unknown, overPods, restricted, isNew *ast.Term
 	if b.Netpol != (cluster.Ref{}) {
 		netpol = netpolTerm(b.Netpol)
 		if !b.NotIsolated {
@@ -113,11 +113,14 @@ func becauseTerm(b connectivity.Because) *ast.Term {
 	if b.OverPods {
 		overPods = ast.BooleanTerm(true)
 	}
+	if b.Restricted {
+		restricted = ast.BooleanTerm(true)
+	}
 	if b.New {
 		isNew = ast.BooleanTerm(true)
 	}
 	return objectTerm("direction", str(b.Direction.String()), "netpol", netpol, "rule", rule,
-		"notIsolated", notIsolated, "unknown", unknown, "overPods", overPods, "new", isNew)
+		"notIsolated", notIsolated, "unknown", unknown, "overPods", overPods, "restricted", restricted, "new", isNew)
 }
 
 func netpolTerm(r cluster.Ref) *ast.Term { return str(r.Namespace + "/" + r.Name) }

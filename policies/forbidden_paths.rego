@@ -57,9 +57,18 @@
 #         enum: [existing, possible]
 #         default: existing
 #       unknown:
-#         description: How a path counts that is neither proved open nor proved blocked.
-#         enum: [open, blocked]
+#         description: 'How a path counts that is neither proved open nor proved blocked. {blocked: [unmodelled-kind]} counts it as blocked for these reasons only.'
 #         default: open
+#         if: {type: object}
+#         then:
+#           additionalProperties: false
+#           required: [blocked]
+#           properties:
+#             blocked:
+#               type: array
+#               minItems: 1
+#               items: {enum: [generated-label, host-network, ip-not-assigned, namespace-unknown, node-exception, not-decided, unmodelled-kind, unparsable-selector]}
+#         else: {enum: [open, blocked]}
 #       barriers:
 #         description: Whether a change is warned about that leaves a path shut on one side only, where both did so before.
 #         enum: [warn, ignore]
@@ -70,10 +79,15 @@ import data.lib.paths
 import data.lib.possible
 
 violation contains {"msg": msg, "details": connection} if {
-	some connection in netpol.opened(object.filter(input.parameters, {"from", "to", "ports", "scope"}))
+	some connection in netpol.opened(question)
 	not tolerated(connection)
 	msg := concat("\n  ", [summary(connection), cause(connection), fix(connection)])
 }
+
+# question leaves out what counts as blocked for a reason that the parameters name.
+question := object.filter(input.parameters, {"from", "to", "ports", "scope", "unknown"}) if {
+	is_object(input.parameters.unknown)
+} else := object.filter(input.parameters, {"from", "to", "ports", "scope"})
 
 tolerated(connection) if {
 	connection.unknown
@@ -142,7 +156,10 @@ advice(connection, reason) := text if {
 	text := $"leave out hostNetwork: true in {paths.peer(connection.from)}"
 } else := text if {
 	reason.unknown == "unmodelled-kind"
-	text := "prove the path shut there, or set the guardrail's parameter unknown to blocked if it may stay unproved"
+	text := "prove the path shut there, or set the guardrail's parameter unknown to {blocked: [unmodelled-kind]} if it may stay unproved"
+} else := text if {
+	reason.unknown == "namespace-unknown"
+	text := paths.namespace_advice
 } else := text if {
 	reason.unknown == "unparsable-selector"
 	text := $"mend NetworkPolicy {reason.netpol}, or delete it"

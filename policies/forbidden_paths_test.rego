@@ -140,7 +140,8 @@ unproved(reason) := [doubtful(web, db, reason.unknown, [reason])]
 test_every_doubt_has_words_and_advice if {
 	every unknown, want in {
 		"node-exception": "leave out hostNetwork: true in shop/Deployment/web",
-		"unmodelled-kind": "prove the path shut there, or set the guardrail's parameter unknown to blocked if it may stay unproved",
+		"unmodelled-kind": "prove the path shut there, or set the guardrail's parameter unknown to {blocked: [unmodelled-kind]} if it may stay unproved",
+		"namespace-unknown": "give the Namespace object with its labels, too",
 		"unparsable-selector": "mend NetworkPolicy shop/a, or delete it",
 		"generated-label": "let NetworkPolicy shop/a select pods by labels of their template",
 		"host-network": "narrow that rule's from to the pods that need shop/StatefulSet/db",
@@ -163,6 +164,37 @@ test_doubts_may_be_tolerated if {
 	tolerant := object.union(allow_all, {"parameters": {"from": {}, "to": {}, "unknown": "blocked"}})
 	count(messages) == 1 with input as tolerant
 		with netpol.opened as [connection(web, db, [ingress_rule("shop/a")]), doubtful(web, db, "node-exception", [{"direction": "ingress", "unknown": "node-exception"}])]
+}
+
+test_reasons_that_count_as_blocked_are_passed_on if {
+	picky := {"blocked": ["unmodelled-kind"]}
+	count(messages) == 0 with input as object.union(allow_all, {"parameters": {"from": {}, "to": {}, "unknown": picky}})
+		with netpol.opened as no_tolerated
+}
+
+no_tolerated(q) := [] if q.unknown == {"blocked": ["unmodelled-kind"]}
+
+test_a_doubt_that_is_left_is_told if {
+	count(messages) == 1 with input as object.union(allow_all, {"parameters": {"from": {}, "to": {}, "unknown": {"blocked": ["unmodelled-kind"]}}})
+		with netpol.opened as [doubtful(web, db, "node-exception", [{"direction": "ingress", "unknown": "node-exception"}])]
+}
+
+test_what_another_api_kept_shut_before if {
+	messages == {concat("\n", [
+		"shop/Deployment/web may be able to reach shop/StatefulSet/db on TCP 5432: not proved shut (unmodelled-kind)",
+		"  perhaps opened by: another network policy API is in use here, and it may have kept shut what NetworkPolicies left open before (ingress of shop/StatefulSet/db); ingress rule 1 of NetworkPolicy shop/allow-all",
+		"  to fix: prove the path shut there, or set the guardrail's parameter unknown to {blocked: [unmodelled-kind]} if it may stay unproved",
+	])} with input as allow_all
+		with netpol.opened as [doubtful(web, db, "unmodelled-kind", [{"direction": "ingress", "unknown": "unmodelled-kind", "restricted": true, "new": true}, ingress_rule("shop/allow-all")])]
+}
+
+test_a_namespace_that_the_guardrail_may_not_be_about if {
+	messages == {concat("\n", [
+		"shop/Deployment/web may be able to reach shop/StatefulSet/db on TCP 5432: not proved shut (namespace-unknown)",
+		"  perhaps opened by: whether the guardrail is about shop/Deployment/web hangs on labels of namespace shop, of which only the name is known",
+		"  to fix: give the Namespace object with its labels, too",
+	])} with input as allow_all
+		with netpol.opened as [doubtful(web, db, "namespace-unknown", [{"direction": "egress", "unknown": "namespace-unknown"}])]
 }
 
 # Words may fail; the violation must not: an undefined message would be silence.

@@ -51,9 +51,18 @@
 #             endPort: {type: integer, minimum: 1, maximum: 65535}
 #           dependentRequired: {endPort: [port]}
 #       unknown:
-#         description: How a path counts that is neither proved open nor proved blocked.
-#         enum: [blocked, open]
+#         description: 'How a path counts that is neither proved open nor proved blocked. {open: [node-exception]} counts it as open for these reasons only.'
 #         default: blocked
+#         if: {type: object}
+#         then:
+#           additionalProperties: false
+#           required: [open]
+#           properties:
+#             open:
+#               type: array
+#               minItems: 1
+#               items: {enum: [generated-label, host-network, ip-not-assigned, namespace-unknown, node-exception, not-decided, unmodelled-kind, unparsable-selector]}
+#         else: {enum: [blocked, open]}
 #       otherAPIs:
 #         description: How a path counts that NetworkPolicies leave open and an object of another network policy API may close. ignored takes it to be open.
 #         enum: [unknown, ignored]
@@ -71,6 +80,15 @@ violation contains {"msg": msg, "details": closure} if {
 tolerated(closure) if {
 	closure.unknown
 	input.parameters.unknown == "open"
+}
+
+# Every reason for which it is not proved has to be named.
+tolerated(closure) if {
+	reasons := {o.unknown | some o in closure.because; o.unknown}
+	count(reasons) > 0
+	every reason in reasons {
+		reason in input.parameters.unknown.open
+	}
 }
 
 summary(closure) := text if {
@@ -97,6 +115,9 @@ obstacle(closure, o) := text if {
 } else := text if {
 	o.unknown == "node-exception"
 	text := $"only from a pod's own node is it open, as {paths.peer(closure.from)} runs on the host's network"
+} else := paths.namespace_text(closure, o) if {
+	o.unknown == "namespace-unknown"
+	not o.netpol
 } else := text if {
 	o.unknown
 	text := $"{o.direction} of {paths.subject(closure, o.direction)} hangs on NetworkPolicy {o.netpol}, {paths.uncertainty[o.unknown]}"
@@ -124,6 +145,9 @@ advice(closure, o) := text if {
 } else := text if {
 	o.unknown == "ip-not-assigned"
 	text := $"let a rule of NetworkPolicy {o.netpol} name the pods by labels; if their addresses are known, say where as podNetwork in the configuration"
+} else := text if {
+	o.unknown == "namespace-unknown"
+	text := paths.namespace_advice
 } else := text if {
 	o.unknown
 	text := "give the pods a rule with their nodes' addresses, or set the guardrail's parameter unknown to open if it may stay unproved"

@@ -106,3 +106,25 @@ test_what_does_not_parse if {
 	o := {"direction": "egress", "netpol": "shop/odd", "unknown": "unparsable-selector"}
 	fixes == {"to fix: mend NetworkPolicy shop/odd, or delete it"} with input as default_deny with netpol.closed as [doubtful(web, dns, o)]
 }
+
+test_some_doubts_may_be_tolerated if {
+	tolerant := object.union(default_deny, {"parameters": {"unknown": {"open": ["node-exception", "host-network"]}}})
+	count(messages) == 0 with input as tolerant with netpol.closed as [doubtful(web, dns, {"direction": "ingress", "unknown": "node-exception"})]
+	count(messages) == 1 with input as tolerant with netpol.closed as [doubtful(web, dns, {"direction": "ingress", "unknown": "unmodelled-kind"})]
+	both := object.union(doubtful(web, dns, {"direction": "ingress", "unknown": "node-exception"}), {"because": [{"direction": "ingress", "unknown": "node-exception"}, {"direction": "egress", "unknown": "unmodelled-kind"}]})
+	count(messages) == 1 with input as tolerant with netpol.closed as [both]
+}
+
+test_blocked_is_not_a_doubt if {
+	count(messages) == 1 with input as object.union(default_deny, {"parameters": {"unknown": {"open": ["node-exception"]}}})
+		with netpol.closed as [closure(web, dns, [{"direction": "egress", "netpol": "shop/default-deny", "new": true}])]
+}
+
+test_a_namespace_that_the_guardrail_may_not_be_about if {
+	o := {"direction": "egress", "unknown": "namespace-unknown"}
+	messages == {concat("\n", [
+		"shop/Deployment/web may be unable to reach kube-system/Deployment/coredns on TCP 53, UDP 53: not proved open (namespace-unknown)",
+		"  perhaps blocked by: whether the guardrail is about shop/Deployment/web hangs on labels of namespace shop, of which only the name is known",
+		"  to fix: give the Namespace object with its labels, too",
+	])} with input as default_deny with netpol.closed as [doubtful(web, dns, o)]
+}

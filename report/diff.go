@@ -58,6 +58,7 @@ type jsonDifference struct {
 	From    jsonPeer    `json:"from"`
 	To      jsonPeer    `json:"to"`
 	Unknown string      `json:"unknown,omitempty"` // neither proved open nor proved blocked
+	Turned  string      `json:"turned,omitempty"`  // the path was there before and after: "open -> unknown" or "unknown -> open"
 	Before  []jsonPorts `json:"before"`
 	After   []jsonPorts `json:"after"`
 	Gained  *jsonSome   `json:"gained,omitempty"`
@@ -83,9 +84,13 @@ func DiffYAML(w io.Writer, all []connectivity.Difference) error {
 func differencesOf(all []connectivity.Difference) list[jsonDifference] {
 	doc := list[jsonDifference]{APIVersion, "Differences", []jsonDifference{}}
 	for _, d := range all {
+		gained, lost := d.Gained(), d.Lost()
+		if d.Turned != "" {
+			gained, lost = d.After, d.Before
+		}
 		doc.Items = append(doc.Items, jsonDifference{
-			changeOf(d), peerOf(d.From), peerOf(d.To), string(d.Unknown), portsOf(d.Before), portsOf(d.After),
-			some(d.Gained(), d.GainedBy), some(d.Lost(), d.LostBy),
+			changeOf(d), peerOf(d.From), peerOf(d.To), string(d.Unknown), string(d.Turned), portsOf(d.Before), portsOf(d.After),
+			some(gained, d.GainedBy), some(lost, d.LostBy),
 		})
 	}
 	return doc
@@ -118,6 +123,11 @@ func rows(all []connectivity.Difference) []row {
 				r.ports = verb + " " + r.ports
 			}
 			out = append(out, r)
+		}
+		if d.Turned != "" {
+			r.ports, r.because = string(d.Turned)+": "+d.After.String(), becauseText(d.GainedBy)
+			out = append(out, r)
+			continue
 		}
 		add("gains", d.Gained(), d.GainedBy)
 		add("loses", d.Lost(), d.LostBy)

@@ -23,7 +23,11 @@ func ExampleModel() {
 		if err != nil {
 			return err
 		}
-		model := live.New(source, live.Options{Log: log, Reader: direct, Mapper: direct.RESTMapper()})
+		discovery, err := live.NewDiscovery(config)
+		if err != nil {
+			return err
+		}
+		model := live.New(source, live.Options{Log: log, Reader: direct, Discovery: discovery})
 		go func() { _ = model.Start(ctx) }()
 
 		within, cancel := context.WithTimeout(ctx, 2*time.Second)

@@ -2,18 +2,19 @@ package live
 
 import (
 	"context"
+	"errors"
+	"slices"
+	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-
-	"github.com/podcullis/podcullis/cluster"
 )
 
 // foreignServer is an API server with some custom resources. It pages by one object.
@@ -58,11 +59,6 @@ func cut(object string) (namespace, name string) {
 
 func TestForeignPolicyAPIs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		// Calico and Antrea are not installed.
-		mapper := meta.NewDefaultRESTMapper([]schema.GroupVersion{{Group: "cilium.io", Version: "v2"}, {Group: "security.istio.io", Version: "v1"}})
-		mapper.Add(schema.GroupVersionKind{Group: "cilium.io", Version: "v2", Kind: "CiliumNetworkPolicy"}, meta.RESTScopeNamespace)
-		mapper.Add(schema.GroupVersionKind{Group: "cilium.io", Version: "v2", Kind: "CiliumClusterwideNetworkPolicy"}, meta.RESTScopeRoot)
-		mapper.Add(schema.GroupVersionKind{Group: "security.istio.io", Version: "v1", Kind: "AuthorizationPolicy"}, meta.RESTScopeNamespace)
 		server := &foreignServer{
 			objects: map[string][]string{
 				"CiliumNetworkPolicyList":            {"shop/b", "shop/a", "bank/c"},
@@ -70,10 +66,12 @@ func TestForeignPolicyAPIs(t *testing.T) {
 			},
 			errs: map[string]error{"AuthorizationPolicyList": apierrors.NewForbidden(schema.GroupResource{Group: "security.istio.io", Resource: "authorizationpolicies"}, "", nil)},
 		}
-		f := start(t, Options{Reader: server, Mapper: mapper})
+		discovery := &fakeDiscovery{}
+		discovery.serve("cilium.io/CiliumNetworkPolicy", "cilium.io/CiliumClusterwideNetworkPolicy!", "security.istio.io/AuthorizationPolicy", "cilium.io/CiliumEndpoint")
+		f := start(t, Options{Reader: server, Discovery: discovery.ask})
 		f.listed()
 		all := []string{
-			"CiliumClusterwideNetworkPolicy.cilium.io/x", "bank/CiliumNetworkPolicy.cilium.io/c", "shop/CiliumNetworkPolicy.cilium.io/a",
+			"AuthorizationPolicy.security.istio.io/*", "CiliumClusterwideNetworkPolicy.cilium.io/x", "bank/CiliumNetworkPolicy.cilium.io/c", "shop/CiliumNetworkPolicy.cilium.io/a",
 		}
 		f.want(all...)
 		if !f.Synced() {
@@ -85,15 +83,18 @@ func TestForeignPolicyAPIs(t *testing.T) {
 		if f.Snapshot() != before {
 			t.Error("looking again and finding the same makes a snapshot")
 		}
-		f.wantLog(`level=WARN msg="policy API cannot be looked at, its presence is not known" api=AuthorizationPolicy.security.istio.io ` +
-			`error="authorizationpolicies.security.istio.io is forbidden: <nil>"`)
+		if n := f.UnreadPolicyKinds(); n != 1 {
+			t.Errorf("%d kinds are told to be unread, want that of Istio", n)
+		}
+		f.wantLog(`level=WARN msg="policy API cannot be looked at: it counts as if an object were there that may do all that it can" api=AuthorizationPolicy.security.istio.io ` +
+			`error="list AuthorizationPolicy.security.istio.io: authorizationpolicies.security.istio.io is forbidden: <nil>"`)
 
 		server.mu.Lock()
 		server.objects["CiliumNetworkPolicyList"] = []string{"bank/c"}
 		server.errs["CiliumClusterwideNetworkPolicyList"] = apierrors.NewServiceUnavailable("later")
 		server.mu.Unlock()
 		time.Sleep(time.Minute)
-		f.want("CiliumClusterwideNetworkPolicy.cilium.io/x", "bank/CiliumNetworkPolicy.cilium.io/c") // not known to be gone
+		f.want("AuthorizationPolicy.security.istio.io/*", "CiliumClusterwideNetworkPolicy.cilium.io/x", "bank/CiliumNetworkPolicy.cilium.io/c") // not known to be gone
 
 		server.mu.Lock()
 		server.errs["CiliumClusterwideNetworkPolicyList"] = apierrors.NewNotFound(schema.GroupResource{}, "")
@@ -105,10 +106,124 @@ func TestForeignPolicyAPIs(t *testing.T) {
 	})
 }
 
-func TestForeignKindsAreThoseOfTheModel(t *testing.T) {
-	for _, gk := range ForeignKinds() {
-		if !cluster.ForeignKind(gk.Group, gk.Kind) {
-			t.Errorf("the model does not know %s", gk)
-		}
+// fakeDiscovery is an API server that says what it serves, and when that changes.
+type fakeDiscovery struct {
+	mu      sync.Mutex
+	kinds   []ServedKind
+	down    []string
+	err     error
+	version int
+	asked   int
+}
+
+// serve takes group/Kind, with ! for a kind of the whole cluster and - for one that
+// cannot be listed.
+func (d *fakeDiscovery) serve(kinds ...string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.kinds, d.version = nil, d.version+1
+	for _, k := range kinds {
+		group, kind := cut(strings.TrimRight(k, "!-"))
+		d.kinds = append(d.kinds, ServedKind{
+			GroupVersionKind: schema.GroupVersionKind{Group: group, Version: "v1", Kind: kind},
+			Namespaced:       !strings.HasSuffix(k, "!"), Listable: !strings.HasSuffix(k, "-"),
+		})
 	}
+}
+
+func (d *fakeDiscovery) fail(err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.err = err
+}
+
+func (d *fakeDiscovery) ask(_ context.Context, mark string) (Served, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.asked++
+	now := strconv.Itoa(d.version)
+	switch {
+	case d.err != nil:
+		return Served{}, d.err
+	case now == mark:
+		return Served{Mark: mark, Unchanged: true}, nil
+	}
+	return Served{Mark: now, Kinds: slices.Clone(d.kinds), Down: d.down}, nil
+}
+
+func TestPolicyKindsThatComeAndGo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		server := &foreignServer{objects: map[string][]string{"FooNetworkPolicyList": {"shop/a"}, "TierList": {"/default", "/mine"}}, errs: map[string]error{}}
+		discovery := &fakeDiscovery{}
+		discovery.serve("apps/Deployment")
+		f := start(t, Options{Reader: server, Discovery: discovery.ask})
+		f.listed()
+		f.want()
+		time.Sleep(10 * time.Second)
+		discovery.serve("apps/Deployment", "example.org/FooNetworkPolicy", "k8s.cni.cncf.io/MultiNetworkPolicy", "projectcalico.org/Tier!", "virtual.example.org/BarNetworkPolicy-")
+		time.Sleep(servedPeriod)
+		f.want("BarNetworkPolicy.virtual.example.org/*", "Tier.projectcalico.org/mine", "shop/FooNetworkPolicy.example.org/a")
+
+		// The first objects of a new kind follow it.
+		server.mu.Lock()
+		server.objects["FooNetworkPolicyList"] = []string{"bank/b", "shop/a"}
+		server.mu.Unlock()
+		time.Sleep(servedPeriod)
+		f.want("BarNetworkPolicy.virtual.example.org/*", "Tier.projectcalico.org/mine", "bank/FooNetworkPolicy.example.org/b", "shop/FooNetworkPolicy.example.org/a")
+
+		// While nobody answers, what is known stays.
+		discovery.fail(errors.New("not now"))
+		time.Sleep(time.Hour)
+		f.want("BarNetworkPolicy.virtual.example.org/*", "Tier.projectcalico.org/mine", "bank/FooNetworkPolicy.example.org/b", "shop/FooNetworkPolicy.example.org/a")
+		discovery.fail(nil)
+		discovery.serve("apps/Deployment")
+		time.Sleep(servedPeriod)
+		f.want()
+		if n := f.UnreadPolicyKinds(); n != 0 {
+			t.Errorf("%d kinds are told to be unread, and none is served", n)
+		}
+	})
+}
+
+// An API group of which nobody can say what it serves may serve what it is known for.
+func TestPolicyAPIsThatAreDown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		server := &foreignServer{objects: map[string][]string{"NetworkPolicyList": {"shop/a"}}, errs: map[string]error{}}
+		discovery := &fakeDiscovery{down: []string{"crd.antrea.io", "metrics.k8s.io"}}
+		discovery.serve("apps/Deployment")
+		f := start(t, Options{Reader: server, Discovery: discovery.ask})
+		f.listed()
+		f.want("ClusterNetworkPolicy.crd.antrea.io/*", "NetworkPolicy.crd.antrea.io/*")
+
+		discovery.down = nil
+		discovery.serve("crd.antrea.io/NetworkPolicy")
+		time.Sleep(servedPeriod)
+		f.want("shop/NetworkPolicy.crd.antrea.io/a")
+
+		discovery.down = []string{"crd.antrea.io"}
+		server.mu.Lock()
+		server.errs["NetworkPolicyList"] = apierrors.NewServiceUnavailable("down")
+		server.mu.Unlock()
+		discovery.serve()
+		time.Sleep(servedPeriod)
+		f.want("ClusterNetworkPolicy.crd.antrea.io/*", "shop/NetworkPolicy.crd.antrea.io/a")
+	})
+}
+
+func TestNobodyKnowsBeforeDiscovery(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		discovery := &fakeDiscovery{err: errors.New("403 Forbidden")}
+		f := start(t, Options{Reader: &foreignServer{}, Discovery: discovery.ask})
+		f.listed()
+		time.Sleep(time.Minute)
+		if f.Synced() {
+			t.Error("it is ready, and does not know whether there are other policy APIs")
+		}
+		f.wantLog(`level=WARN msg="cannot find out which policy APIs are served, those that are known stay" error="403 Forbidden"`)
+		discovery.fail(nil)
+		time.Sleep(servedPeriod)
+		if !f.Synced() {
+			t.Error("it knows, and is not ready")
+		}
+	})
 }

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -15,6 +16,7 @@ import (
 	networkingv1 "k8s.io/api/networking/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/podcullis/podcullis/cluster"
@@ -157,6 +159,7 @@ func TestModelOfARealCluster(t *testing.T) {
 	s.await("a policy API that the model does not understand", func(now *cluster.Snapshot) bool { return foreign(now) == 1 })
 	s.kubectl("", "delete", "crd/ciliumnetworkpolicies.cilium.io")
 	s.await("that API to be gone", func(now *cluster.Snapshot) bool { return foreign(now) == 0 })
+	s.kindsAppear()
 
 	if err := plane.StopAPIServer(); err != nil {
 		t.Fatal(err)
@@ -179,6 +182,66 @@ func TestModelOfARealCluster(t *testing.T) {
 	s.await("the namespace to be gone", func(now *cluster.Snapshot) bool { _, ok := now.Namespace("early"); return !ok })
 }
 
+// kindsAppear: a definition, of a kind that nobody has told us about, shows in the next
+// answer to somebody who asks with the mark of the last one; and where nothing changed
+// nothing is sent.
+func (s *story) kindsAppear() {
+	s.t.Helper()
+	discovery, err := live.NewDiscovery(s.plane.REST())
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	last, err := discovery(s.t.Context(), "")
+	if err != nil || last.Mark == "" || last.Unchanged || len(last.Kinds) == 0 {
+		s.t.Fatalf("the first answer: %+v, %v", last, err)
+	}
+	if again, err := discovery(s.t.Context(), last.Mark); err != nil || !again.Unchanged {
+		s.t.Errorf("nothing has changed since, got %+v, %v", again, err)
+	}
+	const definition = "crd/foonetworkpolicies.example.org"
+	s.kubectl(strings.NewReplacer("ciliumnetworkpolicies.cilium.io", "foonetworkpolicies.example.org", "cilium.io", "example.org",
+		"CiliumNetworkPolicy", "FooNetworkPolicy", "ciliumnetworkpolicies", "foonetworkpolicies").Replace(ciliumCRD), "apply", "-f", "-")
+	ctx, cancel := context.WithTimeout(s.t.Context(), patience)
+	defer cancel()
+	err = controlplane.Await(ctx, "discovery to tell of the new kind", func(ctx context.Context) error {
+		now, err := discovery(ctx, last.Mark)
+		if err == nil && !slices.ContainsFunc(now.Kinds, func(k live.ServedKind) bool { return k.Kind == "FooNetworkPolicy" && k.Namespaced && k.Listable }) {
+			err = fmt.Errorf("unchanged %v", now.Unchanged)
+		}
+		return err
+	})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.kubectl("", "wait", "--for=condition=Established", definition, "--timeout=60s")
+	s.kubectl(strings.NewReplacer("cilium.io", "example.org", "CiliumNetworkPolicy", "FooNetworkPolicy").Replace(ciliumNetpol), "apply", "-f", "-")
+	s.await("an object of a kind that is known by its name only", func(now *cluster.Snapshot) bool { return foreign(now) == 1 })
+	s.mayNotBeListed()
+	s.kubectl("", "delete", definition)
+	s.await("that kind to be gone", func(now *cluster.Snapshot) bool { return foreign(now) == 0 })
+}
+
+// mayNotBeListed: to an account that may list the kinds of the model, and nothing else,
+// a policy kind that is served is there all the same.
+func (s *story) mayNotBeListed() {
+	s.t.Helper()
+	s.kubectl("", "create", "clusterrole", "reader", "--verb=get,list,watch",
+		"--resource=namespaces,pods,networkpolicies,replicationcontrollers,deployments,statefulsets,daemonsets,replicasets,jobs,cronjobs")
+	s.kubectl("", "create", "clusterrolebinding", "reader", "--clusterrole=reader", "--user=reader")
+	config := s.plane.REST()
+	config.Impersonate = rest.ImpersonationConfig{UserName: "reader", Groups: []string{"system:authenticated"}}
+	reader := newStoryAs(s.t, s.plane, config)
+	reader.start()
+	reader.await("a kind that may not be listed", func(now *cluster.Snapshot) bool {
+		return slices.ContainsFunc(slices.Collect(now.Foreign()), func(f *cluster.Foreign) bool {
+			return *f == cluster.Foreign{Group: "example.org", Kind: "FooNetworkPolicy", Name: cluster.UnreadForeign}
+		})
+	})
+	if n := reader.model.UnreadPolicyKinds(); n != 1 {
+		s.t.Errorf("%d kinds are told to be unread, want 1", n)
+	}
+}
+
 // story is a model beside a real cluster.
 type story struct {
 	t      *testing.T
@@ -188,18 +251,26 @@ type story struct {
 }
 
 func newStory(t *testing.T, plane *controlplane.ControlPlane) *story {
+	return newStoryAs(t, plane, plane.REST())
+}
+
+func newStoryAs(t *testing.T, plane *controlplane.ControlPlane, config *rest.Config) *story {
 	t.Helper()
-	source, err := live.NewSource(plane.REST())
+	source, err := live.NewSource(config)
 	if err != nil {
 		t.Fatal(err)
 	}
-	direct, err := client.New(plane.REST(), client.Options{})
+	direct, err := client.New(config, client.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	discovery, err := live.NewDiscovery(config)
 	if err != nil {
 		t.Fatal(err)
 	}
 	model := live.New(source, live.Options{
 		Log:    slog.New(slog.NewTextHandler(t.Output(), nil)),
-		Reader: direct, Mapper: direct.RESTMapper(), ForeignPeriod: time.Second,
+		Reader: direct, Discovery: discovery, ForeignPeriod: time.Second,
 	})
 	return &story{t: t, plane: plane, direct: direct, model: model}
 }

@@ -7,7 +7,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -18,12 +17,13 @@ import (
 type Options struct {
 	// Log tells of objects that cannot be read; nil says nothing.
 	Log *slog.Logger
-	// Reader and Mapper, when both are set, are asked for objects of policy APIs
+	// Reader and Discovery, when both are set, are asked for objects of policy APIs
 	// that the model does not understand (cluster.Foreign). The reader must not
-	// be a cache: it would watch every one of those APIs.
-	Reader client.Reader
-	Mapper meta.RESTMapper
-	// ForeignPeriod is how often they are asked; 0 means every minute.
+	// be a cache: it would watch every one of those APIs. NewDiscovery makes the other.
+	Reader    client.Reader
+	Discovery Discovery
+	// ForeignPeriod is how often the objects are asked for; 0 means every minute. Kinds
+	// that are newly served are looked at within seconds.
 	ForeignPeriod time.Duration
 	// Probe, if set, is asked about each kind all the time, so that Age can tell a
 	// quiet watch from one that is cut off; NewProbe makes one.
@@ -73,7 +73,7 @@ func New(source Source, opts Options) *Model {
 	if m.log == nil {
 		m.log = slog.New(slog.DiscardHandler)
 	}
-	if opts.Reader != nil && opts.Mapper != nil {
+	if opts.Reader != nil && opts.Discovery != nil {
 		m.foreign = newForeignWatch(opts, m.log)
 	}
 	if opts.Probe != nil {
@@ -106,6 +106,15 @@ func (m *Model) Age() (age time.Duration, kind string) {
 		return 0, ""
 	}
 	return m.freshness.age()
+}
+
+// UnreadPolicyKinds is how many kinds of other policy APIs are served and cannot be
+// read: each counts as if an object were there that may do all that the kind can do.
+func (m *Model) UnreadPolicyKinds() int {
+	if m.foreign == nil {
+		return 0
+	}
+	return int(m.foreign.unread.Load())
 }
 
 // WaitFor waits until the model is synced and a snapshot meets the condition,

@@ -86,13 +86,3 @@ func mistaken(gvk schema.GroupVersionKind) string {
 func builtin(group string) bool {
 	return !strings.Contains(group, ".") || strings.HasSuffix(group, ".k8s.io")
 }
-
-// foreignNamespaced tells whether a policy kind that the model does not
-// understand lives in a namespace.
-func foreignNamespaced(kind string) bool {
-	switch kind {
-	case "NetworkPolicy", "CiliumNetworkPolicy", "AuthorizationPolicy":
-		return true
-	}
-	return false
-}

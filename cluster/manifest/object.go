@@ -17,7 +17,6 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	utilerrors "k8s.io/apimachinery/pkg/util/errors"
 	"k8s.io/apimachinery/pkg/util/validation/field"
-	strictjson "sigs.k8s.io/json"
 
 	"github.com/podcullis/podcullis/cluster"
 )
@@ -47,7 +46,7 @@ func (l *loader) document(d document, depth int) {
 	switch {
 	case newAPI(gvk) != nil:
 		l.modelled(d, gvk)
-	case cluster.ForeignKind(gvk.Group, gvk.Kind):
+	case foreignPolicy(gvk):
 		l.foreign(d, gvk)
 	case isList(gvk, fields):
 		l.list(d, gvk, fields, depth)
@@ -136,30 +135,6 @@ func (l *loader) modelled(d document, gvk schema.GroupVersionKind) {
 // write an empty one. Nobody applies a status.
 func unknownStatus(p problem) bool {
 	return strings.HasPrefix(p.reason, unknownField) && (p.field == "status" || strings.HasPrefix(p.field, "status."))
-}
-
-// foreign keeps an object of a policy API that the model does not understand:
-// only that it is there.
-func (l *loader) foreign(d document, gvk schema.GroupVersionKind) {
-	var meta metav1.PartialObjectMetadata
-	var problems []problem
-	if err := strictjson.UnmarshalCaseSensitivePreserveInts(d.json, &meta); err != nil {
-		problems = decode(d.json, &meta)
-	} else {
-		problems = checkMeta(&meta, true)
-	}
-	namespace := meta.Namespace
-	if foreignNamespaced(gvk.Kind) {
-		namespace = l.settle(&meta)
-	}
-	if len(problems) > 0 {
-		l.problems(d, gvk, namespace, &meta, problems)
-		return
-	}
-	l.keep(d, Object{
-		GroupVersionKind: gvk, Namespace: namespace, Name: nameOf(&meta),
-		Model: &cluster.Foreign{Group: gvk.Group, Kind: gvk.Kind, Namespace: namespace, Name: nameOf(&meta)},
-	})
 }
 
 // keep adds an object, unless there is one of that identity.

@@ -2,10 +2,7 @@ package remote
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"slices"
-	"strings"
 
 	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
@@ -16,7 +13,6 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/tools/pager"
 
@@ -63,14 +59,8 @@ func Read(ctx context.Context, client dynamic.Interface, served Discovery, name 
 			return nil, err
 		}
 	}
-	foreign, err := foreignResources(served)
-	if err != nil {
+	if err := r.foreign(ctx, served); err != nil {
 		return nil, err
-	}
-	for _, resource := range foreign {
-		if err := r.list(ctx, resource, r.keepForeign); err != nil {
-			return nil, err
-		}
 	}
 	set := manifest.NewSet(r.objects...)
 	set.Notes = r.notes
@@ -124,11 +114,6 @@ func (r *reader) keep(k kind, u *unstructured.Unstructured) error {
 	return r.add(u, k.GroupVersionKind, api, model)
 }
 
-func (r *reader) keepForeign(u *unstructured.Unstructured) error {
-	gvk := u.GroupVersionKind()
-	return r.add(u, gvk, nil, &cluster.Foreign{Group: gvk.Group, Kind: gvk.Kind, Namespace: u.GetNamespace(), Name: u.GetName()})
-}
-
 func (r *reader) add(u *unstructured.Unstructured, gvk schema.GroupVersionKind, api runtime.Object, model cluster.Object) error {
 	u.SetManagedFields(nil)
 	u.SetGroupVersionKind(gvk) // the items of a list come without
@@ -141,43 +126,6 @@ func (r *reader) add(u *unstructured.Unstructured, gvk schema.GroupVersionKind, 
 		JSON: data, API: api, Model: model, Location: r.at,
 	})
 	return nil
-}
-
-// foreignResources are those of the policy APIs that the model knows of and does
-// not understand, as far as they are served.
-func foreignResources(served Discovery) ([]schema.GroupVersionResource, error) {
-	lists, err := served.ServerPreferredResources()
-	if err != nil && !otherGroups(err) {
-		return nil, fmt.Errorf("ask which APIs are served: %w", err)
-	}
-	var out []schema.GroupVersionResource
-	for _, list := range lists {
-		gv, err := schema.ParseGroupVersion(list.GroupVersion)
-		if err != nil {
-			return nil, fmt.Errorf("ask which APIs are served: %w", err)
-		}
-		for _, resource := range list.APIResources {
-			if cluster.ForeignKind(gv.Group, resource.Kind) && !strings.Contains(resource.Name, "/") && slices.Contains(resource.Verbs, "list") {
-				out = append(out, gv.WithResource(resource.Name))
-			}
-		}
-	}
-	return out, nil
-}
-
-// otherGroups tells whether an error of discovery is about aggregated APIs that
-// hold no policy, such as metrics: they are down more often than not.
-func otherGroups(err error) bool {
-	var failed *discovery.ErrGroupDiscoveryFailed
-	if !errors.As(err, &failed) {
-		return false
-	}
-	for gv := range failed.Groups {
-		if cluster.ForeignGroup(gv.Group) {
-			return false
-		}
-	}
-	return true
 }
 
 // Forbidden tells whether an error is that the user may not list something.

@@ -32,6 +32,7 @@ var resources = map[schema.GroupVersionResource]string{
 	{Group: "batch", Version: "v1", Resource: "jobs"}:                            "JobList",
 	{Group: "batch", Version: "v1", Resource: "cronjobs"}:                        "CronJobList",
 	{Group: "cilium.io", Version: "v2", Resource: "ciliumnetworkpolicies"}:       "CiliumNetworkPolicyList",
+	{Group: "example.org", Version: "v1", Resource: "foonetworkpolicys"}:         "FooNetworkPolicyList",
 	{Group: "crd.projectcalico.org", Version: "v1", Resource: "networkpolicies"}: "NetworkPolicyList",
 }
 
@@ -92,6 +93,39 @@ func TestRead(t *testing.T) {
 	}
 	if _, err := set.Snapshot(); err != nil {
 		t.Errorf("what is stored stays in the model: %v", err)
+	}
+}
+
+// A policy kind of which nobody can say what there is is there, and told.
+func TestPolicyKindsThatCannotBeRead(t *testing.T) {
+	policies := func(group string, names ...string) *metav1.APIResourceList {
+		l := &metav1.APIResourceList{GroupVersion: group + "/v1"}
+		for _, kind := range names {
+			l.APIResources = append(l.APIResources, metav1.APIResource{Name: strings.ToLower(kind) + "s", Kind: kind, Verbs: metav1.Verbs{"list"}})
+		}
+		return l
+	}
+	served := served{lists: []*metav1.APIResourceList{
+		policies("example.org", "FooNetworkPolicy"), policies("k8s.cni.cncf.io", "MultiNetworkPolicy"),
+		{GroupVersion: "virtual.example.org/v1", APIResources: []metav1.APIResource{{Name: "x", Kind: "BarNetworkPolicy", Verbs: metav1.Verbs{"create"}}}},
+	}}
+	c := client(t, web)
+	c.PrependReactor("list", "foonetworkpolicys", func(clienttesting.Action) (bool, runtime.Object, error) {
+		return true, nil, apierrors.NewForbidden(schema.GroupResource{Group: "example.org", Resource: "foonetworkpolicys"}, "", errors.New("no"))
+	})
+	set, err := remote.Read(t.Context(), c, served, "cluster test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, o := range set.Objects {
+		got = append(got, o.Ref().String())
+	}
+	if diff := cmp.Diff([]string{"shop/Pod/web", "FooNetworkPolicy.example.org/*", "BarNetworkPolicy.virtual.example.org/*"}, got); diff != "" {
+		t.Errorf("objects (-want +got):\n%s", diff)
+	}
+	if len(set.Notes) != 2 || !strings.Contains(set.Notes[0].Text, "FooNetworkPolicy.example.org is served and may not be listed") {
+		t.Errorf("notes: %v", set.Notes)
 	}
 }
 

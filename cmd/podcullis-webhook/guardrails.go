@@ -52,9 +52,23 @@ func loadGuardrails(o *options, log *slog.Logger, registry prometheus.Registerer
 	if err != nil {
 		return nil, err
 	}
-	f.engine, err = guardrail.New(library, config)
+	if f.engine, err = guardrail.New(library, config); err != nil {
+		return nil, err
+	}
 	f.good.Set(1)
-	return f, err
+	f.tell()
+	return f, nil
+}
+
+// tell says what the guardrails in force leave unproved.
+func (f *guardrailFiles) tell() {
+	for _, u := range f.engine.Unproved() {
+		reasons := any(u.Reasons)
+		if len(u.Reasons) == 0 {
+			reasons = "all"
+		}
+		f.log.Info("a guardrail leaves unproved what is unknown", "guardrail", u.Guardrail, "countsAs", u.Counts, "reasons", reasons)
+	}
 }
 
 func (f *guardrailFiles) load() (*guardrail.Library, *guardrail.Config, error) {
@@ -116,6 +130,7 @@ func (f *guardrailFiles) watch(ctx context.Context) {
 		f.reloads.WithLabelValues("success").Inc()
 		f.good.Set(1)
 		f.log.Info("guardrails reloaded", "guardrails", f.engine.Guardrails())
+		f.tell()
 	}
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"log/slog"
@@ -64,4 +65,32 @@ func TestAReloadWithoutEndIsToldAndKeepsNobody(t *testing.T) {
 	}
 	cancel()
 	<-ended // or the test's own end, if watch waits for it
+}
+
+func TestWhatIsLeftUnprovedIsLoggedAtLoad(t *testing.T) {
+	config := filepath.Join(t.TempDir(), "guardrails.yaml")
+	if err := os.WriteFile(config, []byte(`apiVersion: podcullis.io/v1alpha1
+kind: Guardrails
+guardrails:
+- {name: strict, guardrail: forbidden-paths, action: deny, parameters: {from: {}, to: {}}}
+- {name: netpols-only, guardrail: forbidden-paths, action: deny, parameters: {from: {}, to: {}, unknown: {blocked: [unmodelled-kind]}}}
+- {name: lenient, guardrail: required-paths, action: deny, parameters: {from: {}, to: {}, unknown: open}}
+`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var log bytes.Buffer
+	if _, err := loadGuardrails(&options{config: config}, slog.New(slog.NewTextHandler(&log, nil)), prometheus.NewRegistry()); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		`msg="a guardrail leaves unproved what is unknown" guardrail=netpols-only countsAs=blocked reasons=[unmodelled-kind]`,
+		`msg="a guardrail leaves unproved what is unknown" guardrail=lenient countsAs=open reasons=all`,
+	} {
+		if !strings.Contains(log.String(), want) {
+			t.Errorf("the log lacks %s:\n%s", want, log.String())
+		}
+	}
+	if strings.Contains(log.String(), "guardrail=strict") {
+		t.Errorf("the log has a guardrail that leaves nothing unproved:\n%s", log.String())
+	}
 }

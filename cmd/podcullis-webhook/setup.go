@@ -212,8 +212,12 @@ func newLiveModel(config *rest.Config, o *options, log *slog.Logger, registry pr
 	if err != nil {
 		return model{}, err
 	}
+	discovery, err := live.NewDiscovery(config)
+	if err != nil {
+		return model{}, err
+	}
 	m := live.New(source, live.Options{
-		Log: log, Reader: direct, Mapper: direct.RESTMapper(), Probe: probe, ProbePeriod: maxStaleness / probesInStaleness,
+		Log: log, Reader: direct, Discovery: discovery, Probe: probe, ProbePeriod: maxStaleness / probesInStaleness,
 		Memory: limits,
 	})
 	registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
@@ -223,6 +227,10 @@ func newLiveModel(config *rest.Config, o *options, log *slog.Logger, registry pr
 		age, _ := m.Age()
 		return age.Seconds()
 	}))
+	registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "podcullis_policy_kinds_unread",
+		Help: "Kinds of other network policy APIs that are served and cannot be listed. Each counts as if an object were there that may do all that the kind can do.",
+	}, func() float64 { return float64(m.UnreadPolicyKinds()) }))
 	registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "podcullis_model_remembered",
 		Help: "Classes of pods and templates that are gone and still count as having been there (--remember-for).",

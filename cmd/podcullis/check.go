@@ -46,6 +46,10 @@ guardrails with action audit are listed, and do not count for the exit code.`,
 			if err != nil {
 				return err
 			}
+			p.sayNamed(in.snapshot, engine.AsksNamespaceLabels())
+			for _, u := range engine.Unproved() {
+				p.say("note: %s", u)
+			}
 			now := time.Now()
 			for _, x := range engine.Exemptions() {
 				if x.Expired(now) {

@@ -64,7 +64,7 @@ difference. Exit code 1 when there is a difference, 0 when there is none.`,
 			if err := filter.resolve(is.snapshot, was.snapshot); err != nil {
 				return err
 			}
-			list := filter.differences(connectivity.Diff(was.snapshot, is.snapshot, options))
+			list := connectivity.Turned(filter.differences(connectivity.Diff(was.snapshot, is.snapshot, options)))
 			if err := outputs.write(p, writers{
 				"text":     func(w io.Writer, s report.Style) error { return report.DiffText(w, list, s) },
 				"json":     func(w io.Writer, _ report.Style) error { return report.DiffJSON(w, list) },

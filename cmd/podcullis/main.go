@@ -45,6 +45,7 @@ type program struct {
 	name           string // as people call it
 	stdin          io.Reader
 	stdout, stderr io.Writer
+	named          string // the namespaces that were said to be only named
 }
 
 // say writes a line for people beside the data.

@@ -209,6 +209,9 @@ func (p *program) modelled(set *manifest.Set) (input, error) {
 	if err != nil {
 		return input{}, hint(err, "correct the manifests")
 	}
+	p.sayNamed(snapshot, slices.ContainsFunc(slices.Collect(snapshot.Namespaces()), func(n *cluster.Namespace) bool {
+		return slices.ContainsFunc(snapshot.Netpols(n.Name), (*cluster.Netpol).AsksNamespaceLabels)
+	}))
 	return input{set: set, snapshot: snapshot}, nil
 }
 

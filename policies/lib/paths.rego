@@ -49,6 +49,7 @@ uncertainty := {
 	"ip-not-assigned": "whose address block may hold the address that a pod will get",
 	"host-network": "which matches a pod on the host's network, and only some network plugins see it there",
 	"generated-label": "which asks for a label that pods get from their controller or with their node, so that what it matches is not known",
+	"namespace-unknown": "which asks for labels of a namespace of which only the name is known",
 	"not-decided": "and the search for labels by which a pod gets through it was given up",
 	"unparsable-selector": "which holds something that does not parse, so that what it matches is not known",
 }
@@ -72,6 +73,12 @@ reason_text(connection, reason) := text if {
 } else := text if {
 	reason.unknown == "node-exception"
 	text := $"{peer(connection.from)} runs on the host's network, and to the pods of its own node it is always open"
+} else := namespace_text(connection, reason) if {
+	reason.unknown == "namespace-unknown"
+	not reason.netpol
+} else := text if {
+	reason.restricted
+	text := $"another network policy API is in use here, and it may have kept shut what NetworkPolicies left open before ({reason.direction} of {subject(connection, reason.direction)})"
 } else := text if {
 	reason.unknown == "unmodelled-kind"
 	text := $"another network policy API is in use here, and it may open what NetworkPolicies leave blocked ({reason.direction} of {subject(connection, reason.direction)})"
@@ -79,3 +86,8 @@ reason_text(connection, reason) := text if {
 	reason.unknown
 	text := $"{rule(reason)}, {uncertainty[reason.unknown]}"
 } else := rule(reason)
+
+# namespace_text says that it is not known whether a path is asked about.
+namespace_text(connection, reason) := $"whether the guardrail is about {subject(connection, reason.direction)} hangs on labels of namespace {subject_peer(connection, reason.direction).namespace}, of which only the name is known"
+
+namespace_advice := "give the Namespace object with its labels, too"

@@ -281,20 +281,23 @@ func (b *builder) compare(before, after []*connection) {
 			b.addConnection(&part, change)
 		}
 	}
-	for _, c := range after {
-		if old, ok := was[keyOf(c)]; ok {
-			add(c, c.Ports.Intersect(old.Ports), Same)
-			add(c, c.Ports.Subtract(old.Ports), Added)
-		} else {
-			add(c, c.Ports, Added)
+	// there are the ports of a path on one side, open or unknown: one that was open and
+	// now is unknown was not added.
+	there := func(side map[pair]*connection, c *connection) connectivity.PortSet {
+		var out connectivity.PortSet
+		for _, unknown := range []bool{false, true} {
+			if o, ok := side[pair{c.key(), unknown}]; ok {
+				out = out.Union(o.Ports)
+			}
 		}
+		return out
+	}
+	for _, c := range after {
+		add(c, c.Ports.Intersect(there(was, c)), Same)
+		add(c, c.Ports.Subtract(there(was, c)), Added)
 	}
 	for _, c := range before {
-		if now, ok := is[keyOf(c)]; ok {
-			add(c, c.Ports.Subtract(now.Ports), Removed)
-		} else {
-			add(c, c.Ports, Removed)
-		}
+		add(c, c.Ports.Subtract(there(is, c)), Removed)
 	}
 }
 

@@ -14,13 +14,13 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	policyv1 "k8s.io/api/policy/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
-	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/pod-security-admission/api"
 	"k8s.io/pod-security-admission/policy"
 	"sigs.k8s.io/yaml"
 
+	"github.com/podcullis/podcullis/cluster"
 	"github.com/podcullis/podcullis/cluster/live"
 	"github.com/podcullis/podcullis/webhook"
 )
@@ -223,9 +223,10 @@ func modelKinds(t *testing.T) (watched, listed []string) {
 	for _, resource := range live.Resources() {
 		watched = append(watched, resource.GroupResource().String())
 	}
-	for _, gk := range live.ForeignKinds() {
-		plural, _ := meta.UnsafeGuessKindToResource(gk.WithVersion("v1"))
-		listed = append(listed, plural.GroupResource().String())
+	for _, k := range cluster.ForeignKinds() {
+		if k.Matters() {
+			listed = append(listed, k.Resource+"."+k.Group)
+		}
 	}
 	slices.Sort(watched)
 	slices.Sort(listed)
@@ -244,6 +245,7 @@ func rightsAreThoseThatAreUsed(t *testing.T, r release) {
 	for _, resource := range listed {
 		want[resource] = "list"
 	}
+	want["/apis"] = "get"
 	registration := "validatingwebhookconfigurations.admissionregistration.k8s.io named " + one[*admissionregistrationv1.ValidatingWebhookConfiguration](t, r).Name
 	want[registration] = "get"
 	if strings.Contains(strings.Join(one[*appsv1.Deployment](t, r).Spec.Template.Spec.Containers[0].Args, " "), "--certificate-secret") {
@@ -260,6 +262,9 @@ func rightsOf(r release, account string) map[string]string {
 	out := map[string]string{}
 	add := func(where string, rules []rbacv1.PolicyRule) {
 		for _, rule := range rules {
+			for _, url := range rule.NonResourceURLs {
+				out[url] = strings.Join(rule.Verbs, ",")
+			}
 			for _, group := range rule.APIGroups {
 				for _, resource := range rule.Resources {
 					name := where + strings.TrimSuffix(resource+"."+group, ".")
@@ -291,6 +296,15 @@ func rightsOf(r release, account string) map[string]string {
 		}
 	}
 	return out
+}
+
+// A policy kind that nobody has told us about can be listed if the values say so.
+func TestPolicyAPIsOfTheValues(t *testing.T) {
+	r := install(t, "policyAPIs: [{group: example.org, resource: foonetworkpolicies}]")
+	account := one[*appsv1.Deployment](t, r).Spec.Template.Spec.ServiceAccountName
+	if got := rightsOf(r, account)["foonetworkpolicies.example.org"]; got != "list" {
+		t.Errorf("rights %q, want list", got)
+	}
 }
 
 func TestRightsOfTheErrands(t *testing.T) {

@@ -202,11 +202,15 @@ func (s *scenario) checkCLI(t *testing.T, refused string) {
 		}
 	}
 	for line := range strings.Lines(refused) {
-		if line = strings.TrimSpace(line); strings.HasPrefix(line, "[") && !slices.Contains(found, line) {
+		if line = strings.TrimSpace(line); strings.HasPrefix(line, "[") && !slices.Contains(found, line) && !slices.Contains(found, sureOf.Replace(line)) {
 			t.Errorf("admission says %q, the command line does not; it finds:\n%s", line, strings.Join(found, "\n"))
 		}
 	}
 }
+
+// sureOf says for certain what admission only doubts because another policy API may
+// have kept the path shut before: the command line takes the empty cluster for before.
+var sureOf = strings.NewReplacer(" may be able to reach ", " could reach ", ": not proved shut (unmodelled-kind)", "")
 
 func (s *scenario) rewrite(t *testing.T, file string, a *txtar.Archive, got string) {
 	t.Helper()

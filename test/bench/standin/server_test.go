@@ -42,7 +42,11 @@ func TestModelFollowsTheStandIn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	model := live.New(source, live.Options{Reader: direct, Mapper: direct.RESTMapper(), Probe: probe})
+	discovery, err := live.NewDiscovery(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	model := live.New(source, live.Options{Reader: direct, Discovery: discovery, Probe: probe})
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error)
 	go func() { done <- model.Start(ctx) }()

@@ -1,0 +1,67 @@
+package cluster
+
+import "maps"
+
+// MatchesNamespace tells whether the selector selects a namespace. Of one that is
+// only named (Namespace.Implied) no label is known but its name, so that a selector
+// that asks for another one answers Maybe, whatever it asks.
+func (s Selector) MatchesNamespace(n *Namespace) Match {
+	if n.labelled() {
+		return s.Matches(n.Labels)
+	}
+	requirements, answer := s.Requirements()
+	for _, r := range requirements {
+		switch {
+		case r.Values.Empty():
+			return No
+		case r.Key == nameLabel:
+			if !r.Matches(n.Labels) {
+				return No
+			}
+		case !r.Values.Not().Empty():
+			answer = answer.And(Maybe)
+		}
+	}
+	return answer
+}
+
+// AsksForLabels reports whether the answer about a namespace can depend on a label
+// other than its name.
+func (s Selector) AsksForLabels() bool {
+	keys := map[string]bool{}
+	s.addKeys(keys)
+	delete(keys, nameLabel)
+	return len(keys) > 0
+}
+
+// sameLabels reports whether no selector can tell two states of a namespace apart.
+func (n *Namespace) sameLabels(o *Namespace) bool {
+	return n.labelled() == o.labelled() && maps.Equal(n.Labels, o.Labels)
+}
+
+// labelled reports whether the labels are known.
+func (n *Namespace) labelled() bool { return !n.Implied || n.left }
+
+// leave is the namespace after its object was deleted. What is still in it does not
+// lose its labels by that.
+func (n *Namespace) leave() *Namespace {
+	if !n.labelled() {
+		return n
+	}
+	return &Namespace{Name: n.Name, Labels: n.Labels, Implied: true, left: true}
+}
+
+// AsksNamespaceLabels reports whether a peer of the netpol is chosen by labels of its
+// namespace other than the name.
+func (n *Netpol) AsksNamespaceLabels() bool {
+	for d := range n.Rules {
+		for _, r := range n.Rules[d] {
+			for i := range r.Peers {
+				if r.Peers[i].Namespaces.AsksForLabels() {
+					return true
+				}
+			}
+		}
+	}
+	return false
+}

@@ -47,10 +47,38 @@ type Finding struct {
 	Object cluster.Ref
 }
 
+// Exempted is a violation that does not count, and why.
+type Exempted struct {
+	Finding
+	Exemption string
+	Reason    string
+}
+
+// Report is what a look at many objects finds. All lists are sorted.
+type Report struct {
+	Findings []Finding
+	// Exempted would be findings but for an exemption.
+	Exempted []Exempted
+	// Unmatched are the questions and netpols that choose nobody.
+	Unmatched []guardrail.Unmatched
+}
+
+// Asker tells which questions choose nobody: a *guardrail.Engine.
+type Asker interface {
+	Unmatched(*cluster.Snapshot) ([]guardrail.Unmatched, error)
+}
+
 // Run judges every item. The findings are sorted by object, guardrail and
 // message. On an error, which names each object and guardrail that could not be
 // judged, they are what the others say.
 func Run(ctx context.Context, e Evaluator, items []Item, snapshot *cluster.Snapshot, origin guardrail.Origin, now time.Time) ([]Finding, error) {
+	r, err := Examine(ctx, e, items, snapshot, origin, now)
+	return r.Findings, err
+}
+
+// Examine is Run, and tells besides what does not count and what chooses nobody: the
+// latter if the evaluator is an Asker.
+func Examine(ctx context.Context, e Evaluator, items []Item, snapshot *cluster.Snapshot, origin guardrail.Origin, now time.Time) (Report, error) {
 	reviews := make([]guardrail.Review, 0, len(items))
 	for i := range items {
 		reviews = append(reviews, guardrail.Review{
@@ -62,24 +90,35 @@ func Run(ctx context.Context, e Evaluator, items []Item, snapshot *cluster.Snaps
 	}
 	decisions, err := e.EvaluateAll(ctx, &cluster.Snapshot{}, snapshot, reviews)
 	errs := []error{err}
-	var findings []Finding
+	var out Report
 	evaluated := false
+	if asker, ok := e.(Asker); ok {
+		var err error
+		if out.Unmatched, err = asker.Unmatched(snapshot); err != nil {
+			errs = append(errs, err)
+		}
+	}
 	for i, d := range decisions {
 		evaluated = evaluated || len(d.Evaluated) > 0
 		for _, f := range d.Failures {
 			errs = append(errs, fmt.Errorf("%s: %w", d.Subject, f))
 		}
 		for _, v := range d.Violations {
-			findings = append(findings, Finding{v, items[i].Object.Ref()})
+			out.Findings = append(out.Findings, Finding{v, items[i].Object.Ref()})
+		}
+		for _, x := range d.Exempted {
+			out.Exempted = append(out.Exempted, Exempted{Finding{x.Violation, items[i].Object.Ref()}, x.Exemption, x.Reason})
 		}
 	}
+	slices.SortStableFunc(out.Findings, Finding.compare)
+	slices.SortStableFunc(out.Exempted, func(a, b Exempted) int { return a.compare(b.Finding) })
 	if err := errors.Join(errs...); err != nil {
-		return sorted(findings), err
+		return out, err
 	}
 	if !evaluated {
-		return nil, ErrNothing
+		return Report{Unmatched: out.Unmatched}, ErrNothing
 	}
-	return sorted(findings), nil
+	return out, nil
 }
 
 // request presents the item as a CREATE.
@@ -104,9 +143,6 @@ func (i *Item) request() *admissionv1.AdmissionRequest {
 	}
 }
 
-func sorted(findings []Finding) []Finding {
-	slices.SortStableFunc(findings, func(a, b Finding) int {
-		return cmp.Or(a.Object.Compare(b.Object), cmp.Compare(a.Guardrail, b.Guardrail), cmp.Compare(a.Message, b.Message))
-	})
-	return findings
+func (f Finding) compare(o Finding) int {
+	return cmp.Or(f.Object.Compare(o.Object), cmp.Compare(f.Guardrail, o.Guardrail), cmp.Compare(f.Message, o.Message))
 }

@@ -119,7 +119,7 @@ func (d *deltaDraw) drawPod(namespace string, labels map[string]string, owners .
 // drawWorkload is a workload of any kind with what belongs to it, some of it of
 // another revision.
 func (d *deltaDraw) drawWorkload() {
-	namespace, kind := d.namespace(), pick(d, "kind", "Deployment", "Deployment", "StatefulSet", "DaemonSet", "DaemonSet", "CronJob", "Job", "ReplicaSet", "Thing")
+	namespace, kind := d.namespace(), pick(d, "kind", "Deployment", "Deployment", "StatefulSet", "DaemonSet", "ReplicationController", "CronJob", "Job", "ReplicaSet", "Thing")
 	selects := map[string]string{"app": pick(d, "app", "1", "2")}
 	labels := d.labels("tier", "role")
 	maps.Copy(labels, selects)
@@ -329,7 +329,7 @@ func (d *deltaDraw) newPod() runtime.Object {
 }
 
 func (d *deltaDraw) newTemplate() runtime.Object {
-	kind := pick(d, "kind", "ReplicaSet", "ReplicaSet", "Job", "Job", "Deployment", "StatefulSet", "CronJob", "DaemonSet", "DaemonSet")
+	kind := pick(d, "kind", "ReplicaSet", "ReplicaSet", "Job", "Job", "Deployment", "StatefulSet", "CronJob", "ReplicationController", "DaemonSet")
 	labels := d.labels("app", "tier", "role")
 	return d.drawMaker(kind, d.namespace(), d.name("t"), labels, labels, d.drawClaim(kind)...)
 }

@@ -18,7 +18,7 @@ import (
 // TestLawViolationsAreTheNaiveReading: for every change and every question the
 // engine finds the violations that the naive reading finds, neither more nor less.
 func TestLawViolationsAreTheNaiveReading(t *testing.T) {
-	checks(t, 100, violationsAgree)
+	checks(t, 1000, violationsAgree)
 }
 
 func FuzzViolations(f *testing.F) { f.Fuzz(rapid.MakeFuzz(violationsAgree)) }
@@ -78,6 +78,10 @@ func agree(t *rapid.T, times [][]runtime.Object, q question, believed bool) {
 	}
 	want, got := naive.violations(), engineViolations(t, times, q, believed)
 	if maps.Equal(got, want) {
+		return
+	}
+	naive.asToday = true
+	if maps.Equal(got, naive.violations()) {
 		return
 	}
 	story := ""

@@ -146,7 +146,7 @@ func (m *moment) ownerOf(x *someone) owner {
 func (m *moment) borneOut(x *someone, ref *metav1.OwnerReference) owner {
 	group, inModel := groupOf(ref), isModelled(ref)
 	switch {
-	case !slices.Contains([]string{"Pod", "ReplicaSet", "Job"}, x.kind):
+	case !slices.Contains([]string{"Pod", "ReplicaSet", "Job", "ReplicationController"}, x.kind):
 		return owner{} // whoever owns it, it is a workload by itself
 	case group == "" && (ref.Kind == "Pod" || ref.Kind == "Node"):
 		return owner{}
@@ -198,14 +198,16 @@ func (m *moment) named(x *someone, ref *metav1.OwnerReference) *someone {
 	return nil
 }
 
-// mayOwn: ReplicaSets belong to Deployments, Jobs to CronJobs, and pods to
-// whatever has a selector.
+// mayOwn: of what is in the model ReplicaSets belong to Deployments, Jobs to CronJobs,
+// ReplicationControllers to nobody, and pods to whatever has a selector.
 func mayOwn(kind, of string) bool {
 	switch of {
 	case "ReplicaSet":
 		return kind == "Deployment"
 	case "Job":
 		return kind == "CronJob"
+	case "ReplicationController":
+		return false
 	}
 	return kind != "CronJob"
 }

@@ -311,6 +311,12 @@ var relabelled = map[string]deltaCase{
 	"APodOfTheDBWithAPortThatNoRuleNames": {
 		set: objectsOf(shapedPod("shop/db-1", "app=db", shape{ports: []corev1.ContainerPort{{Name: "admin", ContainerPort: 80}}}, of("StatefulSet/db"))),
 	},
+	"ATemplateLeavesASideItsPodsAreOn": {
+		ask:  &toFronts,
+		had:  objectsOf(lockFronts),
+		set:  objectsOf(maker("Deployment", "shop/front", "app=front tier=back")),
+		want: []string{"shop/Deployment/front -> shop/Deployment/front TCP 5432", "shop/Deployment/front -> shop/Deployment/front TCP 80"},
+	},
 	"ANetpolThatChangesNothing": {
 		set: objectsOf(clustertest.Netpol("shop/db", `{podSelector: {matchLabels: {app: db}}, ingress: [{from: [{podSelector: {matchLabels: {access: db}}}, {podSelector: {matchLabels: {access: nobody}}}], ports: [{port: 5432}]}]}`)),
 	},
@@ -322,5 +328,7 @@ var (
 	gateIntoDB         = clustertest.Netpol("shop/gate", `{podSelector: {matchLabels: {app: db}}, ingress: [{from: [{namespaceSelector: {matchLabels: {gate: open}}}], ports: [{port: 5432}]}]}`)
 	dbForFronts        = clustertest.Netpol("shop/fronts", `{podSelector: {matchLabels: {app: db}}, ingress: [{from: [{podSelector: {matchLabels: {tier: frontend}}}], ports: [{port: 5432}]}]}`)
 	adminPort          = clustertest.Netpol("shop/admin", `{podSelector: {matchLabels: {app: db}}, ingress: [{ports: [{port: admin}]}]}`)
+	toFronts           = question{from: podsWith("app=front tier=frontend"), to: podsWith("app=front"), probes: noFrontendToDB.probes}
+	lockFronts         = clustertest.Netpol("shop/fronts", `{podSelector: {matchLabels: {app: front, tier: frontend}}}`)
 	lockNoDebug        = clustertest.Netpol("shop/lock", `{podSelector: {matchExpressions: [{key: debug, operator: DoesNotExist}, {key: app, operator: NotIn, values: [db]}]}, policyTypes: [Egress]}`)
 )

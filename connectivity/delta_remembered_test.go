@@ -3,8 +3,6 @@ package connectivity_test
 import (
 	"maps"
 	"slices"
-
-	networkingv1 "k8s.io/api/networking/v1"
 )
 
 // The naive memory: some earlier moment in which the pair was there and had the
@@ -61,7 +59,7 @@ func (m *moment) netpolsOf(namespace string) []string {
 	var out []string
 	for _, np := range m.netpols {
 		if namespaceOf(np) == namespace {
-			out = append(out, written([]any{np.Name, networkingv1.NetworkPolicySpec(np.Spec)}))
+			out = append(out, written([]any{np.Name, np.Spec}))
 		}
 	}
 	slices.Sort(out)
@@ -111,11 +109,19 @@ func (d *readDelta) wereThere(then *moment, x *someone, side refSelection) []*so
 		for _, y := range then.everyone {
 			its, _ := then.top(y)
 			kin := its == top && (!e.isPod() || d.before.ownerOf(e) != (owner{})) && (e.isPod() || !y.isPod())
-			self := then.same(e) == y
-			if (kin || self) && d.meanTheSame(e, y) {
+			if (kin || d.stayed(then, y, e)) && d.meanTheSame(e, y) {
 				out = append(out, y)
 			}
 		}
 	}
 	return out
+}
+
+// stayed: it is the same object, whoever it belonged to. (To the engine one that
+// changed its owner meanwhile is younger than that.)
+func (d *readDelta) stayed(then *moment, y, e *someone) bool {
+	if then.same(e) != y {
+		return false
+	}
+	return !d.asToday || (e.isPod() && then.ownerOf(y) == (owner{}) && d.before.ownerOf(e) == (owner{}) && maps.Equal(y.labels, e.labels))
 }

@@ -24,6 +24,8 @@ type readDelta struct {
 	question      question
 	// believed: whoever makes the change may act for owners that the model does not hold.
 	believed bool
+	// asToday reads as the engine does where it is known to differ (see stayed).
+	asToday bool
 	// past are the moments within the memory, the oldest first; the last is before.
 	past []*moment
 }
@@ -92,7 +94,8 @@ func (d *readDelta) inside(from, to *someone) bool {
 		return false
 	}
 	for _, side := range []refSelection{d.question.from, d.question.to} {
-		if d.chosen(from, side) != d.chosen(to, side) || d.after.chosen(from, side) != d.after.chosen(to, side) {
+		now := d.after.chosen(from, side) == d.after.chosen(to, side)
+		if d.chosen(from, side) != d.chosen(to, side) || !now {
 			return false
 		}
 	}

@@ -169,14 +169,13 @@ func (t *transition) pairs(from, to chosen) iter.Seq2[sides, sides] {
 func (t *transition) pairsWithin(w *cluster.Workload, yield func(sides, sides) bool) {
 	type chosenPast struct {
 		past
-		of       *cluster.Variant
 		from, to bool // by what it is or was
 		on       [2]bool
 	}
 	var all []chosenPast
 	for _, v := range w.Variants {
 		for _, p := range t.pastsOf(v) {
-			x := chosenPast{p, v, t.choosesPast(t.query.From, p), t.choosesPast(t.query.To, p), [2]bool{}}
+			x := chosenPast{p, t.choosesPast(t.query.From, p), t.choosesPast(t.query.To, p), [2]bool{}}
 			for i, s := range []Selection{t.query.From, t.query.To} {
 				x.on[i] = s.chooses(t.after.snapshot, p.now)
 			}
@@ -190,7 +189,7 @@ func (t *transition) pairsWithin(w *cluster.Workload, yield func(sides, sides) b
 			if !x.from || !y.to {
 				continue
 			}
-			if x.from == y.from && x.to == y.to && x.on == y.on && (!t.strangers || ofOneWorkload(x.of, y.of, i == j)) {
+			if x.from == y.from && x.to == y.to && x.on == y.on && (!t.strangers || ofOneWorkload(x.now, y.now, i == j)) {
 				continue
 			}
 			if !yield(t.side(t.query.From, x.past), t.side(t.query.To, y.past)) {

@@ -38,6 +38,8 @@ type Config struct {
 	// PodNetwork are the CIDRs from which pods get their addresses; see
 	// connectivity.Options.
 	PodNetwork []string `yaml:"podNetwork"`
+	// ExtraWorkloads are kinds of other APIs that make pods.
+	ExtraWorkloads []ExtraWorkload `yaml:"extraWorkloads"`
 
 	podNetwork []netip.Prefix
 	validator  *configValidator
@@ -67,6 +69,8 @@ type Match struct {
 	ExcludedNamespaces []string       `yaml:"excludedNamespaces"`
 	NamespaceSelector  map[string]any `yaml:"namespaceSelector"`
 	Kinds              kindList       `yaml:"kinds"`
+	// Workloads are names, or kind/name; of exemptions only.
+	Workloads []string `yaml:"workloads"`
 
 	selector cluster.Selector
 }
@@ -143,10 +147,10 @@ func yamlError(file string, err error) error {
 
 func knownFields(goType string) string {
 	return map[string]string{
-		"guardrail.Config":    "apiVersion, kind, exclude, guardrails, exemptions, podNetwork",
+		"guardrail.Config":    "apiVersion, kind, exclude, guardrails, exemptions, podNetwork, extraWorkloads",
 		"guardrail.Exclude":   "namespaces",
 		"guardrail.Instance":  "name, guardrail, action, match, parameters",
-		"guardrail.Match":     "namespaces, excludedNamespaces, namespaceSelector, kinds",
+		"guardrail.Match":     "namespaces, excludedNamespaces, namespaceSelector, kinds; of an exemption also workloads",
 		"guardrail.Exemption": "name, guardrails, match, reason, expires",
 	}[goType]
 }

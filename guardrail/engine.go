@@ -75,8 +75,12 @@ func prepare(l *Library, c *Config) (*ruleset, error) {
 			continue
 		}
 		for k, kind := range in.Match.Kinds {
-			if len(g.Kinds) > 0 && !g.Kinds.covers(kind) {
-				v.at([]any{"guardrails", i, "match", "kinds", k}, "%s does not judge %q, but: %s", g.ID, kind, strings.Join(g.Kinds, ", "))
+			if len(g.Kinds) > 0 && !g.Kinds.covers(kind) && (!g.judgesWorkloads() || !c.knowsCustom(kind)) {
+				known := strings.Join(g.Kinds, ", ")
+				if g.judgesWorkloads() {
+					known += "; and the kinds of extraWorkloads"
+				}
+				v.at([]any{"guardrails", i, "match", "kinds", k}, "%s does not judge %q, but: %s", g.ID, kind, known)
 			}
 		}
 		parameters, wrong := g.schema.complete(in.Parameters)
@@ -131,11 +135,13 @@ func (e *Engine) Evaluate(ctx context.Context, r Review) (Decision, error) {
 	set := e.current.Load()
 	t := e.lane.newTurn(ctx)
 	defer t.end()
-	return set.evaluate(ctx, &r, set.world(t, r.Before, r.After))
+	w := set.world(t, r.Before, r.After)
+	w.options.Believed = r.Believed
+	return set.evaluate(ctx, &r, w)
 }
 
 // EvaluateAll judges many reviews about the same two snapshots, as audit and CLI
-// do: what was computed for one serves the next.
+// do: what was computed for one serves the next. Nobody is Believed.
 func (e *Engine) EvaluateAll(ctx context.Context, before, after *cluster.Snapshot, reviews []Review) ([]Decision, error) {
 	set := e.current.Load()
 	t := e.lane.newTurn(ctx)
@@ -193,7 +199,7 @@ func (s *ruleset) evaluate(ctx context.Context, r *Review, w *world) (Decision, 
 
 // applies tells whether a guardrail has to be asked about a review.
 func (i *instance) applies(r *Review, in *input) (bool, error) {
-	if len(i.Kinds) > 0 && !i.Kinds.names(r.groupKind()) {
+	if !i.judgesReview(r) {
 		return false, nil
 	}
 	matches, err := i.Match.matches(r)
@@ -209,7 +215,7 @@ func (i *instance) applies(r *Review, in *input) (bool, error) {
 func (s *ruleset) concerning(i *instance, r *Review) func(cluster.Ref) bool {
 	return func(o cluster.Ref) bool {
 		kind := groupKindOf(o.Kind)
-		if slices.Contains(s.config.Exclude.Namespaces, o.Namespace) || (len(i.Kinds) > 0 && !i.Kinds.names(kind)) {
+		if slices.Contains(s.config.Exclude.Namespaces, o.Namespace) || !i.judges(kind) {
 			return false
 		}
 		matches, err := i.Match.matchesObject(r, kind, o.Namespace)
@@ -253,7 +259,7 @@ func (s *ruleset) exemption(name string, r *Review) (Exemption, bool) {
 		if !slices.Contains(x.Guardrails, name) || x.Expired(r.Time) {
 			continue
 		}
-		if match, err := x.Match.match(r, r.groupKind(), r.namespace()); err == nil && match == cluster.Yes {
+		if match, err := x.Match.match(r, r.groupKind(), r.namespace()); err == nil && match == cluster.Yes && x.Match.coversWorkload(r) {
 			return x, true
 		}
 	}

@@ -98,6 +98,9 @@ func (v *configValidator) check(c *Config) {
 	for i := range c.Exemptions {
 		v.checkExemption(&c.Exemptions[i], []any{"exemptions", i}, names, exemptions)
 	}
+	for i := range c.ExtraWorkloads {
+		v.checkExtraWorkload(c.ExtraWorkloads, i, []any{"extraWorkloads", i})
+	}
 	for i, text := range c.PodNetwork {
 		p, err := netip.ParsePrefix(text)
 		if err != nil {
@@ -125,6 +128,9 @@ func (v *configValidator) checkInstance(in *Instance, path []any, names map[stri
 		v.at(under(path, "action"), "got %q, want deny, warn or audit", in.Action)
 	}
 	v.checkMatch(&in.Match, under(path, "match"))
+	if len(in.Match.Workloads) > 0 {
+		v.at(under(path, "match", "workloads"), "an exemption can name workloads, a guardrail cannot: the paths of a workload are opened by NetworkPolicies and namespaces, too")
+	}
 }
 
 func (v *configValidator) checkExemption(e *Exemption, path []any, guardrails, names map[string]bool) {
@@ -166,6 +172,9 @@ func (v *configValidator) checkNamespace(name string, path []any) {
 }
 
 func (v *configValidator) checkMatch(m *Match, path []any) {
+	for i, w := range m.Workloads {
+		v.checkWorkload(w, under(path, "workloads", i))
+	}
 	for i, n := range m.Namespaces {
 		v.checkNamespace(n, under(path, "namespaces", i))
 	}

@@ -8,15 +8,21 @@ import (
 	"github.com/podcullis/podcullis/guardrail"
 )
 
-// FindingsGitHub writes findings as workflow commands of GitHub Actions, which
+// GitHub writes findings and remarks as workflow commands of GitHub Actions, which
 // show them beside the lines of a pull request: the worst first, because only the
 // first ten of a step are shown.
-func FindingsGitHub(w io.Writer, findings []Finding) error {
+func (r *Result) GitHub(w io.Writer) error {
+	remarks := r.remarks()
 	var b strings.Builder
 	for _, action := range []guardrail.Action{guardrail.Deny, guardrail.Warn, guardrail.AuditOnly} {
-		for _, f := range findings {
+		for _, f := range r.Findings {
 			if f.Action == action {
-				b.WriteString(workflowCommand(f))
+				b.WriteString(workflowCommand(action, f.Guardrail+": "+title(f.Object), f.Location, f.Message))
+			}
+		}
+		for _, m := range remarks {
+			if m.level == action {
+				b.WriteString(workflowCommand(action, m.id+": "+m.title, m.location, m.text))
 			}
 		}
 	}
@@ -24,16 +30,16 @@ func FindingsGitHub(w io.Writer, findings []Finding) error {
 	return err
 }
 
-func workflowCommand(f Finding) string {
-	command := map[string]string{"error": "error", "warning": "warning", "note": "notice"}[level(f.Action)]
-	properties := []string{"title=" + inProperty.Replace(f.Guardrail+": "+title(f.Object))}
-	if _, relative := f.Location.uri(); relative {
-		properties = append(properties, "file="+inProperty.Replace(f.Location.File))
-		if f.Location.Line > 0 {
-			properties = append(properties, "line="+strconv.Itoa(f.Location.Line))
+func workflowCommand(action guardrail.Action, title string, place Location, message string) string {
+	command := map[string]string{"error": "error", "warning": "warning", "note": "notice"}[level(action)]
+	properties := []string{"title=" + inProperty.Replace(title)}
+	if _, relative := place.uri(); relative && place.File != "" {
+		properties = append(properties, "file="+inProperty.Replace(place.File))
+		if place.Line > 0 {
+			properties = append(properties, "line="+strconv.Itoa(place.Line))
 		}
 	}
-	return "::" + command + " " + strings.Join(properties, ",") + "::" + inData.Replace(f.Message) + "\n"
+	return "::" + command + " " + strings.Join(properties, ",") + "::" + inData.Replace(message) + "\n"
 }
 
 // What a workflow command cannot hold as it is.

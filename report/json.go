@@ -30,26 +30,82 @@ type jsonFinding struct {
 	Details   any        `json:"details,omitempty"`
 }
 
-// FindingsJSON writes findings as a document of kind Findings.
-func FindingsJSON(w io.Writer, findings []Finding) error { return writeJSON(w, findingsOf(findings)) }
+type jsonResult struct {
+	list[jsonFinding]
+
+	Exempted  []jsonExempted  `json:"exempted,omitempty"`
+	Unread    []jsonUnread    `json:"unread,omitempty"`
+	Unmatched []jsonUnmatched `json:"unmatched,omitempty"`
+}
+
+type jsonExempted struct {
+	jsonFinding
+
+	Exemption string `json:"exemption"`
+	Reason    string `json:"reason"`
+}
+
+type jsonUnread struct {
+	APIVersion string   `json:"apiVersion"`
+	Kind       string   `json:"kind"`
+	Namespace  string   `json:"namespace,omitempty"`
+	Name       string   `json:"name"`
+	Location   Location `json:"location"`
+	Why        string   `json:"why"`
+}
+
+// jsonUnmatched is a guardrail and the end of its question, a match, or a netpol.
+type jsonUnmatched struct {
+	Guardrail string      `json:"guardrail,omitempty"`
+	Exemption string      `json:"exemption,omitempty"`
+	Side      string      `json:"side,omitempty"` // from, to or match
+	Object    *jsonObject `json:"object,omitempty"`
+	Location  *Location   `json:"location,omitempty"`
+	Selector  string      `json:"selector"`
+	Message   string      `json:"message"`
+}
+
+// JSON writes a document of kind Findings. Beside its items it has what is exempted,
+// what was not looked at though it makes pods, and what chooses nobody.
+func (r *Result) JSON(w io.Writer) error { return writeJSON(w, r.document()) }
+
+// YAML is JSON in YAML.
+func (r *Result) YAML(w io.Writer) error { return writeYAML(w, r.document()) }
 
 // FindingsYAML is FindingsJSON in YAML.
-func FindingsYAML(w io.Writer, findings []Finding) error { return writeYAML(w, findingsOf(findings)) }
+func FindingsYAML(w io.Writer, findings []Finding) error {
+	return (&Result{Findings: findings}).YAML(w)
+}
 
-func findingsOf(findings []Finding) list[jsonFinding] {
-	doc := list[jsonFinding]{APIVersion, "Findings", []jsonFinding{}}
-	for _, f := range findings {
-		doc.Items = append(doc.Items, jsonFinding{
-			Guardrail: f.Guardrail,
-			Action:    string(f.Action),
-			Severity:  f.Severity,
-			Object:    jsonObject{f.Object.Kind, f.Object.Namespace, f.Object.Name},
-			Location:  f.Location,
-			Message:   f.Message,
-			Details:   f.Details,
-		})
+func (r *Result) document() jsonResult {
+	doc := jsonResult{list: list[jsonFinding]{APIVersion, "Findings", []jsonFinding{}}}
+	for _, f := range r.Findings {
+		doc.Items = append(doc.Items, findingOf(f))
+	}
+	for _, x := range r.Exempted {
+		doc.Exempted = append(doc.Exempted, jsonExempted{findingOf(x.Finding), x.Exemption, x.Reason})
+	}
+	doc.Unread = unreadOf(r.Unread)
+	for _, u := range r.Unmatched {
+		j := jsonUnmatched{Guardrail: u.Guardrail, Exemption: u.Exemption, Side: u.Side, Selector: u.Selector, Message: u.String()}
+		if u.Netpol != (cluster.Ref{}) {
+			j.Object, j.Location = &jsonObject{u.Netpol.Kind, u.Netpol.Namespace, u.Netpol.Name}, &u.Location
+		}
+		doc.Unmatched = append(doc.Unmatched, j)
 	}
 	return doc
+}
+
+func findingOf(f Finding) jsonFinding {
+	return jsonFinding{
+		Guardrail: f.Guardrail,
+		Action:    string(f.Action),
+		Severity:  f.Severity,
+		Object:    jsonObject{f.Object.Kind, f.Object.Namespace, f.Object.Name},
+		Location:  f.Location,
+		Message:   f.Message,
+		Details:   f.Details,
+	}
 }
 
 type jsonPeer struct {
@@ -80,14 +136,33 @@ type jsonConnection struct {
 	Because []jsonBecause `json:"because"`
 }
 
-// ConnectionsJSON writes connections as a document of kind Connections.
-func ConnectionsJSON(w io.Writer, connections []connectivity.Connection) error {
-	return writeJSON(w, list[jsonConnection]{APIVersion, "Connections", connectionsOf(connections)})
+type jsonConnections struct {
+	list[jsonConnection]
+
+	Unread []jsonUnread `json:"unread,omitempty"`
+}
+
+// ConnectionsJSON writes connections as a document of kind Connections, with what was
+// not looked at though it makes pods.
+func ConnectionsJSON(w io.Writer, connections []connectivity.Connection, unread ...Unread) error {
+	return writeJSON(w, connectionsDocument(connections, unread))
 }
 
 // ConnectionsYAML is ConnectionsJSON in YAML.
-func ConnectionsYAML(w io.Writer, connections []connectivity.Connection) error {
-	return writeYAML(w, list[jsonConnection]{APIVersion, "Connections", connectionsOf(connections)})
+func ConnectionsYAML(w io.Writer, connections []connectivity.Connection, unread ...Unread) error {
+	return writeYAML(w, connectionsDocument(connections, unread))
+}
+
+func connectionsDocument(connections []connectivity.Connection, unread []Unread) jsonConnections {
+	return jsonConnections{list[jsonConnection]{APIVersion, "Connections", connectionsOf(connections)}, unreadOf(unread)}
+}
+
+func unreadOf(all []Unread) []jsonUnread {
+	var out []jsonUnread
+	for _, u := range all {
+		out = append(out, jsonUnread{u.APIVersion, u.Kind, u.Ref.Namespace, u.Ref.Name, u.Location, u.Why})
+	}
+	return out
 }
 
 func connectionsOf(connections []connectivity.Connection) []jsonConnection {

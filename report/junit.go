@@ -2,6 +2,7 @@ package report
 
 import (
 	"encoding/xml"
+	"fmt"
 	"io"
 
 	"github.com/podcullis/podcullis/cluster"
@@ -12,6 +13,7 @@ type junitSuites struct {
 	XMLName  xml.Name     `xml:"testsuites"`
 	Tests    int          `xml:"tests,attr"`
 	Failures int          `xml:"failures,attr"`
+	Skipped  int          `xml:"skipped,attr,omitempty"`
 	Suites   []junitSuite `xml:"testsuite"`
 }
 
@@ -19,6 +21,7 @@ type junitSuite struct {
 	Name     string      `xml:"name,attr"`
 	Tests    int         `xml:"tests,attr"`
 	Failures int         `xml:"failures,attr"`
+	Skipped  int         `xml:"skipped,attr,omitempty"`
 	Cases    []junitCase `xml:"testcase"`
 }
 
@@ -27,6 +30,7 @@ type junitCase struct {
 	Name     string         `xml:"name,attr"`
 	File     string         `xml:"file,attr,omitempty"`
 	Failures []junitFailure `xml:"failure,omitempty"`
+	Skipped  *junitSkipped  `xml:"skipped,omitempty"`
 	Output   string         `xml:"system-out,omitempty"`
 }
 
@@ -36,14 +40,19 @@ type junitFailure struct {
 	Text    string `xml:",chardata"`
 }
 
-// FindingsJUnit writes a JUnit report, as CI systems read it: a case for each
-// object, with a failure for each violation of a guardrail whose action is deny or
-// warn. What action audit finds is the case's output.
-func FindingsJUnit(w io.Writer, findings []Finding, objects []Object) error {
+type junitSkipped struct {
+	Message string `xml:"message,attr"`
+}
+
+// JUnit writes a JUnit report, as CI systems read it: a case for each object, with a
+// failure for each violation of a guardrail whose action is deny or warn. What action
+// audit finds, and what is exempted, is the case's output. What was not looked at, or
+// chooses nobody, is a case that was skipped, or that failed.
+func (r *Result) JUnit(w io.Writer) error {
 	suite := junitSuite{Name: "podcullis"}
-	for _, o := range objects {
+	for _, o := range r.Objects {
 		c := junitCase{Class: "podcullis." + o.Ref.Kind, Name: title(o.Ref), File: o.Location.File}
-		for _, f := range findings {
+		for _, f := range r.Findings {
 			if f.Object != o.Ref {
 				continue
 			}
@@ -54,10 +63,17 @@ func FindingsJUnit(w io.Writer, findings []Finding, objects []Object) error {
 			}
 			c.Failures = append(c.Failures, junitFailure{Message: f.Summary(), Type: f.Guardrail, Text: text})
 		}
-		if len(c.Failures) > 0 {
-			suite.Failures++
+		for _, x := range r.Exempted {
+			if x.Object == o.Ref {
+				c.Output += fmt.Sprintf("exempted by %s (%s): [%s] %s\n", x.Exemption, x.Reason, x.Guardrail, x.Message)
+			}
 		}
-		suite.Cases = append(suite.Cases, c)
+		suite.add(c)
+	}
+	for _, m := range r.remarks() {
+		if m.id != isExempted {
+			suite.add(m.junit())
+		}
 	}
 	suite.Tests = len(suite.Cases)
 	if _, err := io.WriteString(w, xml.Header); err != nil {
@@ -65,11 +81,31 @@ func FindingsJUnit(w io.Writer, findings []Finding, objects []Object) error {
 	}
 	e := xml.NewEncoder(w)
 	e.Indent("", "  ")
-	if err := e.Encode(junitSuites{Tests: suite.Tests, Failures: suite.Failures, Suites: []junitSuite{suite}}); err != nil {
+	if err := e.Encode(junitSuites{Tests: suite.Tests, Failures: suite.Failures, Skipped: suite.Skipped, Suites: []junitSuite{suite}}); err != nil {
 		return err
 	}
 	_, err := io.WriteString(w, "\n")
 	return err
+}
+
+func (s *junitSuite) add(c junitCase) {
+	if len(c.Failures) > 0 {
+		s.Failures++
+	}
+	if c.Skipped != nil {
+		s.Skipped++
+	}
+	s.Cases = append(s.Cases, c)
+}
+
+func (m *remark) junit() junitCase {
+	c := junitCase{Class: "podcullis." + m.id, Name: m.text, File: m.location.File}
+	if m.failure {
+		c.Failures = []junitFailure{{Message: m.text, Type: m.id, Text: m.line()}}
+	} else {
+		c.Skipped = &junitSkipped{Message: m.text}
+	}
+	return c
 }
 
 // Object is one that was there to judge, and where it is.

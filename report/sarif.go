@@ -10,17 +10,19 @@ import (
 
 	"github.com/owenrumney/go-sarif/v3/pkg/report/v210/sarif"
 
+	"github.com/podcullis/podcullis/cluster"
 	"github.com/podcullis/podcullis/guardrail"
 )
 
-// FindingsSARIF writes findings as SARIF 2.1.0 (OASIS, errata 01), the version
-// that GitHub's code scanning reads. Rules are the guardrails as configured. Paths
-// are relative to where podcullis ran, which should be the repository's root.
-func FindingsSARIF(w io.Writer, findings []Finding, version string) error {
+// SARIF writes SARIF 2.1.0 (OASIS, errata 01), the version that GitHub's code
+// scanning reads. Rules are the guardrails as configured. Paths are relative to where
+// podcullis ran, which should be the repository's root. Remarks are notifications of
+// the tool.
+func (r *Result) SARIF(w io.Writer, version string) error {
 	run := sarif.NewRun()
 	run.Tool = sarif.NewTool().WithDriver(sarif.NewToolComponent().
 		WithName("podcullis").WithVersion(version).WithInformationURI("https://github.com/podcullis/podcullis"))
-	for _, f := range findings {
+	for _, f := range r.Findings {
 		rule := run.AddRule(f.Guardrail)
 		rule.WithShortDescription(sarif.NewMultiformatMessageString().WithText(f.Rule + " (" + f.Severity + ")")).
 			WithDefaultConfiguration(sarif.NewReportingConfiguration().WithLevel(level(f.Action)))
@@ -28,8 +30,11 @@ func FindingsSARIF(w io.Writer, findings []Finding, version string) error {
 		run.CreateResultForRule(f.Guardrail).
 			WithLevel(level(f.Action)).
 			WithMessage(sarif.NewTextMessage(f.Message)).
-			WithLocations([]*sarif.Location{sarifLocation(f)}).
+			WithLocations([]*sarif.Location{sarifLocation(f.Object, f.Location)}).
 			WithPartialFingerprints(map[string]string{"podcullis/v1": fingerprint(f)})
+	}
+	if remarks := r.remarks(); len(remarks) > 0 {
+		run.AddInvocation(notified(remarks))
 	}
 	log := sarif.NewReport()
 	log.AddRun(run)
@@ -38,6 +43,20 @@ func FindingsSARIF(w io.Writer, findings []Finding, version string) error {
 	}
 	_, err := io.WriteString(w, "\n")
 	return err
+}
+
+// notified is the run with its remarks.
+func notified(remarks []remark) *sarif.Invocation {
+	out := sarif.NewInvocation().WithExecutionSuccessful(true)
+	for _, m := range remarks {
+		n := sarif.NewNotification().WithLevel(level(m.level)).WithMessage(sarif.NewTextMessage(m.text)).
+			WithDescriptor(sarif.NewReportingDescriptorReference().WithID(m.id))
+		if m.ref != (cluster.Ref{}) {
+			n.WithLocations([]*sarif.Location{sarifLocation(m.ref, m.location)})
+		}
+		out.AddToolExecutionNotification(n)
+	}
+	return out
 }
 
 // level is how a CI system shows a finding.
@@ -66,11 +85,11 @@ func score(severity string) string {
 }
 
 // sarifLocation is the file if there is one, and always the object.
-func sarifLocation(f Finding) *sarif.Location {
+func sarifLocation(object cluster.Ref, place Location) *sarif.Location {
 	out := sarif.NewLocation().WithLogicalLocations([]*sarif.LogicalLocation{
-		sarif.NewLogicalLocation().WithFullyQualifiedName(f.Object.String()).WithName(f.Object.Name).WithKind("resource"),
+		sarif.NewLogicalLocation().WithFullyQualifiedName(object.String()).WithName(object.Name).WithKind("resource"),
 	})
-	uri, relative := f.Location.uri()
+	uri, relative := place.uri()
 	if uri == "" {
 		return out
 	}
@@ -79,8 +98,8 @@ func sarifLocation(f Finding) *sarif.Location {
 		file.WithURIBaseID("%SRCROOT%")
 	}
 	physical := sarif.NewPhysicalLocation().WithArtifactLocation(file)
-	if f.Location.Line > 0 {
-		physical.WithRegion(sarif.NewRegion().WithStartLine(f.Location.Line))
+	if place.Line > 0 {
+		physical.WithRegion(sarif.NewRegion().WithStartLine(place.Line))
 	}
 	return out.WithPhysicalLocation(physical)
 }

@@ -34,9 +34,10 @@ func (s Style) verdict(v connectivity.Verdict) string {
 	return s.paint([...]string{connectivity.VerdictBlocked: green, connectivity.VerdictUnknown: yellow, connectivity.VerdictOpen: red}[v], v.String())
 }
 
-// FindingsText writes findings grouped by object.
-func FindingsText(w io.Writer, findings []Finding, s Style) error {
+// Text writes the findings grouped by object, and then the remarks, a line each.
+func (r *Result) Text(w io.Writer, s Style) error {
 	var b bytes.Buffer
+	findings := r.Findings
 	for i, f := range findings {
 		if i == 0 || findings[i-1].Object != f.Object {
 			if i > 0 {
@@ -50,13 +51,26 @@ func FindingsText(w io.Writer, findings []Finding, s Style) error {
 		}
 		fmt.Fprintf(&b, "  %s [%s] %s\n", s.paint(colour, string(f.Action)), f.Guardrail, strings.ReplaceAll(f.Message, "\n", "\n  "))
 	}
+	for i, m := range r.remarks() {
+		if i == 0 && len(findings) > 0 {
+			b.WriteByte('\n')
+		}
+		colour := yellow
+		if m.failure {
+			colour = red
+		}
+		b.WriteString(strings.Replace(m.line(), m.text, s.paint(colour, m.text), 1) + "\n")
+	}
 	_, err := w.Write(b.Bytes())
 	return err
 }
 
 // title is an object in the words of a message: "NetworkPolicy shop/allow-web".
 func title(r cluster.Ref) string {
-	if r.Namespace == "" {
+	switch {
+	case r.Name == "":
+		return r.Kind
+	case r.Namespace == "":
 		return r.Kind + " " + r.Name
 	}
 	return r.Kind + " " + r.Namespace + "/" + r.Name

@@ -207,6 +207,9 @@ func current(s *cluster.Snapshot, ref cluster.Ref) cluster.Object {
 				return f
 			}
 		}
+		if t, ok := s.Template(ref); ok { // see cluster.CustomKind
+			return t
+		}
 	default:
 		if t, ok := s.Template(ref); ok {
 			return t

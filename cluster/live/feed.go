@@ -32,6 +32,7 @@ const (
 // gone meanwhile by not holding it. Only the reflector calls it.
 type feed struct {
 	kind   string
+	trim   toolscache.TransformFunc
 	queue  *queue
 	known  map[types.NamespacedName]struct{}
 	listed chan struct{} // closed once the first list is in the queue
@@ -41,7 +42,7 @@ type feed struct {
 var _ toolscache.TransformingStore = (*feed)(nil)
 
 func newFeed(kind string, q *queue) *feed {
-	return &feed{kind: kind, queue: q, known: map[types.NamespacedName]struct{}{}, listed: make(chan struct{})}
+	return &feed{kind: kind, trim: trim, queue: q, known: map[types.NamespacedName]struct{}{}, listed: make(chan struct{})}
 }
 
 // reflector makes the feed's reflector. What it has to say itself is dropped:
@@ -102,11 +103,11 @@ func (f *feed) Resync() error { return nil }
 
 // Transformer implements toolscache.TransformingStore: a list that is streamed is
 // trimmed as it comes.
-func (f *feed) Transformer() toolscache.TransformFunc { return trim }
+func (f *feed) Transformer() toolscache.TransformFunc { return f.trim }
 
 // is says what an object is now; nothing if it is none.
 func (f *feed) is(o any) []event {
-	trimmed, err := trim(o)
+	trimmed, err := f.trim(o)
 	api, ok := trimmed.(runtime.Object)
 	if err != nil || !ok {
 		return nil
@@ -117,6 +118,9 @@ func (f *feed) is(o any) []event {
 	}
 	name := types.NamespacedName{Namespace: m.GetNamespace(), Name: m.GetName()}
 	f.known[name] = struct{}{}
+	if c, ok := api.(*customObject); ok && c.template == nil && c.err == nil {
+		return []event{{ref: f.ref(name)}} // without a template it makes no pods of its own
+	}
 	return []event{{ref: f.ref(name), api: api}}
 }
 

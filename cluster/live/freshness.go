@@ -93,6 +93,9 @@ func (f *freshness) ask(ctx context.Context, k kind, watch versioned) error {
 		return errNotListed
 	}
 	newest, err := f.probe(ctx, k.resource, since)
+	if k.custom != nil && since == notServed && errors.Is(err, errNotServed) {
+		return nil // its definition is not there, and so are no objects
+	}
 	if err != nil || newest == "" {
 		return err
 	}
@@ -141,9 +144,9 @@ func (f *freshness) age() (time.Duration, string) {
 	defer f.mu.Unlock()
 	var age time.Duration
 	var oldest string
-	for _, k := range kinds() {
-		if at, ok := f.complete[k.name]; ok && time.Since(at) > age {
-			age, oldest = time.Since(at), k.name
+	for kind, at := range f.complete {
+		if time.Since(at) > age {
+			age, oldest = time.Since(at), kind
 		}
 	}
 	return age, oldest

@@ -22,6 +22,9 @@ type Options struct {
 	// be a cache: it would watch every one of those APIs. NewDiscovery makes the other.
 	Reader    client.Reader
 	Discovery Discovery
+	// Custom are kinds of other APIs that make pods: they are followed, too. One that
+	// is not served has no objects.
+	Custom []cluster.Custom
 	// ForeignPeriod is how often the objects are asked for; 0 means every minute. Kinds
 	// that are newly served are looked at within seconds.
 	ForeignPeriod time.Duration
@@ -38,6 +41,7 @@ type Options struct {
 // Model is the model of a running cluster. Its methods are safe for concurrent use.
 type Model struct {
 	source    Source
+	kinds     []kind
 	log       *slog.Logger
 	foreign   *foreignWatch // nil without a reader
 	freshness *freshness    // nil without a probe
@@ -63,10 +67,11 @@ type generation struct {
 func New(source Source, opts Options) *Model {
 	m := &Model{
 		source:     source,
+		kinds:      append(kinds(), customKinds(opts.Custom)...),
 		log:        opts.Log,
 		queue:      queue{wake: make(chan struct{}, 1)},
 		synced:     make(chan struct{}),
-		fromAPI:    cluster.FromAPI,
+		fromAPI:    fromAPI,
 		complaints: map[cluster.Ref]string{},
 		limits:     opts.Memory,
 	}
@@ -162,12 +167,15 @@ func (m *Model) Start(ctx context.Context) error {
 	defer cancel()
 
 	var initial []<-chan struct{}
-	for _, k := range kinds() {
+	for _, k := range m.kinds {
 		lw, err := m.source(k.resource)
 		if err != nil {
 			return err
 		}
 		f := newFeed(k.name, &m.queue)
+		if k.custom != nil {
+			lw, f.trim = servedOrEmpty(lw), k.custom.trim
+		}
 		initial = append(initial, f.listed)
 		reflector := f.reflector(lw, k.object, m.log)
 		if m.freshness != nil {

@@ -46,7 +46,7 @@ func start(t *testing.T, opts Options) *fixture {
 		return a
 	}}))
 	byResource := map[schema.GroupVersionResource]*fakeKind{}
-	for _, k := range kinds() {
+	for _, k := range append(kinds(), customKinds(opts.Custom)...) {
 		f.kinds[k.name] = newFakeKind()
 		byResource[k.resource] = f.kinds[k.name]
 	}

@@ -21,6 +21,9 @@ import (
 // empty when nothing has; an error means that nobody knows.
 type Probe func(ctx context.Context, resource schema.GroupVersionResource, since string) (newest string, err error)
 
+// errNotServed is for a resource that the API server does not know.
+var errNotServed = errors.New("404 Not Found")
+
 // maxProbeError bounds what is read of an answer that is no watch, in bytes.
 const maxProbeError = 4 << 10
 
@@ -50,6 +53,9 @@ func NewProbe(config *rest.Config) (Probe, error) {
 		defer response.Body.Close()
 		if response.StatusCode != http.StatusOK {
 			text, _ := io.ReadAll(io.LimitReader(response.Body, maxProbeError))
+			if response.StatusCode == http.StatusNotFound {
+				return "", fmt.Errorf("%w: %s", errNotServed, text)
+			}
 			return "", fmt.Errorf("%s: %s", response.Status, text)
 		}
 		return firstEvent(response.Body)

@@ -16,6 +16,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/resourceversion"
 	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 	toolscache "k8s.io/client-go/tools/cache"
@@ -30,7 +31,14 @@ func NewSource(config *rest.Config) (Source, error) {
 	if err != nil {
 		return nil, fmt.Errorf("watches of the API server: %w", err)
 	}
+	others, err := dynamic.NewForConfigAndClient(unlimited(config), client)
+	if err != nil {
+		return nil, fmt.Errorf("watches of the API server: %w", err)
+	}
 	return func(resource schema.GroupVersionResource) (*toolscache.ListWatch, error) {
+		if !scheme.Scheme.IsVersionRegistered(resource.GroupVersion()) {
+			return listWatch(others.Resource(resource)), nil
+		}
 		version := resource.GroupVersion()
 		c := rest.CopyConfig(config)
 		c.GroupVersion, c.APIPath = &version, "/apis"

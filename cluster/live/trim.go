@@ -15,21 +15,22 @@ type kind struct {
 	name     string
 	resource schema.GroupVersionResource
 	object   runtime.Object
+	custom   *customKind // nil for one that cluster.FromAPI knows
 }
 
 // kinds are those that cluster.FromAPI knows.
 func kinds() []kind {
 	return []kind{
-		{"Namespace", corev1.SchemeGroupVersion.WithResource("namespaces"), &corev1.Namespace{}},
-		{"Pod", corev1.SchemeGroupVersion.WithResource("pods"), &corev1.Pod{}},
-		{"NetworkPolicy", networkingv1.SchemeGroupVersion.WithResource("networkpolicies"), &networkingv1.NetworkPolicy{}},
-		{"Deployment", appsv1.SchemeGroupVersion.WithResource("deployments"), &appsv1.Deployment{}},
-		{"StatefulSet", appsv1.SchemeGroupVersion.WithResource("statefulsets"), &appsv1.StatefulSet{}},
-		{"DaemonSet", appsv1.SchemeGroupVersion.WithResource("daemonsets"), &appsv1.DaemonSet{}},
-		{"ReplicaSet", appsv1.SchemeGroupVersion.WithResource("replicasets"), &appsv1.ReplicaSet{}},
-		{"ReplicationController", corev1.SchemeGroupVersion.WithResource("replicationcontrollers"), &corev1.ReplicationController{}},
-		{"Job", batchv1.SchemeGroupVersion.WithResource("jobs"), &batchv1.Job{}},
-		{"CronJob", batchv1.SchemeGroupVersion.WithResource("cronjobs"), &batchv1.CronJob{}},
+		{"Namespace", corev1.SchemeGroupVersion.WithResource("namespaces"), &corev1.Namespace{}, nil},
+		{"Pod", corev1.SchemeGroupVersion.WithResource("pods"), &corev1.Pod{}, nil},
+		{"NetworkPolicy", networkingv1.SchemeGroupVersion.WithResource("networkpolicies"), &networkingv1.NetworkPolicy{}, nil},
+		{"Deployment", appsv1.SchemeGroupVersion.WithResource("deployments"), &appsv1.Deployment{}, nil},
+		{"StatefulSet", appsv1.SchemeGroupVersion.WithResource("statefulsets"), &appsv1.StatefulSet{}, nil},
+		{"DaemonSet", appsv1.SchemeGroupVersion.WithResource("daemonsets"), &appsv1.DaemonSet{}, nil},
+		{"ReplicaSet", appsv1.SchemeGroupVersion.WithResource("replicasets"), &appsv1.ReplicaSet{}, nil},
+		{"ReplicationController", corev1.SchemeGroupVersion.WithResource("replicationcontrollers"), &corev1.ReplicationController{}, nil},
+		{"Job", batchv1.SchemeGroupVersion.WithResource("jobs"), &batchv1.Job{}, nil},
+		{"CronJob", batchv1.SchemeGroupVersion.WithResource("cronjobs"), &batchv1.CronJob{}, nil},
 	}
 }
 

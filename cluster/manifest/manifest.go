@@ -77,6 +77,10 @@ type Set struct {
 	// Skipped counts the documents of kinds that the model has no use for, by
 	// kind and group ("Service", "Ingress.networking.k8s.io").
 	Skipped map[string]int
+	// Unread are the objects that make pods of which nothing is known: they are of
+	// kinds that the model has no use for, and show no pod template. They are not
+	// among Skipped.
+	Unread []Unread
 	// Notes are in the order of Objects.
 	Notes []Note
 	// Charts are the directories with a Helm chart that were found and left out.
@@ -183,6 +187,9 @@ func (s *Set) add(o Object) {
 // maxNamed bounds how many sources an error names.
 const maxNamed = 5
 
+// maxListed bounds how many kinds and objects it lists.
+const maxListed = 20
+
 // nothing says why there is nothing to evaluate.
 func (l *loader) nothing(sources []string) error {
 	if len(sources) == 0 {
@@ -192,12 +199,18 @@ func (l *loader) nothing(sources []string) error {
 	if n := len(sources) - maxNamed; n > 1 {
 		names = fmt.Sprintf("%s and %d more", strings.Join(sources[:maxNamed], ", "), n)
 	}
-	if len(l.set.Skipped) == 0 {
+	if len(l.set.Skipped)+len(l.set.Unread) == 0 {
 		return fmt.Errorf("%w: no Kubernetes objects in %s", ErrNothing, names)
 	}
 	var skipped []string
 	for _, kind := range slices.Sorted(maps.Keys(l.set.Skipped)) {
 		skipped = append(skipped, fmt.Sprintf("%d %s", l.set.Skipped[kind], kind))
+	}
+	for _, u := range l.set.Unread {
+		skipped = append(skipped, u.String()+" ("+u.Why+")")
+	}
+	if n := len(skipped) - maxListed; n > 1 {
+		skipped = append(skipped[:maxListed], fmt.Sprintf("and %d more", n))
 	}
 	return fmt.Errorf("%w: no namespace, workload, pod or NetworkPolicy in %s, only %s", ErrNothing, names, strings.Join(skipped, ", "))
 }

@@ -293,16 +293,8 @@ metadata: {name: a}
 apiVersion: podcullis.io/v1alpha1
 kind: Guardrails
 ---
-apiVersion: argoproj.io/v1alpha1
-kind: Rollout
-spec: {anything: goes}
----
 apiVersion: v1
 kind: LimitRange
-metadata: {name: a}
----
-apiVersion: batch.volcano.sh/v1alpha1
-kind: Job
 metadata: {name: a}
 ---
 apiVersion: example.com/v1
@@ -311,8 +303,7 @@ spec: {}
 `,
 			sources: []string{"-"},
 			skipped: map[string]int{
-				"Service": 1, "Guardrails.podcullis.io": 1, "Rollout.argoproj.io": 1, "LimitRange": 1,
-				"Job.batch.volcano.sh": 1, "AllowList.example.com": 1,
+				"Service": 1, "Guardrails.podcullis.io": 1, "LimitRange": 1, "AllowList.example.com": 1,
 			},
 		},
 		"AKustomization": {

@@ -55,7 +55,7 @@ func (l *loader) document(d document, depth int) {
 			l.fail(d.at, "%s", reason)
 			return
 		}
-		l.skip(d, gvk)
+		l.unmodelled(d, gvk)
 	}
 }
 
@@ -89,6 +89,9 @@ func (l *loader) otherTool(d document, fields map[string]json.RawMessage) bool {
 	}
 	switch filepath.Base(d.at.File) {
 	case "kustomization.yaml", "kustomization.yml", "Kustomization":
+		if !ofKustomize(fields["apiVersion"]) {
+			return false
+		}
 		l.set.Skipped["Kustomization.kustomize.config.k8s.io"]++
 		l.set.Notes = append(l.set.Notes, Note{d.at, "the manifests beside it are read as they are; to judge what kustomize makes of them: podcullis ... -k DIR"})
 		return true
@@ -99,6 +102,13 @@ func (l *loader) otherTool(d document, fields map[string]json.RawMessage) bool {
 		}
 	}
 	return false
+}
+
+// ofKustomize tells whether an apiVersion is that of kustomize's own files, which may
+// leave it out. Flux has a Kustomization, too, and any file may be called so.
+func ofKustomize(apiVersion json.RawMessage) bool {
+	var text string
+	return json.Unmarshal(apiVersion, &text) != nil || text == "" || strings.HasPrefix(text, "kustomize.config.k8s.io/")
 }
 
 func (l *loader) skip(d document, gvk schema.GroupVersionKind) {

@@ -26,7 +26,7 @@ func NewSet(objects ...Object) *Set {
 // ones. Nothing else of base goes. Both sets stay as they are.
 func (s *Set) Over(base *Set) *Set {
 	gone := map[cluster.Ref]bool{} // whose pods and inner controllers go
-	out := &Set{Skipped: maps.Clone(s.Skipped), Notes: s.Notes, index: map[cluster.Ref]int{}}
+	out := &Set{Skipped: maps.Clone(s.Skipped), Unread: s.Unread, Notes: s.Notes, index: map[cluster.Ref]int{}}
 	for i := range s.Objects {
 		o := s.Objects[i]
 		if old, ok := base.Lookup(o.Ref()); ok {

@@ -3,16 +3,19 @@ package main
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/podcullis/podcullis/cluster"
 	"github.com/podcullis/podcullis/guardrail"
 	"github.com/podcullis/podcullis/policies"
 )
@@ -26,6 +29,7 @@ type guardrailFiles struct {
 	log        *slog.Logger
 
 	engine  *guardrail.Engine
+	custom  []cluster.Custom // those of the first configuration: they are followed from the start
 	digest  [sha256.Size]byte
 	reloads *prometheus.CounterVec
 	good    prometheus.Gauge
@@ -52,6 +56,7 @@ func loadGuardrails(o *options, log *slog.Logger, registry prometheus.Registerer
 	if err != nil {
 		return nil, err
 	}
+	f.custom = config.Custom()
 	if f.engine, err = guardrail.New(library, config); err != nil {
 		return nil, err
 	}
@@ -139,8 +144,14 @@ func (f *guardrailFiles) reload() error {
 	if err != nil {
 		return err
 	}
+	if !reflect.DeepEqual(config.Custom(), f.custom) {
+		return errExtraWorkloads
+	}
 	return f.engine.Reload(library, config)
 }
+
+// errExtraWorkloads is for a change that takes other watches.
+var errExtraWorkloads = errors.New("extraWorkloads has changed: what is watched is chosen at the start, so restart podcullis-webhook (with the chart, helm upgrade does)")
 
 // read digests the files. One that cannot be read counts by its error, so that
 // its coming back is noticed.

@@ -94,3 +94,28 @@ guardrails:
 		t.Errorf("the log has a guardrail that leaves nothing unproved:\n%s", log.String())
 	}
 }
+
+// What is watched is chosen at the start: another list is refused, and said.
+func TestAChangeOfExtraWorkloadsNeedsARestart(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "config.yaml")
+	write := func(extra string) {
+		t.Helper()
+		text := "apiVersion: podcullis.io/v1alpha1\nkind: Guardrails\nguardrails:\n- {name: a, guardrail: default-deny, action: deny}\n" + extra
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("extraWorkloads: [argo-rollouts]\n")
+	f, err := loadGuardrails(&options{config: file}, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
+	if err != nil {
+		t.Fatal(err)
+	}
+	write("extraWorkloads: [{group: argoproj.io, version: v1alpha1, resource: rollouts, kind: Rollout, path: spec.template}]\n")
+	if err := f.reload(); err != nil {
+		t.Errorf("the same list, written in full: %v", err)
+	}
+	write("extraWorkloads: []\n")
+	if err := f.reload(); err == nil || !strings.Contains(err.Error(), "extraWorkloads has changed") {
+		t.Errorf("another list: %v", err)
+	}
+}

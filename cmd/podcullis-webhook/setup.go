@@ -27,6 +27,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
 
+	"github.com/podcullis/podcullis/claims"
 	"github.com/podcullis/podcullis/cluster"
 	"github.com/podcullis/podcullis/cluster/live"
 	"github.com/podcullis/podcullis/cluster/manifest"
@@ -55,6 +56,7 @@ type model struct {
 	start     func(ctx context.Context) error
 	ready     func() error
 	namespace func(ctx context.Context, name string) (*corev1.Namespace, error)
+	claims    webhook.Claims
 	live      bool
 }
 
@@ -70,7 +72,7 @@ func setup(ctx context.Context, o *options, stderr io.Writer) (*app, error) {
 	if a.guardrails, err = loadGuardrails(o, a.log, a.registry); err != nil {
 		return nil, err
 	}
-	if a.model, err = newModel(o, a.log, a.registry); err != nil {
+	if a.model, err = newModel(o, a.guardrails.custom, a.log, a.registry); err != nil {
 		return nil, err
 	}
 	metrics := webhook.NewMetrics(a.registry)
@@ -96,13 +98,16 @@ func setup(ctx context.Context, o *options, stderr io.Writer) (*app, error) {
 		Mode:      webhook.Mode(o.mode),
 		Namespace: a.model.namespace,
 		Remember:  a.model.live,
+		Custom:    a.guardrails.custom,
+		Claims:    a.model.claims,
 		Metrics:   webhook.NewJudgeMetrics(a.registry),
 		Log:       a.log,
 	})
 	a.server.Register("/validate", webhook.NewReviewHandler(judge, webhook.ReviewOptions{
 		Mode: webhook.Mode(o.mode), Ready: a.model.ready, MemoryLimit: memoryLimit(), Logger: a.log, Metrics: metrics,
 	}))
-	a.watches = append(a.watches, a.guardrails.watch)
+	idle := newIdle(a.guardrails.engine, a.model, a.log, a.registry)
+	a.watches = append(a.watches, a.guardrails.watch, idle.watch)
 	return a, nil
 }
 
@@ -157,7 +162,7 @@ func (a *app) keepCertificate(ctx context.Context) error {
 }
 
 // newModel chooses the source of the cluster: files, an API server, or nothing.
-func newModel(o *options, log *slog.Logger, registry prometheus.Registerer) (model, error) {
+func newModel(o *options, custom []cluster.Custom, log *slog.Logger, registry prometheus.Registerer) (model, error) {
 	if len(o.clusterManifests) > 0 {
 		set, err := manifest.Load(o.clusterManifests, nil)
 		if err != nil {
@@ -177,7 +182,7 @@ func newModel(o *options, log *slog.Logger, registry prometheus.Registerer) (mod
 	case err != nil:
 		return model{}, err
 	}
-	return newLiveModel(config, o, log, registry)
+	return newLiveModel(config, custom, o, log, registry)
 }
 
 func restConfig(o *options) (*rest.Config, error) {
@@ -196,7 +201,7 @@ func restConfig(o *options) (*rest.Config, error) {
 const probesInStaleness = 5
 
 // newLiveModel follows an API server, which need not be there yet.
-func newLiveModel(config *rest.Config, o *options, log *slog.Logger, registry prometheus.Registerer) (model, error) {
+func newLiveModel(config *rest.Config, custom []cluster.Custom, o *options, log *slog.Logger, registry prometheus.Registerer) (model, error) {
 	config, maxStaleness := rest.AddUserAgent(config, "podcullis-webhook/"+version), o.maxStaleness
 	limits := cluster.DefaultMemoryLimits()
 	limits.For = o.rememberFor
@@ -216,8 +221,12 @@ func newLiveModel(config *rest.Config, o *options, log *slog.Logger, registry pr
 	if err != nil {
 		return model{}, err
 	}
+	standing, err := claims.New(config, registry)
+	if err != nil {
+		return model{}, err
+	}
 	m := live.New(source, live.Options{
-		Log: log, Reader: direct, Discovery: discovery, Probe: probe, ProbePeriod: maxStaleness / probesInStaleness,
+		Log: log, Custom: custom, Reader: direct, Discovery: discovery, Probe: probe, ProbePeriod: maxStaleness / probesInStaleness,
 		Memory: limits,
 	})
 	registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
@@ -236,9 +245,10 @@ func newLiveModel(config *rest.Config, o *options, log *slog.Logger, registry pr
 		Help: "Classes of pods and templates that are gone and still count as having been there (--remember-for).",
 	}, func() float64 { return float64(m.Snapshot().Memory().Len()) }))
 	return model{
-		Model: m,
-		live:  true,
-		start: m.Start,
+		Model:  m,
+		live:   true,
+		claims: standing,
+		start:  m.Start,
 		ready: func() error {
 			if !m.Synced() {
 				return errors.New("the model is not synced with the API server yet")

@@ -20,6 +20,7 @@ func (p *program) check() *cobra.Command {
 	outputs := outputs{formats: []string{"text", "json", "yaml", "sarif", "junit", "github"}}
 	var policyDirs []string
 	var config string
+	var failOnUnread, failOnUnmatched bool
 	c := &cobra.Command{
 		Use:   "check -f FILE|DIR|- | --helm CHART | -k DIR | --context NAME [--config FILE] [--policy-dir DIR]",
 		Short: "Judge manifests by guardrails",
@@ -28,7 +29,13 @@ func (p *program) check() *cobra.Command {
 applied onto it: a change to one object can open a path that another one shows.
 
 Exit code 1 when a guardrail with action deny or warn is violated. Findings of
-guardrails with action audit are listed, and do not count for the exit code.`,
+guardrails with action audit are listed, and do not count for the exit code, nor
+does what is exempted.
+
+An object with a pod template at spec.template is a workload, whatever its kind.
+What makes pods and shows no template (a Prometheus, a HelmRelease, an Argo CD
+Application) is named as not looked at, and so is a guardrail or a netpol that
+chooses nobody; --fail-on-unread and --fail-on-unmatched make that exit code 1.`,
 		Example: `  podcullis check -f deploy/ --config guardrails.yaml
   podcullis check --helm ./chart --values prod.yaml --config guardrails.yaml
   podcullis check -k overlays/prod -o github -o sarif=findings.sarif
@@ -56,56 +63,41 @@ guardrails with action audit are listed, and do not count for the exit code.`,
 					p.say("note: exemption %s expired after %s and exempts nothing any more: %s", x.Name, x.Expires, x.Reason)
 				}
 			}
-			found, evalErr := audit.Run(c.Context(), engine, items(in.set), in.snapshot, guardrail.CLI, now)
+			found, evalErr := audit.Examine(c.Context(), engine, items(in.set), in.snapshot, guardrail.CLI, now)
 			if errors.Is(evalErr, audit.ErrNothing) && in.idle() {
 				evalErr = nil // which load has said
 			}
 			if errors.Is(evalErr, audit.ErrNothing) {
 				return hint(evalErr, "look at exclude and match in the configuration, and at the namespaces of the manifests")
 			}
-			findings := located(found, in.set)
+			result := resultOf(found, in.set)
+			result.FailOnUnread, result.FailOnUnmatched = failOnUnread, failOnUnmatched
 			if err := outputs.write(p, writers{
-				"text":   func(w io.Writer, s report.Style) error { return report.FindingsText(w, findings, s) },
-				"json":   func(w io.Writer, _ report.Style) error { return report.FindingsJSON(w, findings) },
-				"yaml":   func(w io.Writer, _ report.Style) error { return report.FindingsYAML(w, findings) },
-				"sarif":  func(w io.Writer, _ report.Style) error { return report.FindingsSARIF(w, findings, build().Version) },
-				"junit":  func(w io.Writer, _ report.Style) error { return report.FindingsJUnit(w, findings, objects(in.set)) },
-				"github": func(w io.Writer, _ report.Style) error { return report.FindingsGitHub(w, findings) },
+				"text":   result.Text,
+				"json":   func(w io.Writer, _ report.Style) error { return result.JSON(w) },
+				"yaml":   func(w io.Writer, _ report.Style) error { return result.YAML(w) },
+				"sarif":  func(w io.Writer, _ report.Style) error { return result.SARIF(w, build().Version) },
+				"junit":  func(w io.Writer, _ report.Style) error { return result.JUnit(w) },
+				"github": func(w io.Writer, _ report.Style) error { return result.GitHub(w) },
 			}); err != nil {
 				return err
+			}
+			if !outputs.toStdout("text") {
+				p.remark(result.Remarks())
 			}
 			if evalErr != nil {
 				return hint(evalErr, "what is listed above is incomplete: correct the guardrail, or its parameters")
 			}
-			return p.conclude(c, findings, len(in.set.Objects), len(engine.Guardrails()))
+			return p.conclude(c, result, in, len(engine.Guardrails()))
 		},
 	}
 	sources.addFlags(c)
 	outputs.addFlags(c)
 	c.Flags().StringVar(&config, "config", "", "the `file` that says which guardrails apply to what; without it, the embedded default")
 	c.Flags().StringArrayVar(&policyDirs, "policy-dir", nil, "a `directory` with Rego guardrails beside the embedded ones; repeatable")
+	c.Flags().BoolVar(&failOnUnread, "fail-on-unread", false, "exit code 1 when something makes pods and could not be looked at")
+	c.Flags().BoolVar(&failOnUnmatched, "fail-on-unmatched", false, "exit code 1 when from, to or match of a guardrail or an exemption chooses nobody, or a NetworkPolicy selects no pod")
 	return c
-}
-
-// conclude sums up, and makes violations the exit code.
-func (p *program) conclude(c *cobra.Command, findings []report.Finding, objects, guardrails int) error {
-	count := map[guardrail.Action]int{}
-	for _, f := range findings {
-		count[f.Action]++
-	}
-	judged := number(objects, "object") + ", " + number(guardrails, "guardrail")
-	switch {
-	case len(findings) == 0:
-		p.say("%s: no violations", judged)
-		return nil
-	case count[guardrail.Deny]+count[guardrail.Warn] == 0:
-		p.say("%s: %s, for information only (action audit)", judged, number(len(findings), "finding"))
-		return nil
-	}
-	p.say("%s: %s (%d deny, %d warn, %d audit)", judged, number(len(findings), "finding"),
-		count[guardrail.Deny], count[guardrail.Warn], count[guardrail.AuditOnly])
-	p.say("next: `%s explain -f ... FROM TO` says what opens a path, and `%s explain GUARDRAIL` what a guardrail wants", c.Root().DisplayName(), c.Root().DisplayName())
-	return errViolations
 }
 
 // engine reads the configuration and the guardrails.
@@ -161,31 +153,6 @@ func items(set *manifest.Set) []audit.Item {
 	out := make([]audit.Item, 0, len(set.Objects))
 	for _, o := range set.Objects {
 		out = append(out, audit.Item{GroupVersionKind: o.GroupVersionKind, Namespace: o.Namespace, Name: o.Name, JSON: o.JSON, Object: o.Model})
-	}
-	return out
-}
-
-func located(found []audit.Finding, set *manifest.Set) []report.Finding {
-	out := make([]report.Finding, 0, len(found))
-	for _, f := range found {
-		r := report.Finding{Violation: f.Violation, Object: f.Object}
-		if o, ok := set.Lookup(f.Object); ok {
-			r.Location = place(o)
-		}
-		out = append(out, r)
-	}
-	return out
-}
-
-func place(o *manifest.Object) report.Location {
-	return report.Location{File: o.Location.File, Line: o.Location.Line}
-}
-
-// objects are those of a set, with their places.
-func objects(set *manifest.Set) []report.Object {
-	var out []report.Object
-	for i := range set.Objects {
-		out = append(out, report.Object{Ref: set.Objects[i].Ref(), Location: place(&set.Objects[i])})
 	}
 	return out
 }

@@ -50,8 +50,8 @@ out.`,
 			list := filter.connections(connectivity.Connections(in.snapshot, options))
 			if err := outputs.write(p, writers{
 				"text": func(w io.Writer, _ report.Style) error { return report.ConnectionsText(w, list) },
-				"json": func(w io.Writer, _ report.Style) error { return report.ConnectionsJSON(w, list) },
-				"yaml": func(w io.Writer, _ report.Style) error { return report.ConnectionsYAML(w, list) },
+				"json": func(w io.Writer, _ report.Style) error { return report.ConnectionsJSON(w, list, unread(in.set)...) },
+				"yaml": func(w io.Writer, _ report.Style) error { return report.ConnectionsYAML(w, list, unread(in.set)...) },
 				"csv":  func(w io.Writer, _ report.Style) error { return report.ConnectionsCSV(w, list) },
 			}); err != nil {
 				return err

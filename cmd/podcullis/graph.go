@@ -12,6 +12,7 @@ import (
 
 	"github.com/podcullis/podcullis/audit"
 	"github.com/podcullis/podcullis/cluster"
+	"github.com/podcullis/podcullis/cluster/manifest"
 	"github.com/podcullis/podcullis/connectivity"
 	"github.com/podcullis/podcullis/guardrail"
 	"github.com/podcullis/podcullis/report"
@@ -74,7 +75,7 @@ func (p *program) draw(ctx context.Context, o *graphOptions) error {
 	if err != nil {
 		return err
 	}
-	source := picture.Source{Snapshot: in.snapshot, Connections: connectivity.Connections(in.snapshot, options)}
+	source := picture.Source{Snapshot: in.snapshot, Connections: connectivity.Connections(in.snapshot, options), Notes: unreadNotes(in.set)}
 	if len(o.before) > 0 {
 		before, err := p.earlier(ctx, o)
 		if err != nil {
@@ -100,6 +101,21 @@ func (p *program) draw(ctx context.Context, o *graphOptions) error {
 		"svg":     func(w io.Writer, _ report.Style) error { return picture.SVG(w, g) },
 		"html":    func(w io.Writer, _ report.Style) error { return picture.HTML(w, g) },
 	})
+}
+
+// maxUnreadNotes bounds the lines of a picture about what was not looked at.
+const maxUnreadNotes = 8
+
+// unreadNotes say what the picture cannot show.
+func unreadNotes(set *manifest.Set) []string {
+	var out []string
+	for i, u := range set.Unread {
+		if n := len(set.Unread) - i; i == maxUnreadNotes-1 && n > 1 {
+			return append(out, fmt.Sprintf("not looked at, makes pods: %d more", n))
+		}
+		out = append(out, fmt.Sprintf("not looked at, makes pods: %s (%s)", u, u.Why))
+	}
+	return out
 }
 
 // asked explains the paths of --ask.

@@ -202,6 +202,7 @@ func (p *program) modelled(set *manifest.Set) (input, error) {
 	for _, kind := range slices.Sorted(maps.Keys(set.Skipped)) {
 		skipped = append(skipped, fmt.Sprintf("%d %s", set.Skipped[kind], kind))
 	}
+	p.sayUnread(set)
 	if len(skipped) > 0 {
 		p.say("note: not looked at: %s", strings.Join(skipped, ", "))
 	}

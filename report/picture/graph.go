@@ -24,6 +24,8 @@ type Source struct {
 	Asked []connectivity.Explanation
 	// Findings are listed, and the connections that their details name are marked.
 	Findings []report.Finding
+	// Notes say what is not among all this.
+	Notes []string
 }
 
 // Graph is a picture before it is drawn. It is not changed once it is made.
@@ -120,7 +122,7 @@ type Shield struct {
 
 // New makes the graph of workloads.
 func New(s Source) *Graph {
-	b := &builder{Graph: &Graph{Findings: s.Findings, Compared: s.Compared}, index: map[string]int{}, selects: map[Shield]int{}}
+	b := &builder{Graph: &Graph{Findings: s.Findings, Compared: s.Compared, Notes: slices.Clone(s.Notes)}, index: map[string]int{}, selects: map[Shield]int{}}
 	for w := range s.Snapshot.AllWorkloads() {
 		b.addWorkload(w, connectivity.IsolationOf(s.Snapshot, w))
 	}

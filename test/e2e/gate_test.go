@@ -34,7 +34,8 @@ import (
 
 // gateOptions are what a webhook under test can differ in.
 type gateOptions struct {
-	args []string // flags added to ours
+	args  []string                                     // flags added to ours
+	rules []admissionregistrationv1.RuleWithOperations // added to those of the doors
 	// everything registers the webhook for all resources there are.
 	everything bool
 }
@@ -182,7 +183,7 @@ func (c cluster) register(t *testing.T, options gateOptions, replicas ...*gate) 
 // entries are the webhooks of a configuration: one for each replica, so that all
 // judge everything.
 func entries(options gateOptions, replicas ...*gate) []admissionregistrationv1.ValidatingWebhook {
-	var rules []admissionregistrationv1.RuleWithOperations
+	rules := options.rules
 	if options.everything {
 		rules = append(rules, admissionregistrationv1.RuleWithOperations{
 			Operations: []admissionregistrationv1.OperationType{admissionregistrationv1.OperationAll},
@@ -268,7 +269,7 @@ func (g *gate) unregister(t *testing.T) {
 }
 
 // readOnlyUser is who the webhook is to the API server: it may read what the
-// model is made of, and nothing else.
+// model is made of and ask who may do what, and nothing else.
 func (c cluster) readOnlyUser(t *testing.T) string {
 	t.Helper()
 	kubeconfig, err := c.UserKubeconfig("podcullis-webhook", "podcullis")
@@ -288,6 +289,7 @@ rules:
 - {apiGroups: [networking.k8s.io], resources: [networkpolicies], verbs: [get, list, watch]}
 - {apiGroups: [apps], resources: [deployments, statefulsets, daemonsets, replicasets], verbs: [get, list, watch]}
 - {apiGroups: [batch], resources: [jobs, cronjobs], verbs: [get, list, watch]}
+- {apiGroups: [authorization.k8s.io], resources: [subjectaccessreviews], verbs: [create]}
 ---
 apiVersion: rbac.authorization.k8s.io/v1
 kind: ClusterRoleBinding

@@ -68,6 +68,7 @@ type scenario struct {
 	cluster       *manifest.Set
 	snapshot      *cluster.Snapshot
 	engine        *guardrail.Engine
+	custom        []cluster.Custom
 	before, after *manifest.Object // nil before: created, nil after: deleted
 	want          string
 }
@@ -91,6 +92,7 @@ func read(t *testing.T, a *txtar.Archive) *scenario {
 	if err != nil {
 		t.Fatal(err)
 	}
+	s.custom = config.Custom()
 	if s.engine, err = guardrail.New(library, config); err != nil {
 		t.Fatal(err)
 	}
@@ -127,7 +129,7 @@ func (s *scenario) lookup(ref string) *manifest.Object {
 func (s *scenario) admit(t *testing.T) string {
 	t.Helper()
 	judge := webhook.NewJudge(webhook.JudgeOptions{
-		Evaluator: s.engine, Model: model{s.snapshot}, Mode: webhook.Enforce,
+		Evaluator: s.engine, Model: model{s.snapshot}, Mode: webhook.Enforce, Custom: s.custom,
 		EvaluationTime: time.Minute, // a busy machine is no verdict
 		Log:            slog.New(slog.DiscardHandler),
 		Now:            func() time.Time { return now },

@@ -78,6 +78,25 @@ ConfigMap (docs/adr/0013-drift.md). */}}
     operations: [CREATE, UPDATE, DELETE]
     resources: [jobs, cronjobs]
     scope: "*"
+  {{- range include "podcullis.extraWorkloads" . | fromJsonArray }}
+  - apiGroups: [{{ .group }}]
+    apiVersions: [{{ .version }}]
+    operations: [CREATE, UPDATE, DELETE]
+    resources: [{{ .resource }}]
+    scope: "*"
+  {{- end }}
+{{- end -}}
+
+{{/* The extraWorkloads with the presets as guardrail/extra.go has them, as JSON. */}}
+{{- define "podcullis.extraWorkloads" -}}
+{{- $presets := dict
+  "argo-rollouts" (dict "group" "argoproj.io" "version" "v1alpha1" "resource" "rollouts" "kind" "Rollout")
+  "openshift-deploymentconfigs" (dict "group" "apps.openshift.io" "version" "v1" "resource" "deploymentconfigs" "kind" "DeploymentConfig") -}}
+{{- $all := list -}}
+{{- range .Values.configuration.extraWorkloads -}}
+{{- $all = append $all (ternary (get $presets (toString .)) . (kindIs "string" .)) -}}
+{{- end -}}
+{{- toJson $all -}}
 {{- end -}}
 
 {{/* The drain's seconds, 5 more for what is in flight and 15 to spare. */}}

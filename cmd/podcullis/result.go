@@ -1,0 +1,165 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/podcullis/podcullis/audit"
+	"github.com/podcullis/podcullis/cluster/manifest"
+	"github.com/podcullis/podcullis/guardrail"
+	"github.com/podcullis/podcullis/report"
+)
+
+// resultOf is what was found, with the places of the objects.
+func resultOf(found audit.Report, set *manifest.Set) *report.Result {
+	out := &report.Result{Findings: located(found.Findings, set), Objects: objects(set)}
+	for _, x := range found.Exempted {
+		out.Exempted = append(out.Exempted, report.Exempted{Finding: locate(x.Finding, set), Exemption: x.Exemption, Reason: x.Reason})
+	}
+	out.Unread = unread(set)
+	for _, u := range found.Unmatched {
+		r := report.Unmatched{Unmatched: u}
+		if o, ok := set.Lookup(u.Netpol); ok {
+			r.Location = place(o)
+		}
+		out.Unmatched = append(out.Unmatched, r)
+	}
+	return out
+}
+
+// unread are the objects of a set that make pods and were not looked at.
+func unread(set *manifest.Set) []report.Unread {
+	var out []report.Unread
+	for _, u := range set.Unread {
+		out = append(out, report.Unread{
+			Ref: u.Ref(), APIVersion: u.GroupVersion().String(), Kind: u.Kind, Why: u.Why,
+			Location: report.Location{File: u.Location.File, Line: u.Location.Line},
+		})
+	}
+	return out
+}
+
+func located(found []audit.Finding, set *manifest.Set) []report.Finding {
+	out := make([]report.Finding, 0, len(found))
+	for _, f := range found {
+		out = append(out, locate(f, set))
+	}
+	return out
+}
+
+func locate(f audit.Finding, set *manifest.Set) report.Finding {
+	r := report.Finding{Violation: f.Violation, Object: f.Object}
+	if o, ok := set.Lookup(f.Object); ok {
+		r.Location = place(o)
+	}
+	return r
+}
+
+func place(o *manifest.Object) report.Location {
+	return report.Location{File: o.Location.File, Line: o.Location.Line}
+}
+
+// objects are those of a set, with their places.
+func objects(set *manifest.Set) []report.Object {
+	var out []report.Object
+	for i := range set.Objects {
+		out = append(out, report.Object{Ref: set.Objects[i].Ref(), Location: place(&set.Objects[i])})
+	}
+	return out
+}
+
+// maxRemarks bounds how many lines are said beside data for machines, which has all.
+const maxRemarks = 20
+
+// remark says what the text would have told, where the answer goes to a machine.
+func (p *program) remark(lines []string) {
+	for i, line := range lines {
+		if i == maxRemarks {
+			p.say("note: and %d more", len(lines)-maxRemarks)
+			return
+		}
+		p.say("note: %s", line)
+	}
+}
+
+// conclude sums up, and makes violations the exit code.
+func (p *program) conclude(c *cobra.Command, r *report.Result, in input, guardrails int) error {
+	workloads, netpols := 0, 0
+	for range in.snapshot.AllWorkloads() {
+		workloads++
+	}
+	for ns := range in.snapshot.Namespaces() {
+		netpols += len(in.snapshot.Netpols(ns.Name))
+	}
+	p.say("%s, %s: %s among %s, %s%s", number(len(in.set.Objects), "object"), number(guardrails, "guardrail"),
+		outcome(r), number(workloads, "workload"), number(netpols, "netpol"), besides(r))
+	if workloads == 0 && !in.idle() { // else load has said so
+		p.say("note: no workloads: nothing that could reach anything was read")
+	}
+	if r.FailOnUnread && len(r.Unread) > 0 {
+		p.say("--fail-on-unread: %s not looked at", number(len(r.Unread), "object"))
+	}
+	if r.FailOnUnmatched && len(r.Unmatched) > 0 {
+		p.say("--fail-on-unmatched: %s nobody", choosing(len(r.Unmatched)))
+	}
+	for _, f := range r.Findings {
+		if f.Action != guardrail.AuditOnly {
+			p.say("next: `%s explain -f ... FROM TO` says what opens a path, and `%s explain GUARDRAIL` what a guardrail wants", c.Root().DisplayName(), c.Root().DisplayName())
+			return errViolations
+		}
+	}
+	if r.Failed() {
+		return errViolations
+	}
+	return nil
+}
+
+// outcome is the findings in a few words.
+func outcome(r *report.Result) string {
+	count := map[guardrail.Action]int{}
+	for _, f := range r.Findings {
+		count[f.Action]++
+	}
+	switch {
+	case len(r.Findings) == 0:
+		return "no violations"
+	case count[guardrail.Deny]+count[guardrail.Warn] == 0:
+		return number(len(r.Findings), "finding") + ", for information only (action audit),"
+	}
+	return fmt.Sprintf("%s (%d deny, %d warn, %d audit)", number(len(r.Findings), "finding"),
+		count[guardrail.Deny], count[guardrail.Warn], count[guardrail.AuditOnly])
+}
+
+// besides counts what is no finding.
+func besides(r *report.Result) string {
+	var words []string
+	if n := len(r.Exempted); n > 0 {
+		words = append(words, fmt.Sprintf("%d exempted", n))
+	}
+	if n := len(r.Unread); n > 0 {
+		words = append(words, number(n, "object")+" not looked at")
+	}
+	if n := len(r.Unmatched); n > 0 {
+		words = append(words, choosing(n)+" nobody")
+	}
+	if len(words) == 0 {
+		return ""
+	}
+	return "; " + strings.Join(words, ", ")
+}
+
+func choosing(n int) string {
+	if n == 1 {
+		return "1 selector chooses"
+	}
+	return fmt.Sprintf("%d selectors choose", n)
+}
+
+// sayUnread names what makes pods and was not looked at, by kind.
+func (p *program) sayUnread(set *manifest.Set) {
+	if kinds := set.UnreadKinds(); len(kinds) > 0 {
+		p.say("note: not looked at, makes pods: %s", strings.Join(kinds, ", "))
+	}
+}

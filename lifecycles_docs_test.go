@@ -54,7 +54,11 @@ func told(group string, want []byte) string {
 	for line := range strings.Lines(string(want)) {
 		line = strings.TrimSpace(line)
 		_, waits, hasToWait := strings.Cut(line, " has to wait: ")
+		_, again, mayTryAgain := strings.Cut(line, " could not be judged, so it is refused: ")
 		switch {
+		case mayTryAgain:
+			what, _, _ := strings.Cut(again, "; without it: ")
+			return "refused, for now (429): " + what
 		case hasToWait:
 			return "has to wait: " + waits
 		case strings.HasPrefix(line, "["):

@@ -1,11 +1,19 @@
 package e2e
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"net/http"
 	"strings"
 	"testing"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/rest"
+	"sigs.k8s.io/yaml"
 )
 
 const mallory = "mallory"
@@ -86,10 +94,49 @@ func (i *intruder) may(t *testing.T, stdin string, args ...string) {
 	i.c.kubectl(t, stdin, append([]string{"--as", mallory, "-n", i.namespace}, args...)...)
 }
 
+// create is that of objects, once each: kubectl would try ten times where it is told
+// that it may try again.
 func (i *intruder) create(t *testing.T, objects ...string) {
 	t.Helper()
+	config := i.c.REST()
+	config.Impersonate = rest.ImpersonationConfig{UserName: mallory, Groups: []string{"system:authenticated"}}
+	client, err := rest.HTTPClientFor(config)
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, o := range objects {
-		i.denied(t, o, "create", "-f", "-")
+		body, err := yaml.YAMLToJSON([]byte(o))
+		if err != nil {
+			t.Fatalf("%v\n%s", err, o)
+		}
+		var meta metav1.TypeMeta
+		if err := json.Unmarshal(body, &meta); err != nil {
+			t.Fatal(err)
+		}
+		root := "/apis/"
+		if !strings.Contains(meta.APIVersion, "/") {
+			root = "/api/"
+		}
+		resource := strings.ReplaceAll(strings.ToLower(meta.Kind)+"s", "policys", "policies")
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, config.Host+root+meta.APIVersion+"/namespaces/"+i.namespace+"/"+resource, bytes.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		request.Header.Set("Content-Type", "application/json")
+		response, err := client.Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		said, err := io.ReadAll(response.Body)
+		_ = response.Body.Close()
+		switch {
+		case err != nil:
+			t.Error(err)
+		case response.StatusCode < http.StatusBadRequest:
+			t.Errorf("it was let in: %s\n%s", o, said)
+		case !strings.Contains(string(said), webhookName) || !strings.Contains(string(said), "["):
+			t.Errorf("it was not refused by a guardrail: %s\n%s", o, said)
+		}
 	}
 }
 

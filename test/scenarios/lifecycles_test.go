@@ -192,7 +192,7 @@ func (s *story) check(t *testing.T, step step, last bool, a answer) {
 	}
 	got := passes
 	switch {
-	case a.waits():
+	case a.waits(), wanted == hasToWait && a.again():
 		got = hasToWait
 	case !a.allowed():
 		got = refused
@@ -238,7 +238,7 @@ func (s *story) subject(c change) string {
 func (s *story) judge(t *testing.T, snapshot *cluster.Snapshot, step step, c change) answer {
 	t.Helper()
 	judge := webhook.NewJudge(webhook.JudgeOptions{
-		Evaluator: s.evaluator(t, step), Model: model{snapshot}, Mode: webhook.Enforce,
+		Evaluator: s.engine, Model: model{snapshot}, Mode: webhook.Enforce, Claims: claims(step.believed), Remember: true,
 		EvaluationTime: time.Minute, // a busy machine is no verdict
 		Log:            slog.New(slog.DiscardHandler),
 		Now:            func() time.Time { return s.now },
@@ -309,10 +309,14 @@ type answer struct{ admission.Response }
 
 func (a answer) allowed() bool { return a.Allowed }
 
-// waits reports whether the same change may pass a little later.
+// waits reports whether the same change passes a little later.
 func (a answer) waits() bool {
-	return !a.Allowed && (a.Result.Code == http.StatusConflict || a.Result.Code == http.StatusTooManyRequests)
+	return !a.Allowed && strings.Contains(a.Result.Message, " has to wait: ")
 }
+
+// again reports whether it may, for all that is known: one that waits for what is made
+// up never does.
+func (a answer) again() bool { return !a.Allowed && a.Result.Code == http.StatusTooManyRequests }
 
 func (a answer) text() string {
 	var b strings.Builder
@@ -335,6 +339,9 @@ func (a answer) summary() string {
 		if name, _, ok := strings.Cut(strings.TrimPrefix(line, "["), "] "); ok && strings.HasPrefix(line, "[") && !slices.Contains(names, name) {
 			names = append(names, name)
 		}
+	}
+	if a.again() {
+		return "refused, and may be tried again"
 	}
 	return "refused by " + strings.Join(names, ", ")
 }

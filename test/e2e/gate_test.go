@@ -225,8 +225,8 @@ func (g *gate) awaitAsked(t *testing.T) {
 	t.Helper()
 	await(t, "the webhook to be in force", func(ctx context.Context) error {
 		before := g.reviews(ctx)
-		if _, stderr, err := g.c.Kubectl(ctx, hostPod, "create", "--dry-run=server", "-f", "-"); g.reviews(ctx) == before {
-			return fmt.Errorf("it was not asked: %v: %s", err, stderr)
+		if _, stderr, _ := g.c.Kubectl(ctx, hostPod, "create", "--dry-run=server", "-f", "-"); g.reviews(ctx) == before {
+			return fmt.Errorf("it was not asked: %s", stderr)
 		}
 		return nil
 	})

@@ -66,6 +66,7 @@ type story struct {
 	want         string
 
 	engine   *guardrail.Engine
+	custom   []cluster.Custom
 	objects  map[string]*manifest.Object // by ref
 	snapshot *cluster.Snapshot
 	memory   *cluster.Memory
@@ -123,6 +124,7 @@ func readStory(t *testing.T, a *txtar.Archive) *story {
 	if s.engine, err = guardrail.New(library, c); err != nil {
 		t.Fatal(err)
 	}
+	s.custom = c.Custom()
 	return s
 }
 
@@ -238,7 +240,7 @@ func (s *story) subject(c change) string {
 func (s *story) judge(t *testing.T, snapshot *cluster.Snapshot, step step, c change) answer {
 	t.Helper()
 	judge := webhook.NewJudge(webhook.JudgeOptions{
-		Evaluator: s.engine, Model: model{snapshot}, Mode: webhook.Enforce, Claims: claims(step.believed), Remember: true,
+		Evaluator: s.engine, Model: model{snapshot}, Mode: webhook.Enforce, Claims: claims(step.believed), Custom: s.custom, Remember: true,
 		EvaluationTime: time.Minute, // a busy machine is no verdict
 		Log:            slog.New(slog.DiscardHandler),
 		Now:            func() time.Time { return s.now },

@@ -10,8 +10,8 @@ import (
 
 // operator is whose pods belong to a custom resource, in a namespace with an old hole.
 type operator struct {
-	c   cluster
-	uid string
+	c          cluster
+	uid, front string // of its two resources
 }
 
 // The pods of a custom resource are drained, fail over and are rolled by their
@@ -20,7 +20,11 @@ func TestOperatorsLifecyclesPass(t *testing.T) {
 	c := start(t)
 	c.namespace(t, "data")
 	c.pgCluster(t)
-	o := &operator{c, c.kubectl(t, "", "-n", "data", "get", "pgcluster", "pg", "-o", "jsonpath={.metadata.uid}")}
+	c.kubectl(t, "{apiVersion: example.test/v1, kind: PgCluster, metadata: {name: front, namespace: data}}", "apply", "-f", "-")
+	uid := func(name string) string {
+		return c.kubectl(t, "", "-n", "data", "get", "pgcluster", name, "-o", "jsonpath={.metadata.uid}")
+	}
+	o := &operator{c, uid("pg"), uid("front")}
 	c.kubectl(t, oldHoleInData, "apply", "-f", "-")
 	c.kubectl(t, operatorsReplicaSets, "apply", "-f", "-")
 	c.kubectl(t, o.pod("pg-0", openLabels), "apply", "-f", "-")
@@ -73,7 +77,7 @@ func (o *operator) pod(name, labels string) string {
 func (o *operator) replicaSet(name string) string {
 	labels := "{app: front, tier: frontend, access: db, rollout: " + name + "}"
 	return fmt.Sprintf("{apiVersion: apps/v1, kind: ReplicaSet, metadata: {name: %s, namespace: data, ownerReferences: [%s]}, spec: {replicas: 1, selector: {matchLabels: {rollout: %s}}, template: %s}}",
-		name, o.owner(), name, template(labels, ""))
+		name, ownedBy("example.test/v1", "PgCluster", "front", o.front), name, template(labels, ""))
 }
 
 func asOperator() []string {

@@ -184,6 +184,7 @@ func TestGeneratedParts(t *testing.T) {
 		{"charts/podcullis/README.md", "values", chartValues},
 		{"docs/webhook.md", "flags", webhookFlags},
 		{"docs/guardrails.md", "shipped", shippedGuardrails},
+		{"docs/semantics.md", "lifecycles", lifecycles},
 		{"docs/semantics.md", "foreign", foreignKinds},
 	} {
 		t.Run(part.file, func(t *testing.T) {

@@ -55,7 +55,7 @@ func FromAPI(o runtime.Object) (Object, error) {
 		return t, nil
 	case *batchv1.CronJob:
 		t := newTemplate("batch", "CronJob", &o.ObjectMeta, &o.Spec.JobTemplate.Spec.Template, nil)
-		t.Selector = Selector{} // its Jobs are known by its uid alone
+		t.Selector = OwnSelector{} // its Jobs are known by its uid alone
 		t.Indexed = indexed(&o.Spec.JobTemplate.Spec)
 		return t, nil
 	}
@@ -91,23 +91,27 @@ func newPod(o *corev1.Pod) *Pod {
 // the labels of the pods; one that does not parse matches nothing for certain.
 func newTemplate(group, kind string, meta *metav1.ObjectMeta, t *corev1.PodTemplateSpec, selector *metav1.LabelSelector) *Template {
 	out := &Template{
-		Namespace:    namespaceOf(meta.Namespace),
-		Group:        group,
-		Kind:         kind,
-		Name:         nameOf(meta),
-		UID:          string(meta.UID),
-		Labels:       maps.Clone(t.Labels),
-		ObjectLabels: maps.Clone(meta.Labels),
-		Owners:       ownersOf(meta),
-		Ports:        namedPorts(&t.Spec),
-		HostNetwork:  t.Spec.HostNetwork,
-		DeletedAt:    deletedAt(meta),
-		Orphans:      slices.Contains(meta.Finalizers, metav1.FinalizerOrphanDependents),
+		Namespace:   namespaceOf(meta.Namespace),
+		Group:       group,
+		Kind:        kind,
+		Name:        nameOf(meta),
+		UID:         string(meta.UID),
+		Labels:      maps.Clone(t.Labels),
+		Owners:      ownersOf(meta),
+		Ports:       namedPorts(&t.Spec),
+		HostNetwork: t.Spec.HostNetwork,
+		DeletedAt:   deletedAt(meta),
+		Orphans:     slices.Contains(meta.Finalizers, metav1.FinalizerOrphanDependents),
+	}
+	if _, made := madeBy[kind]; made {
+		if out.ObjectLabels = out.Labels; !maps.Equal(out.Labels, meta.Labels) {
+			out.ObjectLabels = maps.Clone(meta.Labels)
+		}
 	}
 	if selector == nil {
 		selector = &metav1.LabelSelector{MatchLabels: out.Labels}
 	}
-	out.Selector, _ = NewSelector(*selector)
+	out.Selector = newOwnSelector(selector, out.Labels)
 	return out
 }
 

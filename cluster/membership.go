@@ -1,9 +1,11 @@
 package cluster
 
 import (
+	"maps"
 	"slices"
 	"strings"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 )
 
@@ -56,6 +58,36 @@ func KindIn(group, kind string) string {
 // each of its rollouts is a ReplicationController.
 var madeBy = map[string]string{"ReplicaSet": "Deployment", "ReplicationController": "DeploymentConfig", "Job": "CronJob"}
 
+// OwnSelector is the selector by which a controller knows what it made. There is one a
+// template, and nearly all are labels that have to be there. The zero OwnSelector matches
+// nothing.
+type OwnSelector struct {
+	labels labels.Set
+	// rest is what it asks beyond labels; nil for nothing.
+	rest *Selector
+}
+
+// newOwnSelector shares the labels of the template where they are the same.
+func newOwnSelector(s *metav1.LabelSelector, template labels.Set) OwnSelector {
+	out := OwnSelector{labels: template}
+	if !maps.Equal(s.MatchLabels, template) {
+		out.labels = maps.Clone(s.MatchLabels)
+	}
+	if out.labels == nil {
+		out.labels = labels.Set{}
+	}
+	if len(s.MatchExpressions) > 0 {
+		rest, _ := NewSelector(metav1.LabelSelector{MatchExpressions: s.MatchExpressions})
+		out.rest = &rest
+	}
+	return out
+}
+
+// Matches reports whether an object with labels l is certainly one of its own.
+func (s OwnSelector) Matches(l labels.Set) bool {
+	return s.labels != nil && carries(l, s.labels) && (s.rest == nil || s.rest.Matches(l) == Yes)
+}
+
 // owner is who bears out the owner references of an object: a template, or an
 // owner that the model does not hold; nil and nil when nobody does.
 func (s *shard) owner(owners []Owner, bears func(*Template) bool) (*Template, *Owner) {
@@ -102,7 +134,7 @@ func (s *shard) named(o *Owner) *Template {
 
 // ownerOfPod is the template that made a pod, or the owner that the model does not hold.
 func (s *shard) ownerOfPod(p *Pod) (*Template, *Owner) {
-	return s.owner(p.Owners, func(t *Template) bool { return t.Selector.Matches(p.Labels) == Yes })
+	return s.owner(p.Owners, func(t *Template) bool { return t.Selector.Matches(p.Labels) })
 }
 
 // ownerOfTemplate is the owner of a ReplicaSet or a Job; other templates are
@@ -123,7 +155,7 @@ func (s *shard) ownerOfTemplate(t *Template) (*Template, *Owner) {
 		if len(own) == 0 {
 			own = t.Labels
 		}
-		return o.Selector.Matches(own) == Yes
+		return o.Selector.Matches(own)
 	})
 }
 
@@ -219,15 +251,21 @@ func (s *shard) absentOwner(p *Pod) Ref {
 	return Ref{p.Namespace, o.Kind, o.Name}
 }
 
-// labelsOfCopies are the keys by which a ReplicaSet's template differs from its
-// Deployment's, and a Job's from its CronJob's, though both mean the same pods.
-var labelsOfCopies = []string{
-	"pod-template-hash", "controller-uid", "job-name", "batch.kubernetes.io/controller-uid", "batch.kubernetes.io/job-name",
-}
-
-// copyOf reports whether a template says the same as its owner's.
+// copyOf reports whether a template says the same as its owner's, but for the labels
+// that the owner's controller adds to every one that it makes. What the owner's pods may
+// have under those keys is what its own template says of them (see maker).
 func (t *Template) copyOf(o *Template) bool {
-	return t.HostNetwork == o.HostNetwork && slices.Equal(t.Ports, o.Ports) && equalBut(t.Labels, o.Labels, labelsOfCopies)
+	if t.HostNetwork != o.HostNetwork || t.Indexed != o.Indexed || !slices.Equal(t.Ports, o.Ports) {
+		return false
+	}
+	switch t.Kind {
+	case "ReplicaSet":
+		_, hashed := t.Labels[templateHashLabel]
+		return hashed && equalBut(t.Labels, o.Labels, []string{templateHashLabel})
+	case "Job":
+		return !t.OwnSelector && equalBut(t.Labels, o.Labels, []string{jobNameLabel, oldJobNameLabel, uidLabel, oldUIDLabel})
+	}
+	return false
 }
 
 func equalBut(a, b labels.Set, but []string) bool {

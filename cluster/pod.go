@@ -112,11 +112,12 @@ type Template struct {
 	Kind      string
 	Name      string
 	UID       string
-	// Labels are those of the pods, ObjectLabels the object's own.
+	// Labels are those of the pods, ObjectLabels the object's own, of kinds that
+	// others make.
 	Labels       labels.Set
 	ObjectLabels labels.Set
 	// Selector is spec.selector, by which the object knows its own. A CronJob has none.
-	Selector    Selector
+	Selector    OwnSelector
 	Owners      []Owner
 	Ports       []NamedPort
 	HostNetwork bool

@@ -3,8 +3,6 @@ package connectivity_test
 import (
 	"maps"
 	"slices"
-
-	networkingv1 "k8s.io/api/networking/v1"
 )
 
 // The naive memory: some earlier moment in which the pair was there and had the
@@ -61,7 +59,7 @@ func (m *moment) netpolsOf(namespace string) []string {
 	var out []string
 	for _, np := range m.netpols {
 		if namespaceOf(np) == namespace {
-			out = append(out, written([]any{np.Name, networkingv1.NetworkPolicySpec(np.Spec)}))
+			out = append(out, written([]any{np.Name, np.Spec}))
 		}
 	}
 	slices.Sort(out)

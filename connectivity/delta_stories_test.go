@@ -96,10 +96,9 @@ var mustPass = map[string]deltaCase{
 	},
 	"NodeLoss": {del: objectsOf(podOf("shop/web-1-a", ""), podOf("shop/sts-0", ""), podOf("shop/pg-1", ""))},
 	"AnAddressInsideABlock": {
-		ask:    &fromOpsToDB,
-		had:    objectsOf(podOf("ops/job", "a=b"), blockIntoDB),
-		set:    objectsOf(at("10.0.0.1", podOf("ops/job", "a=b"))),
-		notYet: "what the kubelet resolves is told as opened",
+		ask: &fromOpsToDB,
+		had: objectsOf(podOf("ops/job", "a=b"), blockIntoDB),
+		set: objectsOf(at("10.0.0.1", podOf("ops/job", "a=b"))),
 	},
 	"AnAddressOfAPodOfADeployment": {
 		set: objectsOf(at("10.0.0.1", podOf("shop/web-1-a", "app=web hash=1 "+hole, of("ReplicaSet/web-1")))),

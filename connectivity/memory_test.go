@@ -38,6 +38,7 @@ func (h *history) apply(changes ...cluster.Change) {
 }
 
 func (h *history) create(objects ...runtime.Object) { h.apply(clustertest.Create(h.t, objects...)...) }
+
 func (h *history) delete(objects ...runtime.Object) { h.apply(clustertest.Delete(h.t, objects...)...) }
 
 func (h *history) pass(d time.Duration) {

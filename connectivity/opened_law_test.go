@@ -89,25 +89,6 @@ func (x *transition) podsBefore(peer string) []*refPod {
 	return out
 }
 
-// ends is truths where a nil pod stands for an address outside.
-func (r *reference) ends(from, to []*refPod, address string) map[probe]truth {
-	end := func(p *refPod) refEnd {
-		if p == nil {
-			return refEnd{address: address}
-		}
-		return refEnd{pod: p}
-	}
-	out := map[probe]truth{}
-	for _, s := range from {
-		for _, d := range to {
-			for _, p := range probes {
-				out[p] = out[p].or(r.connection(end(s), end(d), p.protocol, p.port))
-			}
-		}
-	}
-	return out
-}
-
 func (p picture) atOutside(peer, address string, egress bool) answer {
 	for e, a := range p {
 		inside, outside := e.from, e.to

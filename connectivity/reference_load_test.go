@@ -140,9 +140,10 @@ func peerOfReplicaSet(objects []runtime.Object, rs *appsv1.ReplicaSet) (peer str
 			}
 			mine, its := rs.Spec.Template, d.Spec.Template
 			labels := maps.Clone(mine.Labels)
+			_, hashed := labels["pod-template-hash"]
 			delete(labels, "pod-template-hash")
 			a, b := newRefPod("", labels, &mine.Spec), newRefPod("", its.Labels, &its.Spec)
-			same := maps.Equal(a.labels, b.labels) && a.hostNetwork == b.hostNetwork && slices.Equal(a.named(), b.named())
+			same := hashed && maps.Equal(a.labels, b.labels) && a.hostNetwork == b.hostNetwork && slices.Equal(a.named(), b.named())
 			return rs.Namespace + "/Deployment/" + d.Name, same
 		}
 	}

@@ -135,11 +135,13 @@ func (e *Engine) Evaluate(ctx context.Context, r Review) (Decision, error) {
 	set := e.current.Load()
 	t := e.lane.newTurn(ctx)
 	defer t.end()
-	return set.evaluate(ctx, &r, set.world(t, r.Before, r.After))
+	w := set.world(t, r.Before, r.After)
+	w.options.Believed = r.Believed
+	return set.evaluate(ctx, &r, w)
 }
 
 // EvaluateAll judges many reviews about the same two snapshots, as audit and CLI
-// do: what was computed for one serves the next.
+// do: what was computed for one serves the next. Nobody is Believed.
 func (e *Engine) EvaluateAll(ctx context.Context, before, after *cluster.Snapshot, reviews []Review) ([]Decision, error) {
 	set := e.current.Load()
 	t := e.lane.newTurn(ctx)

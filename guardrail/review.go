@@ -29,6 +29,9 @@ type Review struct {
 	// and CLI, Before is the empty cluster and After is all of it.
 	Before, After *cluster.Snapshot
 	Origin        Origin
+	// Believed says that whoever makes the change may act for the owner of its
+	// object, if that is one that the model does not hold (connectivity.Options).
+	Believed bool
 	// Time is when the review takes place: exemptions expire by it, and
 	// guardrails see it as input.time.
 	Time time.Time

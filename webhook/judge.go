@@ -54,6 +54,9 @@ type JudgeOptions struct {
 	Remember bool
 	// Custom are kinds of other APIs that make pods, as the model follows them.
 	Custom []cluster.Custom
+	// Claims knows who may act for an owner that the model does not hold. Nil when
+	// there is no API server: then nobody may.
+	Claims Claims
 	// EvaluationTime bounds the evaluation of one request; 2 s when zero.
 	EvaluationTime time.Duration
 	// Metrics, if nil, are counted and shown nowhere.
@@ -102,11 +105,17 @@ type verdict struct {
 	retryAfter int
 	// note is a warning beside an answer that nothing else is said about.
 	note string
+	// claim says why it was not counted that the object belongs to an owner which the
+	// model does not hold, where that made a difference.
+	claim string
+	// after is the cluster with the change, once it is known.
+	after *cluster.Snapshot
 }
 
 func (j *Judge) judge(ctx context.Context, r *admission.Request) verdict {
 	// Each round judges against what is known now. Another round is needed only
-	// when some other change was allowed meanwhile.
+	// when some other change was allowed meanwhile, or an owner came to be known.
+	waited := false
 	for {
 		before := j.Model.Snapshot()
 		change, err := j.changeFrom(&r.AdmissionRequest, before)
@@ -129,9 +138,20 @@ func (j *Judge) judge(ctx context.Context, r *admission.Request) verdict {
 			return j.orWait(ctx, r, change, j.evaluate(ctx, r, before, change))
 		}
 		v, settled := j.judgeWithPending(ctx, r, change)
-		if settled {
-			return j.orWait(ctx, r, change, v)
+		if !settled {
+			continue
 		}
+		owner, isMissing := missingOwner(v, change)
+		if isMissing && !waited {
+			waited = true
+			if j.waitForOwner(ctx, r, owner) {
+				continue
+			}
+		}
+		if isMissing {
+			return ownerNotSeen(v, r, owner)
+		}
+		return j.orWait(ctx, r, change, v)
 	}
 }
 
@@ -203,8 +223,14 @@ func (j *Judge) waitForPod(ctx context.Context, r *admission.Request) bool {
 	})
 }
 
-// evaluate asks the guardrails about one change.
+// evaluate asks the guardrails about one change, and if they mind, who may make it.
 func (j *Judge) evaluate(ctx context.Context, r *admission.Request, before *cluster.Snapshot, change cluster.Change) verdict {
+	return j.weighClaim(ctx, r, before, change, j.evaluateOnce(ctx, r, before, change, false))
+}
+
+// evaluateOnce asks the guardrails about one change. believed says that whoever makes
+// it may act for the owner of its object.
+func (j *Judge) evaluateOnce(ctx context.Context, r *admission.Request, before *cluster.Snapshot, change cluster.Change, believed bool) verdict {
 	v := verdict{decision: guardrail.Decision{Subject: requestSubject(r)}}
 	fail := func(err error, code int) verdict {
 		v.err, v.code = err, code
@@ -220,10 +246,11 @@ func (j *Judge) evaluate(ctx context.Context, r *admission.Request, before *clus
 			return fail(err, http.StatusBadRequest)
 		}
 	}
+	v.after = after
 	began := time.Now()
 	v.decision, err = j.Evaluator.Evaluate(ctx, guardrail.Review{
 		Request: &r.AdmissionRequest, Change: change, Before: before, After: after,
-		Origin: guardrail.Admission, Time: j.Now(),
+		Origin: guardrail.Admission, Believed: believed, Time: j.Now(),
 	})
 	j.Metrics.evaluated(time.Since(began))
 	switch {

@@ -13,6 +13,8 @@ type JudgeMetrics struct {
 	violations *prometheus.CounterVec
 	failures   *prometheus.CounterVec
 	evaluation prometheus.Histogram
+	claims     *prometheus.CounterVec
+	owners     *prometheus.CounterVec
 	unjudged   prometheus.Counter
 }
 
@@ -33,12 +35,26 @@ func NewJudgeMetrics(registerer prometheus.Registerer) *JudgeMetrics {
 			Help:    "Time to evaluate all guardrails that match one request.",
 			Buckets: []float64{.0001, .00025, .0005, .001, .0025, .005, .01, .05, .25, 2},
 		}),
+		claims: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "podcullis_claims_total",
+			Help: "Changes whose answer depended on whether the user may act for the object's owner, a custom resource: believed, refused, or failed (it could not be asked, so it was not believed).",
+		}, []string{"answer"}),
+		owners: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "podcullis_owner_waits_total",
+			Help: "Changes whose answer depended on an owner that was not known yet: seen after a moment, or missing (answered 429).",
+		}, []string{"result"}),
 		unjudged: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "podcullis_unjudged_requests_total",
 			Help: "Requests about kinds that neither the model nor a guardrail knows, which were allowed. The log names each kind once.",
 		}),
 	}
-	registerer.MustRegister(m.violations, m.failures, m.evaluation, m.unjudged)
+	for _, answer := range []string{claimBelieved, claimRefused, claimFailed} {
+		m.claims.WithLabelValues(answer)
+	}
+	for _, result := range []string{ownerSeen, ownerMissing} {
+		m.owners.WithLabelValues(result)
+	}
+	registerer.MustRegister(m.violations, m.failures, m.evaluation, m.unjudged, m.claims, m.owners)
 	return m
 }
 

@@ -117,6 +117,8 @@ var kinds = map[string]metav1.GroupVersionKind{
 	"Binding":       {Version: "v1", Kind: "Binding"},
 	"Deployment":    {Group: "apps", Version: "v1", Kind: "Deployment"},
 	"Namespace":     {Version: "v1", Kind: "Namespace"},
+	"ReplicaSet":    {Group: "apps", Version: "v1", Kind: "ReplicaSet"},
+	"Job":           {Group: "batch", Version: "v1", Kind: "Job"},
 }
 
 func raw(t *testing.T, text string) runtime.RawExtension {

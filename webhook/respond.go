@@ -66,6 +66,9 @@ func (v verdict) message() string {
 	case v.decision.Denied():
 		parts = append(parts, v.decision.DenialMessage())
 	}
+	if v.claim != "" {
+		parts = append(parts, v.claim)
+	}
 	if v.err != nil {
 		parts = append(parts, fmt.Sprintf("this change to %s could not be judged, so it is refused: %v", v.decision.Subject, v.err))
 	}
@@ -118,6 +121,9 @@ func warnings(v verdict, mode Mode) []string {
 	}
 	for _, w := range v.decision.With(guardrail.Warn) {
 		lines = append(lines, fmt.Sprintf("[%s] %s", w.Guardrail, w.Summary()))
+	}
+	if v.claim != "" && len(lines) > 0 {
+		lines = append(lines, v.claim)
 	}
 	for _, f := range v.decision.Failures {
 		if f.Action == guardrail.Warn {
@@ -174,6 +180,9 @@ func annotations(v verdict, mode Mode) map[string]string {
 	set("violations", violations)
 	set("exempted", exempted)
 	set("failures", failures)
+	if v.claim != "" {
+		set("claim", []string{v.claim})
+	}
 	if len(out) > 0 {
 		out["decision"] = v.outcome(mode)
 	}
@@ -213,6 +222,9 @@ func (j *Judge) record(ctx context.Context, r *admission.Request, v verdict) {
 	}
 	for _, f := range v.decision.Failures {
 		attributes = append(attributes, "failure", f.Error())
+	}
+	if v.claim != "" {
+		attributes = append(attributes, "claim", v.claim)
 	}
 	level := slog.LevelInfo
 	if v.err != nil && !v.waiting() {

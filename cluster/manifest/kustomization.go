@@ -79,7 +79,7 @@ func readKustomization(dir string) kustomization {
 			Kind                                                                        string
 			Resources, Bases, Components                                                []string
 			PatchesStrategicMerge, Generators, Transformers, Validators, Configurations []string
-			Patches, PatchesJson6902, Replacements                                      []reference //nolint:revive // as it is spelt there
+			Patches, PatchesJson6902, Replacements                                      []reference //nolint:revive,staticcheck // as it is spelt there
 		}
 		if yaml.Unmarshal(text, &fields) != nil {
 			break

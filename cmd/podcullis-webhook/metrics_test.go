@@ -67,6 +67,9 @@ func TestFixedLabelsAreThereFromTheStart(t *testing.T) {
 		}
 	}
 	want := map[string][]string{
+		"podcullis_access_questions_total":  {"allowed", "denied", "error"},
+		"podcullis_claims_total":            {"believed", "failed", "refused"},
+		"podcullis_owner_waits_total":       {"missing", "seen"},
 		"podcullis_rejected_requests_total": {"bad_request", "body_too_large", "not_ready", "overloaded"},
 		"podcullis_reloads_total":           {"failure", "success"},
 	}

@@ -27,6 +27,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
 
+	"github.com/podcullis/podcullis/claims"
 	"github.com/podcullis/podcullis/cluster"
 	"github.com/podcullis/podcullis/cluster/live"
 	"github.com/podcullis/podcullis/cluster/manifest"
@@ -55,6 +56,7 @@ type model struct {
 	start     func(ctx context.Context) error
 	ready     func() error
 	namespace func(ctx context.Context, name string) (*corev1.Namespace, error)
+	claims    webhook.Claims
 	live      bool
 }
 
@@ -97,6 +99,7 @@ func setup(ctx context.Context, o *options, stderr io.Writer) (*app, error) {
 		Namespace: a.model.namespace,
 		Remember:  a.model.live,
 		Custom:    a.guardrails.custom,
+		Claims:    a.model.claims,
 		Metrics:   webhook.NewJudgeMetrics(a.registry),
 		Log:       a.log,
 	})
@@ -221,6 +224,10 @@ func newLiveModel(config *rest.Config, custom []cluster.Custom, o *options, log 
 	if err != nil {
 		return model{}, err
 	}
+	standing, err := claims.New(config, registry)
+	if err != nil {
+		return model{}, err
+	}
 	options := live.Options{
 		Log: log, Custom: custom, Reader: direct, Discovery: discovery, Probe: probe, ProbePeriod: maxStaleness / probesInStaleness,
 		Memory: limits,
@@ -249,9 +256,10 @@ func newLiveModel(config *rest.Config, custom []cluster.Custom, o *options, log 
 		Help: "Classes of pods and templates that are gone and still count as having been there (--remember-for).",
 	}, func() float64 { return float64(m.Snapshot().Memory().Len()) }))
 	return model{
-		Model: m,
-		live:  true,
-		start: m.Start,
+		Model:  m,
+		live:   true,
+		claims: standing,
+		start:  m.Start,
 		ready: func() error {
 			if !m.Synced() {
 				return errors.New("the model is not synced with the API server yet")

@@ -95,7 +95,7 @@ func (p *program) conclude(c *cobra.Command, r *report.Result, in input, guardra
 	}
 	p.say("%s, %s: %s among %s, %s%s", number(len(in.set.Objects), "object"), number(guardrails, "guardrail"),
 		outcome(r), number(workloads, "workload"), number(netpols, "netpol"), besides(r))
-	if workloads == 0 {
+	if workloads == 0 && !in.idle() { // else load has said so
 		p.say("note: no workloads: nothing that could reach anything was read")
 	}
 	if r.FailOnUnread && len(r.Unread) > 0 {

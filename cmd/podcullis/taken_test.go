@@ -71,9 +71,18 @@ func TestTaken(t *testing.T) {
 		dir := t.TempDir()
 		chart := "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: first}\n"
 		for i, hook := range [][2]string{
-			{"pre-install", ""}, {"post-install", "before-hook-creation"}, {"post-install,post-upgrade", "hook-failed"},
-			{"pre-install,pre-upgrade", "before-hook-creation,hook-succeeded"}, {"test", ""}, {"pre-delete", ""},
-			{"post-delete", ""}, {"pre-upgrade", ""}, {"post-rollback", ""}, {"test,post-install", ""}, {"no-such", ""}, {"post-install,no-such", ""},
+			{"pre-install", ""},
+			{"post-install", "before-hook-creation"},
+			{"post-install,post-upgrade", "hook-failed"},
+			{"pre-install,pre-upgrade", "before-hook-creation,hook-succeeded"},
+			{"test", ""},
+			{"pre-delete", ""},
+			{"post-delete", ""},
+			{"pre-upgrade", ""},
+			{"post-rollback", ""},
+			{"test,post-install", ""},
+			{"no-such", ""},
+			{"post-install,no-such", ""},
 		} {
 			chart += "---# " + hook[0] + "\n" + strings.Replace(netpol("spec: {podSelector: {}}\n"), "{name: np}",
 				"{name: n"+string(rune('a'+i))+`, annotations: {helm.sh/hook: "`+hook[0]+`", helm.sh/hook-delete-policy: "`+hook[1]+`"}}`, 1)

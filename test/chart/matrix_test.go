@@ -137,7 +137,7 @@ func matrix() iter.Seq[combination] {
 // rendered renders the chart with pieces of values, later ones over earlier ones.
 func rendered(t *testing.T, pieces ...string) (release, error) {
 	t.Helper()
-	c := render.Chart{Path: chartDir, ReleaseName: "guard", Namespace: namespace}
+	c := render.Chart{Path: chartDir, ReleaseName: "guard", Namespace: namespace, Hooks: true}
 	for i, piece := range pieces {
 		file := filepath.Join(t.TempDir(), fmt.Sprintf("%d.yaml", i))
 		if err := os.WriteFile(file, []byte(piece), 0o600); err != nil {

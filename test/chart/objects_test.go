@@ -246,6 +246,7 @@ func rightsAreThoseThatAreUsed(t *testing.T, r release) {
 		want[resource] = "list"
 	}
 	want["/apis"] = "get"
+	want["subjectaccessreviews.authorization.k8s.io"] = "create"
 	registration := "validatingwebhookconfigurations.admissionregistration.k8s.io named " + one[*admissionregistrationv1.ValidatingWebhookConfiguration](t, r).Name
 	want[registration] = "get"
 	args := strings.Join(one[*appsv1.Deployment](t, r).Spec.Template.Spec.Containers[0].Args, " ")

@@ -60,6 +60,14 @@ const webhookName = "validate.podcullis.io"
 // When the test is over it is gone again.
 func (c cluster) gate(t *testing.T, options gateOptions) *gate {
 	t.Helper()
+	g := c.replica(t, options)
+	c.register(t, options, g)
+	return g
+}
+
+// replica starts the webhook and returns once it is ready; nobody asks it yet.
+func (c cluster) replica(t *testing.T, options gateOptions) *gate {
+	t.Helper()
 	dir := t.TempDir()
 	certs := filepath.Join(dir, "certs")
 	g := &gate{
@@ -87,7 +95,6 @@ func (c cluster) gate(t *testing.T, options gateOptions) *gate {
 		}
 	})
 	t.Cleanup(func() { g.stop(t) })
-	g.register(t, options)
 	return g
 }
 
@@ -157,9 +164,25 @@ func (g *gate) stop(t *testing.T) {
 }
 
 // register makes the ValidatingWebhookConfiguration and waits until the API
-// server asks the webhook.
-func (g *gate) register(t *testing.T, options gateOptions) {
+// server asks each of the replicas.
+func (c cluster) register(t *testing.T, options gateOptions, replicas ...*gate) {
 	t.Helper()
+	configuration := &admissionregistrationv1.ValidatingWebhookConfiguration{
+		ObjectMeta: metav1.ObjectMeta{Name: "podcullis"}, Webhooks: entries(options, replicas...),
+	}
+	api := c.client.AdmissionregistrationV1().ValidatingWebhookConfigurations()
+	if _, err := api.Create(t.Context(), configuration, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { replicas[0].unregister(t) })
+	for _, g := range replicas {
+		g.awaitAsked(t)
+	}
+}
+
+// entries are the webhooks of a configuration: one for each replica, so that all
+// judge everything.
+func entries(options gateOptions, replicas ...*gate) []admissionregistrationv1.ValidatingWebhook {
 	rules := options.rules
 	if options.everything {
 		rules = append(rules, admissionregistrationv1.RuleWithOperations{
@@ -174,10 +197,14 @@ func (g *gate) register(t *testing.T, options gateOptions) {
 			Rule:       admissionregistrationv1.Rule{APIGroups: []string{group}, APIVersions: []string{"v1"}, Resources: []string{resource}, Scope: ptr(admissionregistrationv1.AllScopes)},
 		})
 	}
-	configuration := &admissionregistrationv1.ValidatingWebhookConfiguration{
-		ObjectMeta: metav1.ObjectMeta{Name: "podcullis"},
-		Webhooks: []admissionregistrationv1.ValidatingWebhook{{
-			Name:                    webhookName,
+	var out []admissionregistrationv1.ValidatingWebhook
+	for i, g := range replicas {
+		name := webhookName
+		if i > 0 {
+			name = fmt.Sprintf("replica-%d.%s", i, webhookName)
+		}
+		out = append(out, admissionregistrationv1.ValidatingWebhook{
+			Name:                    name,
 			ClientConfig:            admissionregistrationv1.WebhookClientConfig{URL: ptr("https://" + g.address + "/validate"), CABundle: g.ca},
 			Rules:                   rules,
 			FailurePolicy:           ptr(admissionregistrationv1.Fail),
@@ -188,16 +215,17 @@ func (g *gate) register(t *testing.T, options gateOptions) {
 			NamespaceSelector: &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{
 				{Key: "kubernetes.io/metadata.name", Operator: metav1.LabelSelectorOpNotIn, Values: []string{"kube-system"}},
 			}},
-		}},
+		})
 	}
-	api := g.c.client.AdmissionregistrationV1().ValidatingWebhookConfigurations()
-	if _, err := api.Create(t.Context(), configuration, metav1.CreateOptions{}); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { g.unregister(t) })
+	return out
+}
+
+// awaitAsked waits until the API server asks the replica.
+func (g *gate) awaitAsked(t *testing.T) {
+	t.Helper()
 	await(t, "the webhook to be in force", func(ctx context.Context) error {
 		before := g.reviews(ctx)
-		if _, stderr, err := g.c.Kubectl(ctx, hostPod, "create", "--dry-run=server", "-f", "-"); err == nil && g.reviews(ctx) == before {
+		if _, stderr, _ := g.c.Kubectl(ctx, hostPod, "create", "--dry-run=server", "-f", "-"); g.reviews(ctx) == before {
 			return fmt.Errorf("it was not asked: %s", stderr)
 		}
 		return nil
@@ -241,7 +269,7 @@ func (g *gate) unregister(t *testing.T) {
 }
 
 // readOnlyUser is who the webhook is to the API server: it may read what the
-// model is made of, and nothing else.
+// model is made of and ask who may do what, and nothing else.
 func (c cluster) readOnlyUser(t *testing.T) string {
 	t.Helper()
 	kubeconfig, err := c.UserKubeconfig("podcullis-webhook", "podcullis")
@@ -261,6 +289,7 @@ rules:
 - {apiGroups: [networking.k8s.io], resources: [networkpolicies], verbs: [get, list, watch]}
 - {apiGroups: [apps], resources: [deployments, statefulsets, daemonsets, replicasets], verbs: [get, list, watch]}
 - {apiGroups: [batch], resources: [jobs, cronjobs], verbs: [get, list, watch]}
+- {apiGroups: [authorization.k8s.io], resources: [subjectaccessreviews], verbs: [create]}
 ---
 apiVersion: rbac.authorization.k8s.io/v1
 kind: ClusterRoleBinding

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
@@ -123,6 +124,14 @@ func TestNetpolsOfATerminatingNamespaceOutliveItsPods(t *testing.T) {
 		return err
 	})
 	c.kubectl(t, manifests, "apply", "-f", "-")
+	// Times have seconds: what is made in the second in which its namespace is deleted may be of the next one.
+	await(t, "the next second", func(ctx context.Context) error {
+		n, err := c.client.NetworkingV1().NetworkPolicies("clinging").Get(ctx, "default-deny", metav1.GetOptions{})
+		if err == nil && time.Since(n.CreationTimestamp.Time) < 2*time.Second {
+			err = errors.New("it is still the second in which the NetworkPolicy was made")
+		}
+		return err
+	})
 	c.kubectl(t, "", "delete", "namespace", "clinging", "--wait=false")
 	await(t, "the pod to be deleted and held", func(ctx context.Context) error {
 		pod, err := c.client.CoreV1().Pods("clinging").Get(ctx, "slow", metav1.GetOptions{})

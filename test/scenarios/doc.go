@@ -4,5 +4,13 @@
 // the webhook's judge; one that creates an object is also judged as the command
 // line does, over the state after it, and the same lines must appear.
 //
+// The stories of lifecycles have several steps, N-name.yaml, each of which is judged
+// and then done, with the memory in between. They begin with "Passes", "Refused",
+// "Refused by design" or "Has to wait", and their second line says why; the table in
+// docs/semantics.md is made of them. Their cluster is lifecycles/cluster.yaml, full of
+// old holes, with what cluster.yaml of the story changes. What a step can say of
+// itself, and the controls that keep a story from passing because nothing is at stake,
+// is at readStep.
+//
 // Rewrite the answers with: go test ./test/scenarios -update, and read the diff.
 package scenarios

@@ -16,43 +16,29 @@ import (
 	"testing"
 )
 
-// stateful is a database that a frontend reaches, since before anybody judged.
-const stateful = `{apiVersion: apps/v1, kind: StatefulSet, metadata: {name: db, namespace: shop},
-  spec: {replicas: 1, serviceName: db, selector: {matchLabels: {app: db}}, template: {metadata: {labels: {app: db}}, spec: {containers: [{name: c, image: example.test/c}]}}}}`
-
-const reachesIt = `
-{apiVersion: apps/v1, kind: Deployment, metadata: {name: frontend, namespace: shop},
-  spec: {replicas: 0, selector: {matchLabels: {app: frontend}}, template: {metadata: {labels: {app: frontend}}, spec: {containers: [{name: c, image: example.test/c}]}}}}
----
-{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: isolated, namespace: shop}, spec: {podSelector: {}, policyTypes: [Ingress, Egress]}}
----
-{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: into-db, namespace: shop},
-  spec: {podSelector: {matchLabels: {app: db}}, policyTypes: [Ingress], ingress: [{from: [{podSelector: {matchLabels: {app: frontend}}}]}]}}
----
-{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: out-of-frontend, namespace: shop},
-  spec: {podSelector: {matchLabels: {app: frontend}}, policyTypes: [Egress], egress: [{to: [{podSelector: {matchLabels: {app: db}}}]}]}}`
-
-// What one replica saw go comes back when another one judges, which was not there: it
-// has copied the memory, or it refuses what is new to it.
+// An operator's only pod is drained, and the replica that saw it go ends. The one that
+// judges when it comes back was not there: it has copied the memory, or it refuses
+// what is new to it.
 func TestAStartingReplicaCopiesTheMemory(t *testing.T) {
 	for name, copied := range map[string]bool{"Copied": true, "NotCopied": false} {
 		t.Run(name, func(t *testing.T) {
 			c := start(t)
-			c.namespace(t, "shop")
-			c.kubectl(t, stateful+"\n---"+reachesIt, "apply", "-f", "-")
-			account := []string{"--kubeconfig", c.serviceAccount(t)}
+			c.namespace(t, "data")
+			c.pgCluster(t)
+			uid := c.kubectl(t, "", "-n", "data", "get", "pgcluster", "pg", "-o", "jsonpath={.metadata.uid}")
+			database := strings.Replace(pod("pg-0", "{tier: frontend, access: db}", "data"), "name: pg-0",
+				"name: pg-0, ownerReferences: [{apiVersion: example.test/v1, kind: PgCluster, name: pg, uid: "+uid+", controller: true}]", 1)
+			c.kubectl(t, oldHoleInData, "apply", "-f", "-")
+			c.kubectl(t, database, "apply", "-f", "-")
+			config := filepath.Join(t.TempDir(), "config.yaml")
+			write(t, config, []byte(frontendsInData))
+			account := []string{"--kubeconfig", c.serviceAccount(t), "--config", config}
 			nobody := slices.Concat(account, []string{"--memory-from", "https://" + freeAddress(t) + "/memory"})
 
 			first := c.gate(t, gateOptions{args: nobody})
-			c.kubectl(t, "", "delete", "statefulset", "db", "-n", "shop")
-			await(t, "the database to be gone and remembered", func(ctx context.Context) error {
-				left, _, err := c.Kubectl(ctx, "", "get", "pods", "-n", "shop", "-o", "name")
-				if left != "" || err != nil {
-					return fmt.Errorf("left: %s %w", left, err)
-				}
-				return first.remembers(ctx)
-			})
-			if _, _, err := c.Kubectl(t.Context(), stateful, "create", "--dry-run=server", "-f", "-"); err != nil {
+			c.kubectl(t, "", "delete", "pod", "pg-0", "-n", "data", "--force", "--grace-period=0")
+			await(t, "the pod to be remembered", first.remembers)
+			if _, _, err := c.Kubectl(t.Context(), database, "create", "--dry-run=server", "-f", "-"); err != nil {
 				t.Fatalf("who saw it go refuses it: %v", err)
 			}
 			first.unregister(t)
@@ -73,11 +59,11 @@ func TestAStartingReplicaCopiesTheMemory(t *testing.T) {
 			}
 			second := c.gate(t, gateOptions{args: args})
 			first.stop(t)
-			_, stderr, err := c.Kubectl(t.Context(), stateful, "create", "--dry-run=server", "-f", "-")
+			_, stderr, err := c.Kubectl(t.Context(), database, "create", "--dry-run=server", "-f", "-")
 			if copied != (err == nil) {
 				t.Errorf("admitted: %v, want %v\n%s", err == nil, copied, stderr)
 			}
-			if err != nil && !strings.Contains(stderr, "only-backend-reaches-db") {
+			if err != nil && !strings.Contains(stderr, "frontend-never-reaches-db") {
 				t.Errorf("refused for something else: %s", stderr)
 			}
 			if err := second.remembers(t.Context()); (err == nil) != copied {

@@ -264,10 +264,10 @@ func (f *fixer) try(c *Fix) bool {
 }
 
 func (f *fixer) cost(fixed *cluster.Snapshot) int {
-	lost := Opened(fixed, f.snapshot, Query{From: Everyone(), To: Everyone()}, f.options)
+	lost := missing(f.snapshot, fixed, Query{From: Everyone(), To: Everyone()}, f.options)
 	for _, block := range Anywhere() {
-		lost = append(lost, Opened(fixed, f.snapshot, Query{From: Everyone(), To: Selection{Block: block}}, f.options)...)
-		lost = append(lost, Opened(fixed, f.snapshot, Query{From: Selection{Block: block}, To: Everyone()}, f.options)...)
+		lost = append(lost, missing(f.snapshot, fixed, Query{From: Everyone(), To: Selection{Block: block}}, f.options)...)
+		lost = append(lost, missing(f.snapshot, fixed, Query{From: Selection{Block: block}, To: Everyone()}, f.options)...)
 	}
 	cost := 0
 	for _, l := range lost {

@@ -34,6 +34,15 @@ func Opened(before, after *cluster.Snapshot, q Query, o Options) []Connection {
 	return out
 }
 
+// missing lists the connections of a snapshot that another one with the same pods,
+// templates and namespaces has not, peers as a whole.
+func missing(from, in *cluster.Snapshot, q Query, o Options) []Connection {
+	t := &transition{
+		before: newEvaluator(in, o), after: newEvaluator(from, o), query: q, options: o, delta: from.Since(in), whole: true,
+	}
+	return t.opened()
+}
+
 // transition compares two snapshots under one query.
 type transition struct {
 	before, after *evaluator
@@ -43,6 +52,7 @@ type transition struct {
 	pasts         map[*cluster.Variant][]past
 	podsWere      map[*cluster.Workload]map[string]*cluster.Variant
 	strangers     bool // see pairsWithin
+	whole         bool // peers are compared as Open lists them, not end by end
 	either        *cluster.Keys
 	// from and to are the ends on each side of the query.
 	from, to map[*cluster.Workload][]sides
@@ -132,6 +142,13 @@ func (t *transition) candidates(d cluster.Direction, subjects []chosen, s Select
 func (t *transition) openedPair(from, to chosen) []Connection {
 	if t.after.between(from.variants, to.variants).possible.Intersect(t.query.ports()).Empty() {
 		return nil
+	}
+	if t.whole {
+		if from.workload == to.workload {
+			return nil
+		}
+		x := t.after.between(from.variants, to.variants).beyond(t.before.between(from.variants, to.variants), nil)
+		return x.connections(Peer{Workload: from.workload}, Peer{Workload: to.workload}, t.query.ports())
 	}
 	var opened pair
 	for f, g := range t.pairs(from, to) {
@@ -258,13 +275,21 @@ func (e *evaluator) reasonsOf(from, to []*cluster.Variant) map[Reason]PortSet {
 
 func (t *transition) openedOutside(d cluster.Direction, subject chosen, inside, outside Selection) []Connection {
 	var beyond regions
-	for _, ends := range t.sidesOf(inside, t.sideOf(d), subject) {
+	all := []sides{{now: subject.variants, was: subject.variants}}
+	if !t.whole {
+		all = t.sidesOf(inside, t.sideOf(d), subject)
+	}
+	for _, ends := range all {
 		before := append(t.heldAlone(ends.gone), ends.was...)
 		was := t.before.outside(d, before, outside.Block)
 		for _, r := range t.after.outside(d, ends.now, outside.Block) {
 			for _, old := range was {
 				if both := intersection(r.addresses, old.addresses); both != nil {
-					beyond = beyond.overlay(region{both, t.novelOutside(d, r.pair, old.pair, subject.workload, ends.now, before, both.Ranges()[0].From())})
+					x := r.pair.beyond(old.pair, nil)
+					if !t.whole {
+						x = t.novelOutside(d, r.pair, old.pair, subject.workload, ends.now, before, both.Ranges()[0].From())
+					}
+					beyond = beyond.overlay(region{both, x})
 				}
 			}
 		}

@@ -2,6 +2,7 @@ package connectivity
 
 import (
 	"net/netip"
+	"slices"
 
 	"github.com/podcullis/podcullis/cluster"
 )
@@ -33,10 +34,31 @@ func (t *transition) novel(now, was pair, known map[Reason]PortSet, from, to *cl
 			t.earlier(f, g, func(from, to []*cluster.Variant) { out = append(out, t.before.groundsBetween(d, from, to)...) })
 			return out
 		},
-		known:      known,
+		known: known,
+		doubted: func() PortSet {
+			var out PortSet
+			t.earlier(f, g, func(from, to []*cluster.Variant) {
+				from, to = sameNetwork(from, f.now), sameNetwork(to, g.now)
+				if len(from) > 0 && len(to) > 0 {
+					out = out.Union(t.before.between(from, to).possible)
+				}
+			})
+			return out
+		},
 		restricted: func(d cluster.Direction) bool { return t.before.mayRestrict(namespaces[d]) },
 		covers:     t.before.says,
 	}.opened(now, was)
+}
+
+// sameNetwork are the ends that are on the host's network as others are now, or not.
+func sameNetwork(was, now []*cluster.Variant) []*cluster.Variant {
+	var out []*cluster.Variant
+	for _, v := range was {
+		if slices.ContainsFunc(now, func(n *cluster.Variant) bool { return n.HostNetwork == v.HostNetwork }) {
+			out = append(out, v)
+		}
+	}
+	return out
 }
 
 // novelOutside is novel for one workload and an address outside the cluster.

@@ -24,6 +24,9 @@ type novelty struct {
 	now, was func(cluster.Direction) []ground
 	// known are the reasons before.
 	known map[Reason]PortSet
+	// doubted are the ports that were there, surely or not, for ends on the same network
+	// as now: a pod that leaves the host's network is no doubt resolved. nil for all.
+	doubted func() PortSet
 	// restricted tells whether another policy API may have restricted a side before.
 	restricted func(cluster.Direction) bool
 	// covers tells whether an old element of from or to says all that a new one does.
@@ -48,7 +51,11 @@ type element struct {
 // opened is what a path has that it had not before.
 func (n novelty) opened(now, was pair) pair {
 	out := now.beyond(was, n.known)
-	if resolved := was.possible.Subtract(was.open).Intersect(now.open); !resolved.Empty() {
+	resolved := was.possible.Subtract(was.open).Intersect(now.open)
+	if n.doubted != nil && !resolved.Empty() {
+		resolved = resolved.Intersect(n.doubted())
+	}
+	if !resolved.Empty() {
 		old := n.old(now, cluster.Egress).Intersect(n.old(now, cluster.Ingress)).Intersect(resolved)
 		out = out.only(out.possible.Subtract(old))
 	}
@@ -228,7 +235,7 @@ func (e *evaluator) says(old, now element) bool {
 	case old.NetpolPeer == nil:
 		return true // for everybody
 	case now.NetpolPeer == nil:
-		return old.Block == nil && !old.OwnNamespace && old.Namespaces.SelectsAll() && old.Pods.SelectsAll()
+		return false // selectors say less, if they select all: of the host's network they may see nobody
 	case old.Broken || now.Broken:
 		return old.Broken && now.Broken
 	case old.Block != nil || now.Block != nil:

@@ -109,19 +109,10 @@ func (d *readDelta) wereThere(then *moment, x *someone, side refSelection) []*so
 		for _, y := range then.everyone {
 			its, _ := then.top(y)
 			kin := its == top && (!e.isPod() || d.before.ownerOf(e) != (owner{})) && (e.isPod() || !y.isPod())
-			if (kin || d.stayed(then, y, e)) && d.meanTheSame(e, y) {
+			if stayed := then.same(e) == y; (kin || stayed) && d.meanTheSame(e, y) { // the same object, whoever it belonged to
 				out = append(out, y)
 			}
 		}
 	}
 	return out
-}
-
-// stayed: it is the same object, whoever it belonged to. (To the engine one that
-// changed its owner meanwhile is younger than that.)
-func (d *readDelta) stayed(then *moment, y, e *someone) bool {
-	if then.same(e) != y {
-		return false
-	}
-	return !d.asToday || (e.isPod() && then.ownerOf(y) == (owner{}) && d.before.ownerOf(e) == (owner{}) && maps.Equal(y.labels, e.labels))
 }

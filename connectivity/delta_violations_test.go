@@ -24,8 +24,6 @@ type readDelta struct {
 	question      question
 	// believed: whoever makes the change may act for owners that the model does not hold.
 	believed bool
-	// asToday reads as the engine does where it is known to differ (see stayed).
-	asToday bool
 	// past are the moments within the memory, the oldest first; the last is before.
 	past []*moment
 }

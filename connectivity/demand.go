@@ -201,28 +201,15 @@ func (s shortfall) clone() shortfall {
 
 // overlayShortfall adds a stretch that may overlap those that are there.
 func overlayShortfall(all []stretch[shortfall], s stretch[shortfall]) []stretch[shortfall] {
-	var out []stretch[shortfall]
-	left := s.addresses
-	for _, x := range all {
-		both := intersection(x.addresses, s.addresses)
-		if both == nil {
-			out = append(out, x)
-			continue
-		}
-		if rest := difference(x.addresses, s.addresses); rest != nil {
-			out = append(out, stretch[shortfall]{rest, x.is.clone()})
-		}
-		sum := stretch[shortfall]{both, x.is.clone()}
-		sum.is.add(s.is)
-		out = append(out, sum)
-		if left != nil {
-			left = difference(left, x.addresses)
-		}
-	}
-	if left != nil {
-		out = append(out, stretch[shortfall]{left, s.is.clone()})
-	}
-	return out
+	return overlay(all, s,
+		func(x stretch[shortfall]) *netipx.IPSet { return x.addresses },
+		func(x stretch[shortfall], part *netipx.IPSet) stretch[shortfall] {
+			return stretch[shortfall]{part, x.is.clone()}
+		},
+		func(x, y stretch[shortfall]) stretch[shortfall] {
+			x.is.add(y.is)
+			return x
+		})
 }
 
 // hinders reports whether something in one direction is in the way on a port.

@@ -106,26 +106,36 @@ func (all regions) overlay(r region) regions {
 	if r.possible.Empty() {
 		return all
 	}
-	var out regions
-	left := r.addresses
+	return overlay(all, r,
+		func(x region) *netipx.IPSet { return x.addresses },
+		func(x region, part *netipx.IPSet) region { return region{part, x.pair.clone()} },
+		func(x, y region) region {
+			x.add(y.open, y.possible, y.because)
+			return x
+		})
+}
+
+// overlay adds to a list, whose elements are about disjoint sets of addresses, one that
+// may overlap them. A part of an element is a copy; what overlaps is joined.
+func overlay[T any](all []T, s T, addresses func(T) *netipx.IPSet, part func(T, *netipx.IPSet) T, join func(T, T) T) []T {
+	var out []T
+	left := addresses(s)
 	for _, x := range all {
-		both := intersection(x.addresses, r.addresses)
+		both := intersection(addresses(x), addresses(s))
 		if both == nil {
 			out = append(out, x)
 			continue
 		}
-		if rest := difference(x.addresses, r.addresses); rest != nil {
-			out = append(out, region{rest, x.pair.clone()})
+		if rest := difference(addresses(x), addresses(s)); rest != nil {
+			out = append(out, part(x, rest))
 		}
-		sum := region{both, x.pair.clone()}
-		sum.add(r.open, r.possible, r.because)
-		out = append(out, sum)
+		out = append(out, join(part(x, both), s))
 		if left != nil {
-			left = difference(left, x.addresses)
+			left = difference(left, addresses(x))
 		}
 	}
 	if left != nil {
-		out = append(out, region{left, r.pair.clone()})
+		out = append(out, part(s, left))
 	}
 	return out
 }

@@ -110,7 +110,7 @@ func (s *shard) foldAll() *folded {
 		f.addTemplate(t)
 	}
 	for _, name := range slices.Sorted(maps.Keys(s.pods)) {
-		f.addPod(s.pods[name])
+		f.addPod(s.pods[name], s.belongingOf(s.pods[name]))
 	}
 	return newFolded(f.sorted())
 }
@@ -173,7 +173,7 @@ func (s *shard) refold(base *folded, pods []touched) *folded {
 			again(pod.was)
 		}
 		if p, ok := s.pods[pod.name]; ok {
-			ref, _ := s.workloadOf(p)
+			ref := s.belongingOf(p).workload
 			again(ref)
 			members[ref] = append(members[ref], pod.name)
 		}
@@ -186,8 +186,8 @@ func (s *shard) refold(base *folded, pods []touched) *folded {
 		slices.Sort(names)
 		for _, name := range slices.Compact(names) {
 			if p, ok := s.pods[name]; ok {
-				if now, _ := s.workloadOf(p); now == ref {
-					f.addPod(p)
+				if b := s.belongingOf(p); b.workload == ref {
+					f.addPod(p, b)
 				}
 			}
 		}

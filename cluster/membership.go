@@ -159,18 +159,6 @@ func (s *shard) ownerOfTemplate(t *Template) (*Template, *Owner) {
 	})
 }
 
-// memberOf is what a pod belongs to.
-func (s *shard) memberOf(p *Pod) Membership {
-	t, o := s.ownerOfPod(p)
-	switch {
-	case t != nil:
-		return s.membershipOf(t)
-	case o != nil:
-		return unmodelled(p.Namespace, o)
-	}
-	return Membership{}
-}
-
 // membershipOf is what a template belongs to: itself, if nobody owns it.
 func (s *shard) membershipOf(t *Template) Membership {
 	above, o := s.ownerOfTemplate(t)
@@ -193,26 +181,36 @@ func unmodelled(namespace string, o *Owner) Membership {
 // top is the workload of a template: for a ReplicaSet and a Job that of its owner.
 func (s *shard) top(t *Template) Ref { return s.membershipOf(t).Workload }
 
-// workloadOf finds the workload that a pod is shown as part of, and for a pod that
-// was relabelled away from its template the template. What it is shown as gives
-// nothing to a pod: that is up to its membership.
-func (s *shard) workloadOf(p *Pod) (workload Ref, maker *Template) {
-	t, o := s.ownerOfPod(p)
-	switch {
-	case t != nil && carries(p.Labels, t.Labels):
-		return s.top(t), nil
+// belonging is where a pod belongs.
+type belonging struct {
+	// workload is what the pod is shown as part of. That gives nothing to a pod: it is up
+	// to its membership.
+	workload Ref
+	// strayed is the template from which a pod that stands alone was relabelled away.
+	strayed    *Template
+	membership Membership
+}
+
+// belongingOf finds where a pod belongs.
+func (s *shard) belongingOf(p *Pod) belonging {
+	switch t, o := s.ownerOfPod(p); {
 	case t != nil:
-		return p.Ref(), t
+		b := belonging{membership: s.membershipOf(t)}
+		if b.workload = b.membership.Workload; !carries(p.Labels, t.Labels) {
+			b.workload, b.strayed = p.Ref(), t
+		}
+		return b
 	case o != nil:
-		return unmodelled(p.Namespace, o).Workload, nil
+		m := unmodelled(p.Namespace, o)
+		return belonging{workload: m.Workload, membership: m}
 	}
 	if claimed := s.relabelledFrom(p); claimed != nil {
-		return p.Ref(), claimed
+		return belonging{workload: p.Ref(), strayed: claimed}
 	}
 	if absent := s.absentOwner(p); absent != (Ref{}) {
-		return absent, nil
+		return belonging{workload: absent}
 	}
-	return p.Ref(), nil
+	return belonging{workload: p.Ref()}
 }
 
 // relabelledFrom is the template that a pod names in full without having the labels

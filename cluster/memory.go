@@ -202,7 +202,7 @@ func (w *remembering) born(sp *space, was, now *shard, v *class) uint64 {
 		if p == nil || q == nil || p.UID != q.UID || p.HostNetwork != q.HostNetwork || !maps.Equal(p.Labels, q.Labels) || !slices.Equal(p.Ports, q.Ports) {
 			return w.step
 		}
-		then := Variant{Membership: was.memberOf(q), Labels: q.Labels, Ports: q.Ports, HostNetwork: q.HostNetwork}
+		then := Variant{Membership: was.belongingOf(q).membership, Labels: q.Labels, Ports: q.Ports, HostNetwork: q.HostNetwork}
 		which := ""
 		if then.Membership == (Membership{}) {
 			which = was.alone(name)

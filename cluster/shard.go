@@ -56,7 +56,7 @@ func (s *shard) apply(c Change) error {
 	case *Pod:
 		pod := touched{name: o.Name}
 		if was, ok := s.pods[o.Name]; ok {
-			pod.was, _ = s.workloadOf(was)
+			pod.was = s.belongingOf(was).workload
 		}
 		write(&s.pods, &s.ownsPods, o.Name, o, c.After != nil && !o.Gone)
 		s.folding, s.guarding = s.folding.touch(pod), s.guarding.touch()

@@ -206,8 +206,7 @@ func (s *Snapshot) WorkloadOf(object Ref) (*Workload, bool) {
 		if !ok {
 			return nil, false
 		}
-		ref, _ := sh.workloadOf(p)
-		return sh.fold().workload(ref)
+		return sh.fold().workload(sh.belongingOf(p).workload)
 	}
 	t, ok := sh.templates[templateKey{object.Kind, object.Name}]
 	if !ok {

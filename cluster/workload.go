@@ -114,13 +114,12 @@ func (f *folder) addTemplate(t *Template) {
 	v.Unaddressed = true
 }
 
-func (f *folder) addPod(p *Pod) {
-	r, maker := f.workloadOf(p)
-	w := f.workload(r, p.Labels)
-	if maker != nil {
-		w.Parent, w.ParentLabels, w.parentMaker = f.top(maker), maker.Labels, makerOf(maker).made(p)
+func (f *folder) addPod(p *Pod, b belonging) {
+	w := f.workload(b.workload, p.Labels)
+	if t := b.strayed; t != nil {
+		w.Parent, w.ParentLabels, w.parentMaker = f.top(t), t.Labels, makerOf(t).made(p)
 	}
-	v := f.variant(w, traits{f.memberOf(p), p.Labels, p.Ports, p.HostNetwork, makerOfPod(p)})
+	v := f.variant(w, traits{b.membership, p.Labels, p.Ports, p.HostNetwork, makerOfPod(p)})
 	v.Pods = append(v.Pods, p.Name)
 	v.IPs = append(v.IPs, p.IPs...)
 	v.Unaddressed = v.Unaddressed || len(p.IPs) == 0

@@ -31,9 +31,10 @@ func (m *Model) follow(ctx context.Context) {
 		case <-m.queue.wake:
 		}
 		batch := m.queue.take()
-		m.apply(batch)
+		m.apply(batch.events)
 		m.remember()
-		for _, e := range batch {
+		m.tell(batch)
+		for _, e := range batch.events {
 			if e.applied != nil {
 				e.applied()
 			}
@@ -47,26 +48,27 @@ func (m *Model) follow(ctx context.Context) {
 // apply makes the next snapshot.
 func (m *Model) apply(batch []event) {
 	now := m.Snapshot()
-	if changes := m.changes(now, batch); len(changes) > 0 {
-		m.publish(m.after(now, changes))
+	if changes, refs := m.changes(now, batch); len(changes) > 0 {
+		m.publish(m.after(now, changes, refs))
 	}
 }
 
 // sweepPeriod is how often the memory is looked through while nothing happens.
 const sweepPeriod = 10 * time.Second
 
-// after is the snapshot after the changes. One that cannot be applied harms no
+// after is the snapshot after the changes of the objects that refs name. One that cannot be applied harms no
 // other: it is searched for by halves, and what it is about stays as it was.
-func (m *Model) after(s *cluster.Snapshot, changes []cluster.Change) *cluster.Snapshot {
+func (m *Model) after(s *cluster.Snapshot, changes []cluster.Change, refs []cluster.Ref) *cluster.Snapshot {
 	next, err := applied(s, changes...)
 	switch half := len(changes) / 2; {
 	case err == nil:
 		return next
 	case half == 0:
 		m.log.Error("object does not fit the model and stays as it was", "object", subject(changes[0]), "error", err)
+		m.missed(refs[0])
 		return s
 	default:
-		return m.after(m.after(s, changes[:half]), changes[half:])
+		return m.after(m.after(s, changes[:half], refs[:half]), changes[half:], refs[half:])
 	}
 }
 
@@ -91,27 +93,28 @@ func subject(c cluster.Change) (text string) {
 }
 
 // changes keeps the last event of each object, and of these the ones that
-// change the model: most updates of pods and workloads are about their status.
-func (m *Model) changes(now *cluster.Snapshot, batch []event) []cluster.Change {
+// change the model, with what they are about: most updates of pods and workloads are
+// about their status.
+func (m *Model) changes(now *cluster.Snapshot, batch []event) (changes []cluster.Change, refs []cluster.Ref) {
 	last := make(map[cluster.Ref]int, len(batch))
 	for i, e := range batch {
 		last[e.ref] = i
 	}
-	var changes []cluster.Change
 	for i, e := range batch {
 		if last[e.ref] != i || e.applied != nil {
 			continue
 		}
 		before := current(now, e.ref)
+		delete(m.unapplied, e.ref)
 		after := m.object(e, before)
 		switch {
 		case after == nil && before == nil: // as it was
 		case reflect.DeepEqual(before, after):
 		default:
-			changes = append(changes, cluster.Change{Before: before, After: after})
+			changes, refs = append(changes, cluster.Change{Before: before, After: after}), append(refs, e.ref)
 		}
 	}
-	return changes
+	return changes, refs
 }
 
 // object is what an event says the object is now; nil when it is gone. One that
@@ -139,7 +142,9 @@ func (m *Model) read(ref cluster.Ref, api runtime.Object) (o cluster.Object) {
 	defer func() {
 		if p := recover(); p != nil {
 			m.complain(ref, fmt.Errorf("panic: %v", p))
-			o = unreadable(api)
+			if o = unreadable(api); o == nil {
+				m.missed(ref)
+			}
 		}
 	}()
 	o, err := m.fromAPI(api)

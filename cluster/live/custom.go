@@ -52,7 +52,7 @@ func (k *customKind) trim(in any) (any, error) {
 		return in, nil
 	}
 	out := &customObject{ObjectMeta: metav1.ObjectMeta{
-		Name: u.GetName(), Namespace: u.GetNamespace(), UID: u.GetUID(), ResourceVersion: u.GetResourceVersion(),
+		Name: u.GetName(), Namespace: u.GetNamespace(), UID: u.GetUID(), ResourceVersion: u.GetResourceVersion(), DeletionTimestamp: u.GetDeletionTimestamp(),
 	}}
 	raw, err := u.MarshalJSON()
 	if err == nil {

@@ -31,15 +31,22 @@ const (
 // objects, those are in the model, but their names: a new list tells of what has
 // gone meanwhile by not holding it. Only the reflector calls it.
 type feed struct {
-	kind   string
-	trim   toolscache.TransformFunc
+	kind string
+	trim toolscache.TransformFunc
+	// resource is the kind's for an observer, listens whether there is one.
+	resource string
+	listens  bool
+
 	queue  *queue
 	known  map[types.NamespacedName]struct{}
 	listed chan struct{} // closed once the first list is in the queue
 	once   sync.Once
 }
 
-var _ toolscache.TransformingStore = (*feed)(nil)
+var (
+	_ toolscache.TransformingStore      = (*feed)(nil)
+	_ toolscache.ResourceVersionUpdater = (*feed)(nil)
+)
 
 func newFeed(kind string, q *queue) *feed {
 	return &feed{kind: kind, trim: trim, queue: q, known: map[types.NamespacedName]struct{}{}, listed: make(chan struct{})}
@@ -75,13 +82,18 @@ func (f *feed) Update(o any) error { return f.Add(o) }
 // Delete implements toolscache.ReflectorStore.
 func (f *feed) Delete(o any) error {
 	if m, err := meta.Accessor(o); err == nil {
-		f.queue.put(f.gone(types.NamespacedName{Namespace: m.GetNamespace(), Name: m.GetName()}))
+		name := types.NamespacedName{Namespace: m.GetNamespace(), Name: m.GetName()}
+		gone := f.gone(name)
+		if gone.seen = f.observation(name, m, o); gone.seen != nil {
+			gone.seen.Deleted = true
+		}
+		f.queue.put(gone)
 	}
 	return nil
 }
 
 // Replace implements toolscache.ReflectorStore: these are all objects of the kind.
-func (f *feed) Replace(objects []any, _ string) error {
+func (f *feed) Replace(objects []any, version string) error {
 	before := f.known
 	f.known = make(map[types.NamespacedName]struct{}, len(objects))
 	events := make([]event, 0, len(objects))
@@ -94,6 +106,7 @@ func (f *feed) Replace(objects []any, _ string) error {
 		}
 	}
 	f.queue.put(events...)
+	f.UpdateResourceVersion(version)
 	f.once.Do(func() { close(f.listed) })
 	return nil
 }
@@ -119,9 +132,9 @@ func (f *feed) is(o any) []event {
 	name := types.NamespacedName{Namespace: m.GetNamespace(), Name: m.GetName()}
 	f.known[name] = struct{}{}
 	if c, ok := api.(*customObject); ok && c.template == nil && c.err == nil {
-		return []event{{ref: f.ref(name)}} // without a template it makes no pods of its own
+		return []event{{ref: f.ref(name), seen: f.observation(name, m, api)}} // without a template it makes no pods of its own
 	}
-	return []event{{ref: f.ref(name), api: api}}
+	return []event{{ref: f.ref(name), api: api, seen: f.observation(name, m, api)}}
 }
 
 func (f *feed) gone(name types.NamespacedName) event {

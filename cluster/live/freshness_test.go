@@ -114,7 +114,7 @@ func applyMarks(ctx context.Context, q *queue) {
 			return
 		case <-q.wake:
 		}
-		for _, e := range q.take() {
+		for _, e := range q.take().events {
 			e.applied()
 		}
 	}

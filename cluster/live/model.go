@@ -40,6 +40,8 @@ type Options struct {
 	// initial objects are known and before the model is synced. It has 5 s; nil and no
 	// error is that nobody is there.
 	AskOthers func(context.Context) (*cluster.MemoryCopy, error)
+	// Observer, if set, is told what is in the snapshot.
+	Observer Observer
 }
 
 // Model is the model of a running cluster. Its methods are safe for concurrent use.
@@ -62,6 +64,8 @@ type Model struct {
 	complaints map[cluster.Ref]string // the last error of each object that has one
 	limits     cluster.MemoryLimits
 	memory     *cluster.Memory // nil until the initial objects are in the snapshot
+	observer   Observer
+	unapplied  map[cluster.Ref]struct{} // what the snapshot does not hold as it is
 }
 
 // generation is a snapshot and the end of its time as the newest one.
@@ -82,6 +86,8 @@ func New(source Source, opts Options) *Model {
 		complaints: map[cluster.Ref]string{},
 		limits:     opts.Memory,
 		askOthers:  opts.AskOthers,
+		observer:   opts.Observer,
+		unapplied:  map[cluster.Ref]struct{}{},
 	}
 	if m.log == nil {
 		m.log = slog.New(slog.DiscardHandler)
@@ -181,6 +187,7 @@ func (m *Model) Start(ctx context.Context) error {
 			return err
 		}
 		f := newFeed(k.name, &m.queue)
+		f.resource, f.listens = k.resource.GroupResource().String(), m.observer != nil
 		if k.custom != nil {
 			lw, f.trim = servedOrEmpty(lw), k.custom.trim
 		}

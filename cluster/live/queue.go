@@ -16,6 +16,15 @@ type event struct {
 	// applied, if set, makes the event a mark that is about no object: it is
 	// called when all events before it are in the snapshot.
 	applied func()
+	// seen is for the observer; nil when there is none, and for what a list does not hold.
+	seen *Observation
+}
+
+// batch is what gathered between two snapshots.
+type batch struct {
+	events []event
+	// reached is how far each resource is when they are applied.
+	reached map[string]string
 }
 
 // queue gathers events for the applier. It is closed at first, so that the
@@ -23,14 +32,31 @@ type event struct {
 // it touches.
 type queue struct {
 	mu     sync.Mutex
-	events []event
+	batch  batch
 	opened bool
 	wake   chan struct{} // holds a token when there may be something to take
 }
 
 func (q *queue) put(events ...event) {
 	q.mu.Lock()
-	q.events = append(q.events, events...)
+	q.batch.events = append(q.batch.events, events...)
+	opened := q.opened
+	q.mu.Unlock()
+	if opened {
+		q.signal()
+	}
+}
+
+// reach says that all events of a resource until a resourceVersion have been put.
+func (q *queue) reach(resource, version string) {
+	if version == "" || version == notServed {
+		return
+	}
+	q.mu.Lock()
+	if q.batch.reached == nil {
+		q.batch.reached = map[string]string{}
+	}
+	q.batch.reached[resource] = version
 	opened := q.opened
 	q.mu.Unlock()
 	if opened {
@@ -54,10 +80,10 @@ func (q *queue) signal() {
 }
 
 // take empties the queue, in the order in which events came.
-func (q *queue) take() []event {
+func (q *queue) take() batch {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	events := q.events
-	q.events = nil
-	return events
+	b := q.batch
+	q.batch = batch{}
+	return b
 }

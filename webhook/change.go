@@ -44,7 +44,7 @@ var errUnknownKind = errors.New("is no kind that Podcullis models")
 // changeFrom says what a request does to the model. The error names what in the
 // request is wrong; errUnknownKind means that the model has no place for it.
 func changeFrom(r *admissionv1.AdmissionRequest, before *cluster.Snapshot, now time.Time) (cluster.Change, error) {
-	if r.Kind.Group == "" && r.Kind.Kind == "Binding" {
+	if isBinding(r) {
 		return bindingChange(r, before)
 	}
 	if slices.Contains(harmless, r.SubResource) {
@@ -129,20 +129,13 @@ func modelObject(r *admissionv1.AdmissionRequest, raw []byte, field string) (clu
 // bindingChange is that of a Binding: its labels are laid over the pod's
 // (PodTopologyLabelsAdmission, KEP-4742).
 func bindingChange(r *admissionv1.AdmissionRequest, before *cluster.Snapshot) (cluster.Change, error) {
-	var b corev1.Binding
-	if err := kjson.UnmarshalCaseSensitivePreserveInts(r.Object.Raw, &b); err != nil {
-		return cluster.Change{}, fmt.Errorf("request.object: is no Binding: %w", err)
+	b, err := bindingOf(r)
+	if err != nil || len(b.Labels) == 0 {
+		return cluster.Change{}, err
 	}
-	if len(b.Labels) == 0 {
-		return cluster.Change{}, nil
-	}
-	name := b.Name
-	if name == "" {
-		name = r.Name
-	}
-	pod, ok := before.Pod(r.Namespace, name)
+	pod, ok := before.Pod(r.Namespace, b.Name)
 	if !ok {
-		return cluster.Change{}, fmt.Errorf("pod %s/%s, which the Binding labels, is %w", r.Namespace, name, errNotSeenYet)
+		return cluster.Change{}, fmt.Errorf("pod %s/%s, which the Binding labels, is %w", r.Namespace, b.Name, errNotSeenYet)
 	}
 	merged := maps.Clone(pod.Labels)
 	if merged == nil {
@@ -150,6 +143,22 @@ func bindingChange(r *admissionv1.AdmissionRequest, before *cluster.Snapshot) (c
 	}
 	maps.Copy(merged, b.Labels)
 	return cluster.Change{Before: pod, After: pod.BoundWith(merged)}, nil
+}
+
+func isBinding(r *admissionv1.AdmissionRequest) bool {
+	return r.Kind.Group == "" && r.Kind.Kind == "Binding"
+}
+
+// bindingOf reads a Binding; its name is that of the pod.
+func bindingOf(r *admissionv1.AdmissionRequest) (*corev1.Binding, error) {
+	var b corev1.Binding
+	if err := kjson.UnmarshalCaseSensitivePreserveInts(r.Object.Raw, &b); err != nil {
+		return nil, fmt.Errorf("request.object: is no Binding: %w", err)
+	}
+	if b.Name == "" {
+		b.Name = r.Name
+	}
+	return &b, nil
 }
 
 // errNotSeenYet is for objects whose watch event is still on its way.

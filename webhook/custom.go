@@ -5,18 +5,27 @@ import (
 	"slices"
 
 	admissionv1 "k8s.io/api/admission/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/podcullis/podcullis/cluster"
 )
 
 // changeFrom says what a request does to the model, of the kinds of other APIs too.
 func (j *Judge) changeFrom(r *admissionv1.AdmissionRequest, before *cluster.Snapshot) (cluster.Change, error) {
-	for i := range j.Custom {
-		if c := &j.Custom[i]; c.Group == r.Kind.Group && c.Kind == r.Kind.Kind {
-			return customChange(c, r)
-		}
+	if c := j.customOf(r.Kind); c != nil {
+		return customChange(c, r)
 	}
 	return changeFrom(r, before, j.Now())
+}
+
+// customOf is the kind of another API that a request is about; nil for the others.
+func (j *Judge) customOf(kind metav1.GroupVersionKind) *cluster.Custom {
+	for i := range j.Custom {
+		if c := &j.Custom[i]; c.Group == kind.Group && c.Kind == kind.Kind {
+			return c
+		}
+	}
+	return nil
 }
 
 // customChange is that of an object of another API. What is stored and cannot be read
@@ -55,17 +64,22 @@ func customChange(c *cluster.Custom, r *admissionv1.AdmissionRequest) (cluster.C
 	return change, nil
 }
 
-// customTemplate reads an object's template; nil when it has none.
-func customTemplate(c *cluster.Custom, r *admissionv1.AdmissionRequest, raw []byte, field string) (*cluster.Template, error) {
-	if len(raw) == 0 {
-		return nil, fmt.Errorf("request.%s: missing, and %s needs it", field, r.Operation)
-	}
+// customFields are the members that matter of an object of another API.
+func customFields(c *cluster.Custom) fields {
 	wanted := templateFields
 	for _, step := range slices.Backward(c.Path) {
 		wanted = fields{step: wanted}
 	}
 	wanted["metadata"] = metaFields
-	t, meta, err := c.Read(wanted.prune(raw))
+	return wanted
+}
+
+// customTemplate reads an object's template; nil when it has none.
+func customTemplate(c *cluster.Custom, r *admissionv1.AdmissionRequest, raw []byte, field string) (*cluster.Template, error) {
+	if len(raw) == 0 {
+		return nil, fmt.Errorf("request.%s: missing, and %s needs it", field, r.Operation)
+	}
+	t, meta, err := c.Read(customFields(c).prune(raw))
 	switch {
 	case err != nil:
 		return nil, fmt.Errorf("request.%s: is no %s that can be read: %w", field, r.Kind.Kind, err)

@@ -49,9 +49,17 @@ type JudgeOptions struct {
 	// Namespace reads one Namespace from the API server, for one that the model
 	// does not hold yet. Nil when there is no API server.
 	Namespace func(ctx context.Context, name string) (*corev1.Namespace, error)
-	// Remember is set when allowed changes will show in the model: they are then
-	// taken into account until they do.
+	// Remember is set when allowed changes will show in the model: what is not there yet
+	// is then waited for.
 	Remember bool
+	// Ledger keeps allowed changes until they do; they are taken into account until then.
+	// Nil keeps none: what two changes open together is then seen when it is there.
+	Ledger Ledger
+	// Everywhere reports whether a guardrail looks at more than pairs of namespaces; nil
+	// is that none does.
+	Everywhere func() bool
+	// Exempt reports whether changes in a namespace need no ledger; nil is that none is.
+	Exempt func(namespace string) bool
 	// Custom are kinds of other APIs that make pods, as the model follows them.
 	Custom []cluster.Custom
 	// Claims knows who may act for an owner that the model does not hold. Nil when
@@ -69,7 +77,7 @@ type JudgeOptions struct {
 // Judge is the admission.Handler that asks the guardrails.
 type Judge struct {
 	JudgeOptions
-	pending   pending
+	contents  contents
 	strangers strangers
 }
 
@@ -91,6 +99,7 @@ func (j *Judge) Handle(ctx context.Context, r admission.Request) admission.Respo
 	ctx, cancel := context.WithTimeout(ctx, j.EvaluationTime)
 	defer cancel()
 	verdict := j.judge(ctx, &r)
+	j.Metrics.comesBack(verdict)
 	j.record(ctx, &r, verdict)
 	return j.respond(verdict)
 }
@@ -110,17 +119,28 @@ type verdict struct {
 	claim string
 	// after is the cluster with the change, once it is known.
 	after *cluster.Snapshot
+	// depends is set when it is refused only because of changes in flight.
+	depends *dependence
+	// unwritten says why an allowed change could not be written to the ledger.
+	unwritten string
 }
 
 func (j *Judge) judge(ctx context.Context, r *admission.Request) verdict {
-	// Each round judges against what is known now. Another round is needed only
-	// when some other change was allowed meanwhile, or an owner came to be known.
+	// Each round judges against what is known now. Another round is needed only when
+	// something came to be known that the answer depends on: an owner, or what became of
+	// a change in flight.
 	waited := false
+	var left spare
 	for {
-		before := j.Model.Snapshot()
+		view := j.view()
+		before := j.Model.Snapshot() // after the view: it holds what is not in flight any more
 		change, err := j.changeFrom(&r.AdmissionRequest, before)
-		if errors.Is(err, errNotSeenYet) && j.waitForPod(ctx, r) {
-			continue
+		if errors.Is(err, errNotSeenYet) {
+			if !waited && j.waitForPod(ctx, r) {
+				waited = true
+				continue
+			}
+			return comeBack(r, notSeen(r, err))
 		}
 		if errors.Is(err, errUnknownKind) {
 			if kind := groupKind(r); !j.Evaluator.Judges(kind) {
@@ -137,10 +157,7 @@ func (j *Judge) judge(ctx context.Context, r *admission.Request) verdict {
 		if change.Idle() || !j.Remember {
 			return j.orWait(ctx, r, change, j.evaluate(ctx, r, before, change))
 		}
-		v, settled := j.judgeWithPending(ctx, r, change)
-		if !settled {
-			continue
-		}
+		v := j.inWorlds(ctx, r, before, change, view)
 		owner, isMissing := missingOwner(v, change)
 		if isMissing && !waited {
 			waited = true
@@ -151,77 +168,24 @@ func (j *Judge) judge(ctx context.Context, r *admission.Request) verdict {
 		if isMissing {
 			return ownerNotSeen(v, r, owner)
 		}
-		return j.orWait(ctx, r, change, v)
+		if !v.refuses() {
+			v = j.commit(ctx, r, before, change, view, v)
+		}
+		if v.depends != nil {
+			again := false
+			if v, again = j.await(ctx, &left, v); again {
+				continue
+			}
+		}
+		return comeBack(r, j.orWait(ctx, r, change, v))
 	}
 }
 
-// judgeWithPending judges a change of the model, with the changes in mind that
-// were allowed but do not show yet. settled is false when another change was
-// allowed meanwhile.
-func (j *Judge) judgeWithPending(ctx context.Context, r *admission.Request, change cluster.Change) (v verdict, settled bool) {
-	j.waitForPending(ctx)
-	before := j.Model.Snapshot()
-	open, generation := j.pending.open(before, j.Now())
-	v = j.evaluate(ctx, r, before, change)
-	if len(open) > 0 {
-		changes := make([]cluster.Change, 0, len(open))
-		for _, p := range open {
-			changes = append(changes, p.change)
-		}
-		with, err := before.Apply(changes...)
-		if err != nil {
-			return verdict{decision: v.decision, err: err, code: http.StatusInternalServerError}, true
-		}
-		if w := j.evaluate(ctx, r, with, change); w.refuses() != v.refuses() {
-			v = undecided(w, open[0].change)
-		}
-	}
-	if v.refuses() || dryRun(r) {
-		return v, true
-	}
-	return v, j.pending.commit(change, before, generation, j.Now())
-}
-
-// undecided is the answer when it depends on whether an earlier change persists.
-func undecided(v verdict, earlier cluster.Change) verdict {
-	return verdict{
-		decision:   guardrail.Decision{Subject: v.decision.Subject},
-		err:        fmt.Errorf("the answer depends on %s, which was changed a moment ago and does not show yet; try again", earlier.Ref()),
-		code:       http.StatusTooManyRequests,
-		retryAfter: 1,
-	}
+func notSeen(r *admission.Request, err error) verdict {
+	return verdict{decision: guardrail.Decision{Subject: requestSubject(r)}, err: err, code: http.StatusTooManyRequests, retryAfter: 1}
 }
 
 func (v verdict) refuses() bool { return v.err != nil || v.decision.Denied() }
-
-// waitForPending gives earlier changes a moment to show in the model.
-func (j *Judge) waitForPending(ctx context.Context) {
-	open, _ := j.pending.open(j.Model.Snapshot(), j.Now())
-	var until time.Time
-	for _, p := range open {
-		if p.settles.After(until) {
-			until = p.settles
-		}
-	}
-	if !until.After(j.Now()) {
-		return
-	}
-	ctx, cancel := context.WithTimeout(ctx, until.Sub(j.Now()))
-	defer cancel()
-	j.Model.WaitFor(ctx, func(s *cluster.Snapshot) bool {
-		left, _ := j.pending.open(s, j.Now())
-		return len(left) == 0
-	})
-}
-
-func (j *Judge) waitForPod(ctx context.Context, r *admission.Request) bool {
-	ctx, cancel := context.WithTimeout(ctx, settleTime)
-	defer cancel()
-	return j.Model.WaitFor(ctx, func(s *cluster.Snapshot) bool {
-		_, ok := s.Pod(r.Namespace, r.Name)
-		return ok
-	})
-}
 
 // evaluate asks the guardrails about one change, and if they mind, who may make it.
 func (j *Judge) evaluate(ctx context.Context, r *admission.Request, before *cluster.Snapshot, change cluster.Change) verdict {

@@ -16,6 +16,7 @@ type JudgeMetrics struct {
 	claims     *prometheus.CounterVec
 	owners     *prometheus.CounterVec
 	unjudged   prometheus.Counter
+	ledgerMetrics
 }
 
 // NewJudgeMetrics makes the collectors and registers them; like
@@ -54,6 +55,7 @@ func NewJudgeMetrics(registerer prometheus.Registerer) *JudgeMetrics {
 	for _, result := range []string{ownerSeen, ownerMissing} {
 		m.owners.WithLabelValues(result)
 	}
+	m.ledgerMetrics = newLedgerMetrics(registerer)
 	registerer.MustRegister(m.violations, m.failures, m.evaluation, m.unjudged, m.claims, m.owners)
 	return m
 }

@@ -45,9 +45,13 @@ func ownersOf(o cluster.Object) []cluster.Owner {
 
 // waitForOwner gives an owner a moment to show in the model.
 func (j *Judge) waitForOwner(ctx context.Context, r *admission.Request, owner cluster.Owner) bool {
-	ctx, cancel := context.WithTimeout(ctx, settleTime)
-	defer cancel()
-	seen := j.Model.WaitFor(ctx, func(s *cluster.Snapshot) bool { return s.Owns(r.Namespace, owner) })
+	seen := false
+	err := waitOutside(ctx, func() {
+		ctx, cancel := context.WithTimeout(ctx, settleTime)
+		defer cancel()
+		seen = j.Model.WaitFor(ctx, func(s *cluster.Snapshot) bool { return s.Owns(r.Namespace, owner) })
+	})
+	seen = seen && err == nil
 	if seen {
 		j.Metrics.owners.WithLabelValues(ownerSeen).Inc()
 	} else {

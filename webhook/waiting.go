@@ -13,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
 	"github.com/podcullis/podcullis/cluster"
+	"github.com/podcullis/podcullis/ledger"
 )
 
 // waitError is a refusal that ends by itself: what is asked for comes too early.
@@ -102,13 +103,8 @@ func (j *Judge) needing(ctx context.Context, r *admission.Request, change cluste
 // expected is the model with the changes that were allowed and do not show yet:
 // helm deletes a Deployment and its netpol in the same moment.
 func (j *Judge) expected() (*cluster.Snapshot, error) {
-	s := j.Model.Snapshot()
-	open, _ := j.pending.open(s, j.Now())
-	changes := make([]cluster.Change, 0, len(open))
-	for _, p := range open {
-		changes = append(changes, p.change)
-	}
-	return s.Apply(changes...)
+	view := j.view()
+	return j.happened(j.Model.Snapshot(), slices.DeleteFunc(slices.Clone(view.Entries), func(e ledger.Entry) bool { return e.Opaque || e.Operation == ledger.Appear }))
 }
 
 func selects(netpol *cluster.Netpol, o cluster.Object) bool {

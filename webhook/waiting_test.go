@@ -11,8 +11,8 @@ import (
 	"github.com/podcullis/podcullis/cluster/manifest"
 )
 
-// ledger is a namespace with one netpol; %s are its pods and workloads.
-const ledger = `
+// ledgerText is a namespace with one netpol.
+const ledgerText = `
 {apiVersion: v1, kind: Namespace, metadata: {name: ledger}}
 ---
 {apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: web, namespace: ledger}, spec: {podSelector: {matchLabels: {app: web}}, policyTypes: [Ingress, Egress]}}
@@ -118,7 +118,7 @@ func TestADeletionThatOnlyComesTooEarlyHasToWait(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			j, model, _ := newShop(t, JudgeOptions{Now: func() time.Time { return time.Date(2026, 11, 24, 0, 0, 0, 0, time.UTC) }})
-			set, err := manifest.Load([]string{"-"}, strings.NewReader(ledger+strings.Join(test.objects, "\n---\n")))
+			set, err := manifest.Load([]string{"-"}, strings.NewReader(ledgerText+strings.Join(test.objects, "\n---\n")))
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -1,0 +1,299 @@
+package webhook
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+
+	admissionv1 "k8s.io/api/admission/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
+	kjson "sigs.k8s.io/json"
+
+	"github.com/podcullis/podcullis/cluster"
+	"github.com/podcullis/podcullis/ledger"
+)
+
+// overlay is what the ledger keeps of a Binding.
+type overlay struct {
+	Labels map[string]string `json:"labels"`
+}
+
+// entryOf is a change as the ledger keeps it.
+func (j *Judge) entryOf(r *admission.Request, change cluster.Change) (ledger.Entry, error) {
+	e := ledger.Entry{
+		Ref:       change.Ref(),
+		Resource:  schema.GroupResource{Group: r.Resource.Group, Resource: r.Resource.Resource}.String(),
+		Operation: operationOf(r, change),
+	}
+	if e.Operation == ledger.Bind {
+		return bindEntry(e, r, change)
+	}
+	identity, raw := r.OldObject.Raw, r.Object.Raw
+	if e.Operation == ledger.Create {
+		identity = r.Object.Raw
+	}
+	meta, err := identityIn(identity)
+	if err != nil {
+		return e, err
+	}
+	e.UID = meta.UID
+	if e.Operation != ledger.Create {
+		e.Base = meta.ResourceVersion
+	}
+	if change.After != nil {
+		e.Content = j.kept(r, raw)
+	}
+	if _, isTemplate := change.Before.(*cluster.Template); isTemplate {
+		e.Before = j.kept(r, r.OldObject.Raw)
+	}
+	return sealed(e), nil
+}
+
+// sealed is an entry with its digest, and without a content that is too large.
+func sealed(e ledger.Entry) ledger.Entry {
+	h := sha256.New()
+	h.Write(e.Content)
+	e.Digest = hex.EncodeToString(h.Sum(nil)[:12])
+	if len(e.Content) > ledger.MaxContent || len(e.Before) > ledger.MaxContent {
+		e.Content, e.Before, e.Opaque = nil, nil, true
+	}
+	return e
+}
+
+func bindEntry(e ledger.Entry, r *admission.Request, change cluster.Change) (ledger.Entry, error) {
+	b, err := bindingOf(&r.AdmissionRequest)
+	if err != nil {
+		return e, err
+	}
+	e.Resource = "pods"
+	if p, ok := change.Before.(*cluster.Pod); ok {
+		e.UID = types.UID(p.UID)
+	}
+	if e.Content, err = json.Marshal(overlay{b.Labels}); err != nil {
+		return e, fmt.Errorf("request.object.metadata.labels: %w", err)
+	}
+	return sealed(e), nil
+}
+
+func operationOf(r *admission.Request, change cluster.Change) ledger.Operation {
+	switch {
+	case isBinding(&r.AdmissionRequest):
+		return ledger.Bind
+	case r.Operation == admissionv1.Delete && r.Name == "":
+		return ledger.DeleteCollection // of which each object comes by itself, without the name
+	case change.After == nil:
+		return ledger.Delete
+	case r.Operation == admissionv1.Create:
+		return ledger.Create
+	}
+	return ledger.Update
+}
+
+// identityIn is which object, and which version of it, the API server has reviewed.
+func identityIn(raw []byte) (*metav1.PartialObjectMetadata, error) {
+	var o metav1.PartialObjectMetadata
+	wanted := fields{"metadata": {"uid": nil, "resourceVersion": nil}}
+	if err := kjson.UnmarshalCaseSensitivePreserveInts(wanted.prune(raw), &o); err != nil {
+		return nil, fmt.Errorf("request: metadata.uid and metadata.resourceVersion: %w", err)
+	}
+	return &o, nil
+}
+
+// kept is what the model reads of an object, in compact JSON.
+func (j *Judge) kept(r *admission.Request, raw []byte) json.RawMessage {
+	var out bytes.Buffer
+	if json.Compact(&out, j.keptFields(r.Kind).prune(raw)) != nil {
+		return nil // it was decoded before, so this does not happen; without content it is no less in the way
+	}
+	return out.Bytes()
+}
+
+func (j *Judge) keptFields(kind metav1.GroupVersionKind) fields {
+	if c := j.customOf(kind); c != nil {
+		return customFields(c)
+	}
+	switch kind.Kind {
+	case "Namespace":
+		return fields{"metadata": metaFields}
+	case "NetworkPolicy":
+		return fields{"metadata": metaFields, "spec": nil}
+	}
+	return fieldsOf(kind.Kind)
+}
+
+// contents are the objects that entries hold, decoded once: each review looks at all
+// that are in flight.
+type contents struct {
+	mu      sync.Mutex
+	objects map[uint64]cluster.Object // by the entry's ID
+}
+
+// objectOf is what an entry's content says. Entries that are not written yet have no ID
+// to be remembered by.
+func (j *Judge) objectOf(e ledger.Entry) (cluster.Object, error) {
+	j.contents.mu.Lock()
+	o, ok := j.contents.objects[e.ID]
+	j.contents.mu.Unlock()
+	if ok && e.ID != 0 {
+		return o, nil
+	}
+	o, err := j.decodeEntry(e)
+	if err != nil {
+		return nil, fmt.Errorf("ledger entry %d, %s: %w", e.ID, e.Ref, err)
+	}
+	j.contents.mu.Lock()
+	defer j.contents.mu.Unlock()
+	if j.contents.objects == nil || len(j.contents.objects) > maxContents {
+		j.contents.objects = map[uint64]cluster.Object{}
+	}
+	j.contents.objects[e.ID] = o
+	return o, nil
+}
+
+// maxContents is several times as many entries as fit into the ledger.
+const maxContents = 4096
+
+func (j *Judge) decodeEntry(e ledger.Entry) (cluster.Object, error) {
+	kind, ok := j.kindOf(e.Ref.Kind)
+	if !ok {
+		return nil, errUnknownKind
+	}
+	r := &admission.Request{AdmissionRequest: admissionv1.AdmissionRequest{Kind: kind, Namespace: e.Ref.Namespace, Operation: admissionv1.Create}}
+	var o cluster.Object
+	var err error
+	if c := j.customOf(kind); c != nil {
+		var t *cluster.Template
+		if t, err = customTemplate(c, &r.AdmissionRequest, e.Content, "content"); t != nil {
+			o = t
+		}
+	} else {
+		o, err = modelObject(&r.AdmissionRequest, e.Content, "content")
+	}
+	switch {
+	case err != nil:
+		return nil, err
+	case o == nil || o.Ref() != e.Ref:
+		return nil, fmt.Errorf("its content is another object")
+	}
+	return o, nil
+}
+
+// kindOf is the kind in the API of one of the model's.
+func (j *Judge) kindOf(model string) (metav1.GroupVersionKind, bool) {
+	for i := range j.Custom {
+		if c := &j.Custom[i]; cluster.CustomKind(c.GroupKind()) == model {
+			return metav1.GroupVersionKind{Group: c.Group, Version: c.Version, Kind: c.Kind}, true
+		}
+	}
+	for kind := range modelled {
+		if kind.Kind == model {
+			return kind, true
+		}
+	}
+	return metav1.GroupVersionKind{}, false
+}
+
+// happened is the cluster in which entries have happened, in their order.
+func (j *Judge) happened(s *cluster.Snapshot, entries []ledger.Entry) (*cluster.Snapshot, error) {
+	for _, e := range entries {
+		change, err := j.changeOf(s, e)
+		if err != nil {
+			return nil, err
+		}
+		if change == (cluster.Change{}) {
+			continue
+		}
+		if s, err = s.Apply(change); err != nil {
+			return nil, fmt.Errorf("ledger entry %d, %s: %w", e.ID, e.Ref, err)
+		}
+	}
+	return s, nil
+}
+
+// changeOf is what an entry does to a cluster; nothing where its object is not there.
+func (j *Judge) changeOf(s *cluster.Snapshot, e ledger.Entry) (cluster.Change, error) {
+	before := current(s, e.Ref)
+	switch e.Operation {
+	case ledger.Barrier: // nothing is written beside it
+		return cluster.Change{}, nil
+	case ledger.Delete, ledger.DeleteCollection:
+		return cluster.Change{Before: before}, nil
+	case ledger.Bind:
+		pod, ok := before.(*cluster.Pod)
+		if !ok {
+			return cluster.Change{}, nil
+		}
+		bound, err := bound(pod, e)
+		return cluster.Change{Before: pod, After: bound}, err
+	case ledger.Appear:
+		o, err := j.objectOf(e)
+		t, ok := o.(*cluster.Template)
+		if err != nil || !ok {
+			return cluster.Change{}, err
+		}
+		// It is beside what has the name now, so it goes by another one.
+		appearing := *t
+		appearing.Name = fmt.Sprintf("%s (until a moment ago, %d)", t.Name, e.ID)
+		return cluster.Change{After: &appearing}, nil
+	case ledger.Create, ledger.Update:
+		if e.Opaque {
+			return cluster.Change{Before: before, After: anything(e.Ref)}, nil
+		}
+		o, err := j.objectOf(e)
+		return cluster.Change{Before: before, After: o}, err
+	}
+	return cluster.Change{}, fmt.Errorf("ledger entry %d, %s: operation %q is none that is known", e.ID, e.Ref, e.Operation)
+}
+
+// bound is a pod with the labels of a Binding laid over its own.
+func bound(p *cluster.Pod, e ledger.Entry) (*cluster.Pod, error) {
+	var over overlay
+	if err := json.Unmarshal(e.Content, &over); err != nil {
+		return nil, fmt.Errorf("ledger entry %d, %s: %w", e.ID, e.Ref, err)
+	}
+	merged := labels.Set{}
+	maps.Copy(merged, p.Labels)
+	maps.Copy(merged, over.Labels)
+	return p.BoundWith(merged), nil
+}
+
+// anything stands for a netpol of which only its name is known: it lets everybody through.
+func anything(r cluster.Ref) *cluster.Netpol {
+	n := &cluster.Netpol{Namespace: r.Namespace, Name: r.Name, Isolates: [2]bool{true, true}}
+	n.Selector = cluster.Everything()
+	open := []cluster.NetpolRule{{AnyPeer: true, AnyPort: true}}
+	n.Rules = [2][]cluster.NetpolRule{open, slices.Clone(open)}
+	return n
+}
+
+// current is the model's object of that identity, nil if it has none.
+func current(s *cluster.Snapshot, r cluster.Ref) cluster.Object {
+	switch r.Kind {
+	case "Namespace":
+		if ns, ok := s.Namespace(r.Name); ok && !ns.Implied {
+			return ns
+		}
+	case "Pod":
+		if p, ok := s.Pod(r.Namespace, r.Name); ok {
+			return p
+		}
+	case "NetworkPolicy":
+		if n, ok := s.Netpol(r.Namespace, r.Name); ok {
+			return n
+		}
+	default:
+		if t, ok := s.Template(r); ok {
+			return t
+		}
+	}
+	return nil
+}

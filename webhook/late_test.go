@@ -93,7 +93,7 @@ func TestAJudgeInTimeIsNotLate(t *testing.T) {
 func TestWhatIsNotReadInTimeIsRefusedByItsUID(t *testing.T) {
 	h := NewReviewHandler(allowEverything, ReviewOptions{Logger: quiet}).(*reviewHandler)
 	recorder := httptest.NewRecorder()
-	a := &answering{handler: h, w: recorder, body: []byte(podReview), place: &place{handler: h, free: func() {}}, began: time.Now()}
+	a := &answering{handler: h, w: recorder, body: []byte(podReview), place: &place{handler: h}, began: time.Now()}
 	a.once.Do(a.refuseLate)
 	a.answer(admission.Allowed("too late"))
 	answer, _ := reviewResponse(t, recorder.Result())

@@ -14,7 +14,6 @@ import (
 	"runtime"
 	"runtime/debug"
 	"strconv"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -179,7 +178,7 @@ func (h *reviewHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	caller.request.Store(request)
-	caller.answer(h.ask(ctx, admission.Request{AdmissionRequest: *request}))
+	caller.answer(h.ask(context.WithValue(ctx, placeKey{}, place), admission.Request{AdmissionRequest: *request}))
 }
 
 var errAnswered = errors.New("answered")
@@ -278,47 +277,6 @@ func (h *reviewHandler) tooLarge(w http.ResponseWriter, r *http.Request, head []
 	discard(r.Body, 8*h.options.MaxBodyBytes)
 	h.refuse(w, id, http.StatusRequestEntityTooLarge, rejectedBodyTooLarge,
 		fmt.Errorf("it is larger than %d bytes", h.options.MaxBodyBytes))
-}
-
-// place is where one review is decoded and judged.
-type place struct {
-	handler *reviewHandler
-	weight  int64 // bytes of a large review
-	free    func()
-}
-
-// leave gives back all that the review took.
-func (p *place) leave() {
-	p.free()
-	p.handler.large.Release(p.weight)
-}
-
-// enter waits for a place to decode and judge a review of that size. It returns false at
-// once if the queue is full, and at the deadline.
-func (h *reviewHandler) enter(ctx context.Context, size int64) (*place, bool) {
-	if h.queued.Add(1) > int64(h.options.MaxInFlight+h.options.MaxQueue) {
-		h.queued.Add(-1)
-		return nil, false
-	}
-	p := &place{handler: h}
-	if size >= largeReview {
-		p.weight = min(size, h.judged) // the largest of all is judged with no other large one
-	}
-	// A large review takes a place only when it can be judged: small ones pass it.
-	if h.large.Acquire(ctx, p.weight) != nil {
-		h.queued.Add(-1)
-		return nil, false
-	}
-	if h.slots.Acquire(ctx, 1) != nil {
-		h.large.Release(p.weight)
-		h.queued.Add(-1)
-		return nil, false
-	}
-	p.free = sync.OnceFunc(func() {
-		h.slots.Release(1)
-		h.queued.Add(-1)
-	})
-	return p, true
 }
 
 // ask calls the judge and makes a complete response of what it says, or of its panic.

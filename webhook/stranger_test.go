@@ -14,7 +14,7 @@ func TestWhatNobodyJudgesIsAllowedWithAWarningAndCounted(t *testing.T) {
 	var log strings.Builder
 	registry := prometheus.NewRegistry()
 	metrics := NewJudgeMetrics(registry)
-	j, _, _ := newShop(t, JudgeOptions{Metrics: metrics, Remember: true})
+	j, _, held := withLedger(t, JudgeOptions{Metrics: metrics})
 	j.Log = slog.New(slog.NewTextHandler(&log, nil))
 	strange := []metav1.GroupVersionKind{
 		{Group: "coordination.k8s.io", Version: "v1", Kind: "Lease"},
@@ -51,8 +51,8 @@ func TestWhatNobodyJudgesIsAllowedWithAWarningAndCounted(t *testing.T) {
 	if n := strings.Count(log.String(), "kind=Lease.coordination.k8s.io "); n != 1 {
 		t.Errorf("the log names a kind %d times, want once:\n%s", n, &log)
 	}
-	if open, _ := j.pending.open(j.Model.Snapshot(), j.Now()); len(open) > 0 {
-		t.Errorf("it is remembered: %v", open)
+	if held.writes > 0 {
+		t.Errorf("it is remembered: %v", held.entries)
 	}
 }
 

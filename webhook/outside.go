@@ -1,8 +1,0 @@
-package webhook
-
-import "context"
-
-func waitOutside(_ context.Context, wait func()) error {
-	wait()
-	return nil
-}

@@ -31,6 +31,7 @@ func (m *Model) follow(ctx context.Context) {
 		case <-m.queue.wake:
 		}
 		batch := m.queue.take()
+		m.announce(batch)
 		m.apply(batch.events)
 		m.remember()
 		m.tell(batch)

@@ -105,8 +105,11 @@ func (f *feed) Replace(objects []any, version string) error {
 			events = append(events, f.gone(name))
 		}
 	}
-	f.queue.put(events...)
-	f.UpdateResourceVersion(version)
+	if f.listens {
+		f.queue.list(f.resource, version, events...)
+	} else {
+		f.queue.put(events...)
+	}
 	f.once.Do(func() { close(f.listed) })
 	return nil
 }

@@ -18,6 +18,9 @@ type Observer interface {
 	// Applied tells that the snapshot holds all that happened to a resource until a
 	// resourceVersion. The version may go back: an API server can be restored.
 	Applied(resource, resourceVersion string)
+	// Listed tells that the next snapshot holds the objects of a resource as a list of that
+	// resourceVersion has them. It comes before that snapshot is shown.
+	Listed(resource, resourceVersion string)
 }
 
 // Observation is what a watch, or the object's place in a list, said of an object. That
@@ -53,6 +56,13 @@ func (f *feed) observation(name types.NamespacedName, m metav1.Object, o any) *O
 func (f *feed) UpdateResourceVersion(version string) {
 	if f.listens {
 		f.queue.reach(f.resource, version)
+	}
+}
+
+// announce tells the observer of the lists in a batch that is to be applied.
+func (m *Model) announce(b batch) {
+	for resource, version := range b.listed {
+		m.observer.Listed(resource, version)
 	}
 }
 

@@ -23,6 +23,7 @@ import (
 type diary struct {
 	model *Model
 	lines []string
+	lists []string
 }
 
 func (d *diary) Observed(o Observation) {
@@ -44,6 +45,10 @@ func (d *diary) Observed(o Observation) {
 
 func (d *diary) Applied(resource, version string) {
 	d.lines = append(d.lines, resource+" until "+version)
+}
+
+func (d *diary) Listed(resource, version string) {
+	d.lists = append(d.lists, fmt.Sprintf("%s at %s before %d lines", resource, version, len(d.lines)))
 }
 
 func (d *diary) want(t *testing.T, lines ...string) {
@@ -129,6 +134,7 @@ func TestNobodyIsToldOfWhatAListDoesNotHold(t *testing.T) {
 			t.Fatal(err)
 		}
 		b := m.queue.take()
+		m.announce(b)
 		m.apply(b.events)
 		m.tell(b)
 	}
@@ -137,6 +143,9 @@ func TestNobodyIsToldOfWhatAListDoesNotHold(t *testing.T) {
 	apply(nil, "2") // the API server was restored
 	if diff := cmp.Diff([]string{"pods shop/Pod/a u1 3: web", "pods until 5", "pods until 6", "pods until 2"}, d.lines); diff != "" {
 		t.Errorf("told (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]string{"pods at 5 before 0 lines", "pods at 6 before 2 lines", "pods at 2 before 3 lines"}, d.lists); diff != "" {
+		t.Errorf("lists (-want +got):\n%s", diff)
 	}
 	if _, ok := m.Snapshot().Pod("shop", "a"); ok {
 		t.Error("the pod is still there")

@@ -25,6 +25,8 @@ type batch struct {
 	events []event
 	// reached is how far each resource is when they are applied.
 	reached map[string]string
+	// listed are the lists among them, for the observer.
+	listed map[string]string
 }
 
 // queue gathers events for the applier. It is closed at first, so that the
@@ -62,6 +64,18 @@ func (q *queue) reach(resource, version string) {
 	if opened {
 		q.signal()
 	}
+}
+
+// list is put for all objects of a resource, as a list has them.
+func (q *queue) list(resource, version string, events ...event) {
+	q.mu.Lock()
+	if q.batch.listed == nil {
+		q.batch.listed = map[string]string{}
+	}
+	q.batch.listed[resource] = version
+	q.mu.Unlock()
+	q.put(events...)
+	q.reach(resource, version)
 }
 
 // open lets the applier take what has gathered, and from then on all that comes.

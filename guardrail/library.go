@@ -43,6 +43,8 @@ type Guardrail struct {
 	// readsObject is set when it reads input.request.object or oldObject; else
 	// what it reads of the object is in the model.
 	readsObject bool
+	// asksModel is set for one that may look at more than pairs of namespaces.
+	asksModel bool
 }
 
 var severities = []string{"critical", "high", "medium", "low"}
@@ -186,6 +188,7 @@ func (l *Library) add(file string, m *ast.Module) error {
 		return err
 	}
 	g.readsObject = readsObject(compiled) || usesLibraryThatReadsObject(compiled, l.compiler.Modules)
+	g.asksModel = asksModel(file, compiled)
 	l.guardrails[g.ID] = g
 	return nil
 }

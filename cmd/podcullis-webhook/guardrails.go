@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -11,6 +12,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -29,7 +31,8 @@ type guardrailFiles struct {
 	log        *slog.Logger
 
 	engine  *guardrail.Engine
-	custom  []cluster.Custom // those of the first configuration: they are followed from the start
+	set     atomic.Pointer[string] // what tells the guardrails in force from others
+	custom  []cluster.Custom       // those of the first configuration: they are followed from the start
 	digest  [sha256.Size]byte
 	reloads *prometheus.CounterVec
 	good    prometheus.Gauge
@@ -52,6 +55,7 @@ func loadGuardrails(o *options, log *slog.Logger, registry prometheus.Registerer
 	}
 	registry.MustRegister(f.reloads, f.good)
 	f.digest = f.read()
+	set := f.contents()
 	library, config, err := f.load()
 	if err != nil {
 		return nil, err
@@ -60,6 +64,7 @@ func loadGuardrails(o *options, log *slog.Logger, registry prometheus.Registerer
 	if f.engine, err = guardrail.New(library, config); err != nil {
 		return nil, err
 	}
+	f.set.Store(&set)
 	f.good.Set(1)
 	f.tell()
 	return f, nil
@@ -77,7 +82,7 @@ func (f *guardrailFiles) tell() {
 }
 
 func (f *guardrailFiles) load() (*guardrail.Library, *guardrail.Config, error) {
-	sources := []guardrail.Source{{Name: "embedded", FS: policies.FS}}
+	sources := []guardrail.Source{{Name: guardrail.Embedded, FS: policies.FS}}
 	for _, dir := range f.policyDirs {
 		if info, err := os.Stat(dir); err != nil || !info.IsDir() {
 			return nil, nil, fmt.Errorf("--policy-dir %s: is no readable directory", dir)
@@ -140,6 +145,7 @@ func (f *guardrailFiles) watch(ctx context.Context) {
 }
 
 func (f *guardrailFiles) reload() error {
+	set := f.contents()
 	library, config, err := f.load()
 	if err != nil {
 		return err
@@ -147,7 +153,42 @@ func (f *guardrailFiles) reload() error {
 	if !reflect.DeepEqual(config.Custom(), f.custom) {
 		return errExtraWorkloads
 	}
-	return f.engine.Reload(library, config)
+	if err := f.engine.Reload(library, config); err != nil {
+		return err
+	}
+	f.set.Store(&set)
+	return nil
+}
+
+// contents tells guardrails and their configuration from any others, whatever the names
+// of the files: replicas with the same ones have the same.
+func (f *guardrailFiles) contents() string {
+	h := sha256.New()
+	add := func(of fs.FS, name string) {
+		text, _ := fs.ReadFile(of, name)
+		fmt.Fprintf(h, "%s %d\n", name, len(text))
+		h.Write(text)
+	}
+	rego := func(of fs.FS) {
+		_ = fs.WalkDir(of, ".", func(name string, d fs.DirEntry, err error) error {
+			switch {
+			case err != nil || (d.IsDir() && name != "." && strings.HasPrefix(d.Name(), ".")):
+				return fs.SkipDir
+			case !d.IsDir() && strings.HasSuffix(name, ".rego"):
+				add(of, name)
+			}
+			return nil
+		})
+	}
+	rego(policies.FS)
+	for _, dir := range f.policyDirs {
+		fmt.Fprintln(h, "dir")
+		rego(os.DirFS(dir))
+	}
+	if f.config != "" {
+		add(os.DirFS(filepath.Dir(f.config)), filepath.Base(f.config))
+	}
+	return hex.EncodeToString(h.Sum(nil)[:8])
 }
 
 // errExtraWorkloads is for a change that takes other watches.

@@ -47,6 +47,10 @@ type options struct {
 	drainTimeout     time.Duration
 	logFormat        string
 	logLevel         string
+	consistency      string
+	ledger           string
+	requestTimeout   time.Duration
+	knownCallers     bool
 	canary           string
 	remove           []string
 }
@@ -59,6 +63,7 @@ func defaultOptions() *options {
 		mode:           string(webhook.Enforce),
 		maxStaleness:   15 * time.Second,
 		rememberFor:    cluster.DefaultMemoryLimits().For,
+		requestTimeout: 60 * time.Second,
 		reloadPeriod:   2 * time.Second,
 		logFormat:      "text",
 		logLevel:       "info",
@@ -89,6 +94,10 @@ func (o *options) AddFlags(f *pflag.FlagSet) {
 	f.DurationVar(&o.rememberFor, "remember-for", o.rememberFor, "for how long a pod that is gone may come back, as its controller makes it, and count as having been there; 0 for not at all")
 	f.StringVar(&o.memoryFrom, "memory-from", o.memoryFrom, "the `URL` at which the replicas together answer, https://SERVICE.NAMESPACE.svc/memory: a replica that starts copies there what another one remembers, and hands out its own at /memory")
 	f.StringVar(&o.memoryCA, "memory-ca-file", o.memoryCA, "the `file` with the CA of that certificate (default: ca.crt in --cert-dir if it is there, else the system's)")
+	f.StringVar(&o.consistency, "consistency", o.consistency, "how changes that are allowed in the same moment are judged together: strict, by all replicas, with a Lease that they share; local, by each replica for itself; observe: not at all (default: strict if only API servers can call, else local)")
+	f.StringVar(&o.ledger, "ledger", o.ledger, "the Lease, `namespace/name`, of --consistency strict; made if it is not there (default: podcullis-ledger in the namespace of the pod, or of the --kubeconfig's context)")
+	f.DurationVar(&o.requestTimeout, "api-request-timeout", o.requestTimeout, "the --request-timeout of the API server, by which a request that deletes many objects may take longer than others")
+	f.BoolVar(&o.knownCallers, "known-callers", o.knownCallers, "say that something else, such as a NetworkPolicy, lets only API servers call this webhook")
 	f.DurationVar(&o.reloadPeriod, "reload-period", o.reloadPeriod, "how often --config and --policy-dir are looked at")
 	f.DurationVar(&o.drainTimeout, "drain-timeout", o.drainTimeout, "how long to wait at the end for callers to close their connections (default 1m40s)")
 	f.StringVar(&o.logFormat, "log-format", o.logFormat, "text or json")
@@ -153,6 +162,7 @@ func (o *options) Validate(rest []string) error {
 		wrong("--remember-for must not be negative, got %s", o.rememberFor)
 	}
 	errs = append(errs, o.validateMemory()...)
+	errs = append(errs, o.validateConsistency()...)
 	if o.reloadPeriod <= 0 {
 		wrong("--reload-period must be positive, got %s", o.reloadPeriod)
 	}

@@ -58,6 +58,9 @@ type model struct {
 	namespace func(ctx context.Context, name string) (*corev1.Namespace, error)
 	claims    webhook.Claims
 	live      bool
+	// inFlight are the changes that were allowed and may not have happened yet; nil
+	// where nobody keeps them.
+	inFlight *inFlight
 }
 
 // setup wires the server: what can be wrong with flags and files is wrong here,
@@ -72,7 +75,7 @@ func setup(ctx context.Context, o *options, stderr io.Writer) (*app, error) {
 	if a.guardrails, err = loadGuardrails(o, a.log, a.registry); err != nil {
 		return nil, err
 	}
-	if a.model, err = newModel(o, a.guardrails.custom, a.log, a.registry); err != nil {
+	if a.model, err = newModel(ctx, o, a.guardrails, a.log, a.registry); err != nil {
 		return nil, err
 	}
 	metrics := webhook.NewMetrics(a.registry)
@@ -92,7 +95,7 @@ func setup(ctx context.Context, o *options, stderr io.Writer) (*app, error) {
 	if a.server, err = webhook.NewServer(server); err != nil {
 		return nil, err
 	}
-	judge := webhook.NewJudge(webhook.JudgeOptions{
+	judging := webhook.JudgeOptions{
 		Evaluator: a.guardrails.engine,
 		Model:     a.model,
 		Mode:      webhook.Mode(o.mode),
@@ -102,7 +105,9 @@ func setup(ctx context.Context, o *options, stderr io.Writer) (*app, error) {
 		Claims:    a.model.claims,
 		Metrics:   webhook.NewJudgeMetrics(a.registry),
 		Log:       a.log,
-	})
+	}
+	a.model.inFlight.into(&judging)
+	judge := webhook.NewJudge(judging)
 	a.server.Register("/validate", webhook.NewReviewHandler(judge, webhook.ReviewOptions{
 		Mode: webhook.Mode(o.mode), Ready: a.model.ready, MemoryLimit: memoryLimit(), Logger: a.log, Metrics: metrics,
 	}))
@@ -110,7 +115,7 @@ func setup(ctx context.Context, o *options, stderr io.Writer) (*app, error) {
 		return nil, err
 	}
 	idle := newIdle(a.guardrails.engine, a.model, a.log, a.registry)
-	a.watches = append(a.watches, a.guardrails.watch, idle.watch)
+	a.watches = append(a.watches, a.guardrails.watch, idle.watch, a.model.inFlight.run)
 	return a, nil
 }
 
@@ -165,7 +170,7 @@ func (a *app) keepCertificate(ctx context.Context) error {
 }
 
 // newModel chooses the source of the cluster: files, an API server, or nothing.
-func newModel(o *options, custom []cluster.Custom, log *slog.Logger, registry prometheus.Registerer) (model, error) {
+func newModel(ctx context.Context, o *options, guardrails *guardrailFiles, log *slog.Logger, registry prometheus.Registerer) (model, error) {
 	if len(o.clusterManifests) > 0 {
 		set, err := manifest.Load(o.clusterManifests, nil)
 		if err != nil {
@@ -185,7 +190,7 @@ func newModel(o *options, custom []cluster.Custom, log *slog.Logger, registry pr
 	case err != nil:
 		return model{}, err
 	}
-	return newLiveModel(config, custom, o, log, registry)
+	return newLiveModel(ctx, config, guardrails, o, log, registry)
 }
 
 func restConfig(o *options) (*rest.Config, error) {
@@ -204,7 +209,7 @@ func restConfig(o *options) (*rest.Config, error) {
 const probesInStaleness = 5
 
 // newLiveModel follows an API server, which need not be there yet.
-func newLiveModel(config *rest.Config, custom []cluster.Custom, o *options, log *slog.Logger, registry prometheus.Registerer) (model, error) {
+func newLiveModel(ctx context.Context, config *rest.Config, guardrails *guardrailFiles, o *options, log *slog.Logger, registry prometheus.Registerer) (model, error) {
 	config, maxStaleness := rest.AddUserAgent(config, "podcullis-webhook/"+version), o.maxStaleness
 	limits := cluster.DefaultMemoryLimits()
 	limits.For = o.rememberFor
@@ -229,7 +234,7 @@ func newLiveModel(config *rest.Config, custom []cluster.Custom, o *options, log 
 		return model{}, err
 	}
 	options := live.Options{
-		Log: log, Custom: custom, Reader: direct, Discovery: discovery, Probe: probe, ProbePeriod: maxStaleness / probesInStaleness,
+		Log: log, Custom: guardrails.custom, Reader: direct, Discovery: discovery, Probe: probe, ProbePeriod: maxStaleness / probesInStaleness,
 		Memory: limits,
 	}
 	if o.memoryFrom != "" {
@@ -239,6 +244,11 @@ func newLiveModel(config *rest.Config, custom []cluster.Custom, o *options, log 
 		}
 		options.AskOthers = others.ask
 	}
+	inFlight, err := newInFlight(ctx, o, config, guardrails, log, registry)
+	if err != nil {
+		return model{}, err
+	}
+	options.Observer = inFlight.observer()
 	m := live.New(source, options)
 	registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "podcullis_model_stale_seconds",
@@ -256,10 +266,11 @@ func newLiveModel(config *rest.Config, custom []cluster.Custom, o *options, log 
 		Help: "Classes of pods and templates that are gone and still count as having been there (--remember-for).",
 	}, func() float64 { return float64(m.Snapshot().Memory().Len()) }))
 	return model{
-		Model:  m,
-		live:   true,
-		claims: standing,
-		start:  m.Start,
+		Model:    m,
+		live:     true,
+		inFlight: inFlight,
+		claims:   standing,
+		start:    m.Start,
 		ready: func() error {
 			if !m.Synced() {
 				return errors.New("the model is not synced with the API server yet")

@@ -3,7 +3,6 @@ package webhook
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -25,6 +24,8 @@ type Ledger interface {
 	// Commit returns nil when the entry is written. judge is called when there is more
 	// in flight than was seen, and what it returns ends the commit unless it is nil.
 	Commit(ctx context.Context, e ledger.Entry, seen ledger.View, judge func(ledger.View) error) error
+	// WaitFor waits until a view satisfies the condition, or ctx ends.
+	WaitFor(ctx context.Context, condition func(ledger.View) bool) bool
 }
 
 const (
@@ -33,13 +34,11 @@ const (
 	settleTime = 300 * time.Millisecond
 	// crowdTime is the same where there are too many to judge with.
 	crowdTime = time.Second
-	// settlePoll is how often it is looked whether one has.
-	settlePoll = 2 * time.Millisecond
 	// answerTime is kept of a review's time for its answer.
 	answerTime = 50 * time.Millisecond
 	// barrierRetry is after how many seconds a client comes back while the ledger was lost:
-	// the ten tries of client-go outlast that.
-	barrierRetry = 5
+	// the ten tries of client-go outlast that (ledger.Options.Barrier).
+	barrierRetry = 11
 )
 
 // view is what is in flight; nothing where nobody keeps it.
@@ -81,18 +80,7 @@ func (j *Judge) await(ctx context.Context, p *spare, v verdict) (verdict, bool) 
 func (j *Judge) settled(ctx context.Context, until time.Time, d *dependence) bool {
 	ctx, cancel := context.WithDeadline(ctx, until)
 	defer cancel()
-	tick := time.NewTicker(settlePoll)
-	defer tick.Stop()
-	for {
-		if hasSettled(j.Ledger.View(), d) {
-			return true
-		}
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			return false
-		}
-	}
+	return j.Ledger.WaitFor(ctx, func(v ledger.View) bool { return hasSettled(v, d) })
 }
 
 func hasSettled(v ledger.View, d *dependence) bool {
@@ -109,12 +97,12 @@ var errRefused = errors.New("refused")
 
 // commit writes an allowed change to the ledger, where others have to know of it, and is
 // the answer: an allow only when it is written.
-func (j *Judge) commit(ctx context.Context, r *admission.Request, before *cluster.Snapshot, change cluster.Change, view ledger.View, v verdict) verdict {
+func (j *Judge) commit(ctx context.Context, r *admission.Request, change cluster.Change, view ledger.View, v verdict) verdict {
 	if j.Ledger == nil || dryRun(r) || !lasting(change) || j.exempt(change) {
 		return v
 	}
-	if p, ok := change.After.(*cluster.Pod); ok && change.Before == nil && ledger.Skips(before, p, view) {
-		j.Metrics.unwritten.Inc()
+	if v.oneOfMany {
+		j.Metrics.skipped.Inc()
 		return v
 	}
 	e, err := j.entryOf(r, change)
@@ -198,7 +186,7 @@ func (j *Judge) exempt(change cluster.Change) bool {
 func notWritten(v verdict, err error) verdict {
 	out := verdict{
 		decision:   guardrail.Decision{Subject: v.decision.Subject},
-		err:        fmt.Errorf("what else is in flight is not certain: %w; try again", err),
+		err:        err,
 		code:       http.StatusTooManyRequests,
 		retryAfter: 1,
 		unwritten:  resultOf(err),

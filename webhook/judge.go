@@ -121,6 +121,8 @@ type verdict struct {
 	after *cluster.Snapshot
 	// depends is set when it is refused only because of changes in flight.
 	depends *dependence
+	// oneOfMany is set for a pod that others need not know of, see isOneOfMany.
+	oneOfMany bool
 	// unwritten says why an allowed change could not be written to the ledger.
 	unwritten string
 }
@@ -169,7 +171,7 @@ func (j *Judge) judge(ctx context.Context, r *admission.Request) verdict {
 			return ownerNotSeen(v, r, owner)
 		}
 		if !v.refuses() {
-			v = j.commit(ctx, r, before, change, view, v)
+			v = j.commit(ctx, r, change, view, v)
 		}
 		if v.depends != nil {
 			again := false

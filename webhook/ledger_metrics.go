@@ -14,11 +14,11 @@ const (
 
 // ledgerMetrics count what the changes in flight cost.
 type ledgerMetrics struct {
-	commits   *prometheus.CounterVec
-	duration  prometheus.Histogram
-	unwritten prometheus.Counter
-	waits     *prometheus.CounterVec
-	again     *prometheus.CounterVec
+	commits  *prometheus.CounterVec
+	duration prometheus.Histogram
+	skipped  prometheus.Counter
+	waits    *prometheus.CounterVec
+	again    *prometheus.CounterVec
 }
 
 // reasonDepends is that the answer depends on a change in flight.
@@ -35,7 +35,7 @@ func newLedgerMetrics(registerer prometheus.Registerer) ledgerMetrics {
 			Help:    "Time to write an allowed change to the ledger.",
 			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1},
 		}),
-		unwritten: prometheus.NewCounter(prometheus.CounterOpts{
+		skipped: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "podcullis_ledger_skipped_total",
 			Help: "Pods that were allowed without a write, because their template is there and counts for them.",
 		}),
@@ -58,7 +58,7 @@ func newLedgerMetrics(registerer prometheus.Registerer) ledgerMetrics {
 	for _, result := range []string{waitSettled, waitOver} {
 		m.waits.WithLabelValues(result)
 	}
-	registerer.MustRegister(m.commits, m.duration, m.unwritten, m.waits, m.again)
+	registerer.MustRegister(m.commits, m.duration, m.skipped, m.waits, m.again)
 	return m
 }
 

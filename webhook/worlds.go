@@ -34,6 +34,10 @@ func (j *Judge) inWorlds(ctx context.Context, r *admission.Request, before *clus
 		return verdict{decision: guardrail.Decision{Subject: requestSubject(r)}, err: err, code: http.StatusInternalServerError}
 	}
 	v := j.evaluate(ctx, r, before, change)
+	if v.err == nil && !v.refuses() && j.isOneOfMany(v.after, change, view) {
+		v.oneOfMany = true
+		return v
+	}
 	if v.err != nil || len(view.Entries) == 0 {
 		return v
 	}
@@ -41,13 +45,15 @@ func (j *Judge) inWorlds(ctx context.Context, r *admission.Request, before *clus
 	if err != nil {
 		return verdict{decision: v.decision, err: err, code: http.StatusBadRequest}
 	}
-	entries := relevant(view, entry)
 	if v.refuses() {
-		return j.orHelped(ctx, r, before, change, v, entry, entries, view.Sequence)
+		return j.orHelped(ctx, r, before, change, v, entry, view)
 	}
-	worlds, err := j.worlds(entries, entry)
-	if err != nil {
-		return undecided(v, dependence{sequence: view.Sequence}, fmt.Errorf("%w; try again", err))
+	worlds, err := j.worlds(view, entry)
+	switch {
+	case errors.Is(err, ledger.ErrTooMany):
+		return undecided(v, dependence{sequence: view.Sequence}, err)
+	case err != nil:
+		return notWritten(v, err)
 	}
 	for world := range worlds {
 		if len(world) == 0 {
@@ -74,9 +80,9 @@ func (j *Judge) inWorlds(ctx context.Context, r *admission.Request, before *clus
 
 // orHelped is a denial, or that it depends: what is in flight may be what the change
 // lacks, as the default-deny that was applied a moment before the Deployment.
-func (j *Judge) orHelped(ctx context.Context, r *admission.Request, before *cluster.Snapshot, change cluster.Change, v verdict, own ledger.Entry, entries []ledger.Entry, sequence uint64) verdict {
+func (j *Judge) orHelped(ctx context.Context, r *admission.Request, before *cluster.Snapshot, change cluster.Change, v verdict, own ledger.Entry, view ledger.View) verdict {
 	var others []ledger.Entry
-	for _, e := range entries {
+	for _, e := range view.Entries {
 		if e.Ref != own.Ref && e.Operation != ledger.Appear && e.Operation != ledger.Barrier && !e.Opaque {
 			others = append(others, e)
 		}
@@ -88,29 +94,21 @@ func (j *Judge) orHelped(ctx context.Context, r *admission.Request, before *clus
 	if len(others) == 0 || !passes(others) {
 		return v
 	}
-	return undecided(v, dependence{on: fewestEntries(others, passes), sequence: sequence}, nil)
+	return undecided(v, dependence{on: fewestEntries(others, passes), sequence: view.Sequence}, nil)
 }
 
-// relevant are the entries that a change has to be judged with: when Commit asks once
-// more, those of its own namespace and of those in which there are new ones.
-func relevant(view ledger.View, own ledger.Entry) []ledger.Entry {
-	if !view.Again {
-		return view.Entries
-	}
-	var out []ledger.Entry
-	for _, e := range view.Entries {
-		if e.Place() == own.Place() || slices.Contains(view.Namespaces, e.Place()) {
-			out = append(out, e)
-		}
-	}
-	return out
-}
-
-func (j *Judge) worlds(entries []ledger.Entry, own ledger.Entry) (iter.Seq[[]ledger.Entry], error) {
+func (j *Judge) worlds(view ledger.View, own ledger.Entry) (iter.Seq[[]ledger.Entry], error) {
 	if j.Everywhere != nil && j.Everywhere() {
-		return ledger.AllWorlds(entries, own)
+		return ledger.AllWorlds(view.Entries, own)
 	}
-	return ledger.Worlds(entries, own)
+	return view.Worlds(own)
+}
+
+// isOneOfMany reports whether a change is the creation of a pod for which its template,
+// which is there, has been judged: by itself, and with all that is in flight.
+func (j *Judge) isOneOfMany(after *cluster.Snapshot, change cluster.Change, view ledger.View) bool {
+	p, ok := change.After.(*cluster.Pod)
+	return ok && change.Before == nil && j.Ledger != nil && ledger.Skips(after, p, view)
 }
 
 // errUnclear is that nobody can tell what a change in flight does.

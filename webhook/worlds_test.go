@@ -50,6 +50,19 @@ func (l *heldLedger) Commit(_ context.Context, e ledger.Entry, _ ledger.View, ju
 	return nil
 }
 
+func (l *heldLedger) WaitFor(ctx context.Context, condition func(ledger.View) bool) bool {
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for !condition(l.View()) {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return false
+		}
+	}
+	return true
+}
+
 func (l *heldLedger) add(e ledger.Entry) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -128,7 +141,7 @@ func TestAnAllowIsWrittenBeforeItIsAnswered(t *testing.T) {
 		retry  int32
 	}{
 		"Busy":        {ledger.ErrBusy, "other changes came first", "busy", 1},
-		"Barrier":     {ledger.ErrBarrier, "the ledger was lost", "barrier", 5},
+		"Barrier":     {ledger.ErrBarrier, "was lost", "barrier", 11},
 		"Unavailable": {fmt.Errorf("%w: etcd is away", ledger.ErrUnavailable), "etcd is away", "unavailable", 1},
 		"Strange":     {errors.New("boom"), "boom", "failed", 1},
 	} {

@@ -114,6 +114,10 @@ func selectorsMatch(t *testing.T, r release) {
 }
 
 func webhooksCoverEveryDoor(t *testing.T, r release) {
+	sideEffects := admissionregistrationv1.SideEffectClassNone
+	if isStrict(t, r) {
+		sideEffects = admissionregistrationv1.SideEffectClassNoneOnDryRun
+	}
 	doors := map[string][]string{}
 	for _, w := range one[*admissionregistrationv1.ValidatingWebhookConfiguration](t, r).Webhooks {
 		for _, rule := range w.Rules {
@@ -129,7 +133,7 @@ func webhooksCoverEveryDoor(t *testing.T, r release) {
 				}
 			}
 		}
-		if *w.MatchPolicy != admissionregistrationv1.Equivalent || *w.SideEffects != admissionregistrationv1.SideEffectClassNone || !slices.Equal(w.AdmissionReviewVersions, []string{"v1"}) {
+		if *w.MatchPolicy != admissionregistrationv1.Equivalent || *w.SideEffects != sideEffects || !slices.Equal(w.AdmissionReviewVersions, []string{"v1"}) {
 			t.Errorf("webhook %s: matchPolicy %s, sideEffects %s, versions %v", w.Name, *w.MatchPolicy, *w.SideEffects, w.AdmissionReviewVersions)
 		}
 	}
@@ -233,6 +237,11 @@ func modelKinds(t *testing.T) (watched, listed []string) {
 	return watched, listed
 }
 
+// isStrict reports whether the server keeps a ledger in a Lease.
+func isStrict(t *testing.T, r release) bool {
+	return strings.Contains(strings.Join(one[*appsv1.Deployment](t, r).Spec.Template.Spec.Containers[0].Args, " "), "--ledger=")
+}
+
 // The server may do what it does, and nothing else.
 func rightsAreThoseThatAreUsed(t *testing.T, r release) {
 	watched, listed := modelKinds(t)
@@ -257,6 +266,11 @@ func rightsAreThoseThatAreUsed(t *testing.T, r release) {
 	if strings.Contains(args, "--certificate-secret") {
 		want[registration] = "get,patch"
 		want["in "+namespace+" secrets named "+one[*corev1.Secret](t, r).Name] = "get,update"
+	}
+	if isStrict(t, r) {
+		leases := "in " + namespace + " leases.coordination.k8s.io"
+		want[leases] = "create"
+		want[leases+" named "+one[*appsv1.Deployment](t, r).Name+"-ledger"] = "get,update"
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("rights (-used +given):\n%s", diff)

@@ -4,7 +4,8 @@ the API server sets, so that nobody else can leave one out. */}}
 {{- $c := .context -}}
 {{- $e := .entry -}}
 admissionReviewVersions: [v1]
-sideEffects: None
+# strict writes what it allows to the ledger, and nothing for a dry run.
+sideEffects: {{ ternary "NoneOnDryRun" "None" (eq (include "podcullis.consistency" $c) "strict") }}
 matchPolicy: Equivalent
 failurePolicy: {{ $e.failurePolicy }}
 timeoutSeconds: {{ $e.timeoutSeconds }}
@@ -40,6 +41,26 @@ objectSelector:
 matchConditions:
   {{- toYaml . | nindent 2 }}
 {{- end }}
+{{- end -}}
+
+{{/* Whether something else than the server lets only API servers call it. */}}
+{{- define "podcullis.knownCallers" -}}
+{{- if and .Values.networkPolicy.enabled .Values.networkPolicy.apiServerCIDRs (not .Values.hostNetwork) }}true{{ end -}}
+{{- end -}}
+
+{{/* What the server makes of an empty consistency, by the same rule. */}}
+{{- define "podcullis.consistency" -}}
+{{- if .Values.consistency -}}
+{{ .Values.consistency }}
+{{- else if eq .Values.mode "audit" -}}
+local
+{{- else -}}
+{{ ternary "strict" "local" (or (ne .Values.certificates.clients.caSecretName "") (ne (include "podcullis.knownCallers" .) "")) }}
+{{- end -}}
+{{- end -}}
+
+{{- define "podcullis.ledger" -}}
+{{ include "podcullis.fullname" . }}-ledger
 {{- end -}}
 
 {{/* All webhooks. The server compares what is there with a copy of this text, in the

@@ -31,7 +31,7 @@ const (
 // model does not hold. Owner references are claims, and neither uids nor labels are
 // secret: what such an owner's pods could do is lent only to a user who could be its
 // controller. That is asked only when it makes a difference.
-func (j *Judge) weighClaim(ctx context.Context, r *admission.Request, before *cluster.Snapshot, change cluster.Change, v verdict) verdict {
+func (j *Judge) weighClaim(ctx context.Context, r *admission.Request, before *cluster.Snapshot, change cluster.Change, meanwhile []cluster.Change, v verdict) verdict {
 	if v.err != nil || len(v.decision.Violations) == 0 || change.After == nil {
 		return v
 	}
@@ -39,7 +39,7 @@ func (j *Judge) weighClaim(ctx context.Context, r *admission.Request, before *cl
 	if !ok {
 		return v
 	}
-	believed := j.evaluateOnce(ctx, r, before, change, true)
+	believed := j.evaluateOnce(ctx, r, before, change, meanwhile, true)
 	if believed.err != nil || len(believed.decision.Violations) >= len(v.decision.Violations) {
 		return v
 	}

@@ -55,18 +55,24 @@ func (j *Judge) entryOf(r *admission.Request, change cluster.Change) (ledger.Ent
 	if _, isTemplate := change.Before.(*cluster.Template); isTemplate {
 		e.Before = j.kept(r, r.OldObject.Raw)
 	}
-	return sealed(e), nil
+	return sealed(e)
 }
 
-// sealed is an entry with its digest, and without a content that is too large.
-func sealed(e ledger.Entry) ledger.Entry {
+// sealed is an entry with its digest, and without a content that is too large. What a
+// netpol may do at most and at least is known without it; who a pod is, is not.
+func sealed(e ledger.Entry) (ledger.Entry, error) {
 	h := sha256.New()
 	h.Write(e.Content)
 	e.Digest = hex.EncodeToString(h.Sum(nil)[:12])
-	if len(e.Content) > ledger.MaxContent || len(e.Before) > ledger.MaxContent {
-		e.Content, e.Before, e.Opaque = nil, nil, true
+	size := max(len(e.Content), len(e.Before))
+	switch {
+	case size <= ledger.MaxContent:
+	case e.Ref.Kind == "NetworkPolicy":
+		e.Content, e.Opaque = nil, true
+	default:
+		return e, fmt.Errorf("%s: its labels, selector and named ports take %d bytes, and at most %d can be kept until it is known whether it comes to be", subjectOf(e.Ref), size, ledger.MaxContent)
 	}
-	return e
+	return e, nil
 }
 
 func bindEntry(e ledger.Entry, r *admission.Request, change cluster.Change) (ledger.Entry, error) {
@@ -81,7 +87,7 @@ func bindEntry(e ledger.Entry, r *admission.Request, change cluster.Change) (led
 	if e.Content, err = json.Marshal(overlay{b.Labels}); err != nil {
 		return e, fmt.Errorf("request.object.metadata.labels: %w", err)
 	}
-	return sealed(e), nil
+	return sealed(e)
 }
 
 func operationOf(r *admission.Request, change cluster.Change) ledger.Operation {
@@ -114,7 +120,49 @@ func (j *Judge) kept(r *admission.Request, raw []byte) json.RawMessage {
 	if json.Compact(&out, j.keptFields(r.Kind).prune(raw)) != nil {
 		return nil // it was decoded before, so this does not happen; without content it is no less in the way
 	}
+	if out.Len() > ledger.MaxContent {
+		return withoutUnnamedPorts(out.Bytes())
+	}
 	return out.Bytes()
+}
+
+// withoutUnnamedPorts leaves out the ports of containers that no netpol can mean by name.
+func withoutUnnamedPorts(raw []byte) []byte {
+	var o any
+	if json.Unmarshal(raw, &o) != nil {
+		return raw
+	}
+	var walk func(any)
+	walk = func(v any) {
+		switch v := v.(type) {
+		case []any:
+			for _, x := range v {
+				walk(x)
+			}
+		case map[string]any:
+			for _, list := range []string{"containers", "initContainers"} {
+				containers, _ := v[list].([]any)
+				for _, c := range containers {
+					container, _ := c.(map[string]any)
+					ports, _ := container["ports"].([]any)
+					if len(ports) > 0 {
+						container["ports"] = slices.DeleteFunc(ports, func(p any) bool {
+							port, isPort := p.(map[string]any)
+							return isPort && port["name"] == nil
+						})
+					}
+				}
+			}
+			for _, x := range v {
+				walk(x)
+			}
+		}
+	}
+	walk(o)
+	if short, err := json.Marshal(o); err == nil {
+		return short
+	}
+	return raw
 }
 
 func (j *Judge) keptFields(kind metav1.GroupVersionKind) fields {
@@ -234,18 +282,10 @@ func (j *Judge) changeOf(s *cluster.Snapshot, e ledger.Entry) (cluster.Change, e
 		}
 		bound, err := bound(pod, e)
 		return cluster.Change{Before: pod, After: bound}, err
-	case ledger.Appear:
-		o, err := j.objectOf(e)
-		t, ok := o.(*cluster.Template)
-		if err != nil || !ok {
-			return cluster.Change{}, err
-		}
-		// It is beside what has the name now, so it goes by another one.
-		appearing := *t
-		appearing.Name = fmt.Sprintf("%s (until a moment ago, %d)", t.Name, e.ID)
-		return cluster.Change{After: &appearing}, nil
+	case ledger.Appear: // see company
+		return cluster.Change{}, nil
 	case ledger.Create, ledger.Update:
-		if e.Opaque {
+		if e.Opaque { // only netpols are
 			return cluster.Change{Before: before, After: anything(e.Ref)}, nil
 		}
 		o, err := j.objectOf(e)
@@ -272,6 +312,13 @@ func anything(r cluster.Ref) *cluster.Netpol {
 	n.Selector = cluster.Everything()
 	open := []cluster.NetpolRule{{AnyPeer: true, AnyPort: true}}
 	n.Rules = [2][]cluster.NetpolRule{open, slices.Clone(open)}
+	return n
+}
+
+// nothing stands for such a netpol, too: it isolates everybody.
+func nothing(r cluster.Ref) *cluster.Netpol {
+	n := anything(r)
+	n.Rules = [2][]cluster.NetpolRule{}
 	return n
 }
 

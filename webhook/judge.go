@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -190,13 +191,14 @@ func notSeen(r *admission.Request, err error) verdict {
 func (v verdict) refuses() bool { return v.err != nil || v.decision.Denied() }
 
 // evaluate asks the guardrails about one change, and if they mind, who may make it.
-func (j *Judge) evaluate(ctx context.Context, r *admission.Request, before *cluster.Snapshot, change cluster.Change) verdict {
-	return j.weighClaim(ctx, r, before, change, j.evaluateOnce(ctx, r, before, change, false))
+// meanwhile are changes of others that happen beside it.
+func (j *Judge) evaluate(ctx context.Context, r *admission.Request, before *cluster.Snapshot, change cluster.Change, meanwhile ...cluster.Change) verdict {
+	return j.weighClaim(ctx, r, before, change, meanwhile, j.evaluateOnce(ctx, r, before, change, meanwhile, false))
 }
 
 // evaluateOnce asks the guardrails about one change. believed says that whoever makes
 // it may act for the owner of its object.
-func (j *Judge) evaluateOnce(ctx context.Context, r *admission.Request, before *cluster.Snapshot, change cluster.Change, believed bool) verdict {
+func (j *Judge) evaluateOnce(ctx context.Context, r *admission.Request, before *cluster.Snapshot, change cluster.Change, meanwhile []cluster.Change, believed bool) verdict {
 	v := verdict{decision: guardrail.Decision{Subject: requestSubject(r)}}
 	fail := func(err error, code int) verdict {
 		v.err, v.code = err, code
@@ -208,7 +210,7 @@ func (j *Judge) evaluateOnce(ctx context.Context, r *admission.Request, before *
 	}
 	after := before
 	if !change.Idle() {
-		if after, err = before.Apply(change); err != nil {
+		if after, err = before.Apply(append(slices.Clip(meanwhile), change)...); err != nil {
 			return fail(err, http.StatusBadRequest)
 		}
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"iter"
 	"net/http"
 	"slices"
 	"strings"
@@ -24,6 +23,15 @@ type dependence struct {
 	sequence uint64
 }
 
+// considered is a change with what it is judged by.
+type considered struct {
+	r      *admission.Request
+	change cluster.Change
+	own    ledger.Entry
+	// before is the cluster without anything in flight.
+	before *cluster.Snapshot
+}
+
 // inWorlds judges a change in the cluster as it is, and then in every world in which
 // some of the changes in flight have happened, before it and after it alike: two changes,
 // each harmless alone, can open a path together. What is refused as things are is
@@ -41,38 +49,30 @@ func (j *Judge) inWorlds(ctx context.Context, r *admission.Request, before *clus
 	if v.err != nil || len(view.Entries) == 0 {
 		return v
 	}
-	entry, err := j.entryOf(r, change)
+	own, err := j.entryOf(r, change)
 	if err != nil {
 		return verdict{decision: v.decision, err: err, code: http.StatusBadRequest}
 	}
+	c := considered{r: r, change: change, own: own, before: before}
 	if v.refuses() {
-		return j.orHelped(ctx, r, before, change, v, entry, view)
+		return j.orHelped(ctx, c, v, view)
 	}
-	worlds, err := j.worlds(view, entry)
+	worlds, err := j.worlds(view, c)
 	switch {
 	case errors.Is(err, ledger.ErrTooMany):
 		return undecided(v, dependence{sequence: view.Sequence}, err)
 	case err != nil:
 		return notWritten(v, err)
 	}
-	for world := range worlds {
-		if len(world) == 0 {
-			continue // judged already
-		}
-		x, err := j.inWorld(ctx, r, before, change, entry, world)
+	for _, w := range worlds {
+		x, err := j.inWorld(ctx, c, w)
 		switch {
-		case errors.Is(err, errUnclear):
-			return undecided(v, dependence{on: world, sequence: view.Sequence}, nil)
 		case err != nil:
 			return verdict{decision: v.decision, err: err, code: http.StatusInternalServerError}
 		case x.err != nil:
 			return x
 		case x.refuses():
-			refused := func(world []ledger.Entry) bool {
-				x, err := j.inWorld(ctx, r, before, change, entry, world)
-				return err != nil || x.refuses()
-			}
-			return undecided(v, dependence{on: fewestEntries(world, refused), sequence: view.Sequence}, nil)
+			return undecided(v, dependence{on: j.whatMatters(ctx, c, w), sequence: view.Sequence}, nil)
 		}
 	}
 	return v
@@ -80,28 +80,21 @@ func (j *Judge) inWorlds(ctx context.Context, r *admission.Request, before *clus
 
 // orHelped is a denial, or that it depends: what is in flight may be what the change
 // lacks, as the default-deny that was applied a moment before the Deployment.
-func (j *Judge) orHelped(ctx context.Context, r *admission.Request, before *cluster.Snapshot, change cluster.Change, v verdict, own ledger.Entry, view ledger.View) verdict {
+func (j *Judge) orHelped(ctx context.Context, c considered, v verdict, view ledger.View) verdict {
 	var others []ledger.Entry
 	for _, e := range view.Entries {
-		if e.Ref != own.Ref && e.Operation != ledger.Appear && e.Operation != ledger.Barrier && !e.Opaque {
+		if e.Ref != c.own.Ref && e.Operation != ledger.Appear && e.Operation != ledger.Barrier && !e.Opaque {
 			others = append(others, e)
 		}
 	}
-	passes := func(world []ledger.Entry) bool {
-		x, err := j.inWorld(ctx, r, before, change, own, world)
+	passes := func(entries []ledger.Entry) bool {
+		x, err := j.inWorld(ctx, c, world{happened: entries})
 		return err == nil && !x.refuses()
 	}
 	if len(others) == 0 || !passes(others) {
 		return v
 	}
 	return undecided(v, dependence{on: fewestEntries(others, passes), sequence: view.Sequence}, nil)
-}
-
-func (j *Judge) worlds(view ledger.View, own ledger.Entry) (iter.Seq[[]ledger.Entry], error) {
-	if j.Everywhere != nil && j.Everywhere() {
-		return ledger.AllWorlds(view.Entries, own)
-	}
-	return view.Worlds(own)
 }
 
 // isOneOfMany reports whether a change is the creation of a pod for which its template,
@@ -111,47 +104,58 @@ func (j *Judge) isOneOfMany(after *cluster.Snapshot, change cluster.Change, view
 	return ok && change.Before == nil && j.Ledger != nil && ledger.Skips(after, p, view)
 }
 
-// errUnclear is that nobody can tell what a change in flight does.
-var errUnclear = errors.New("an object in flight is too large to be known")
-
 // inWorld judges a change in one world.
-func (j *Judge) inWorld(ctx context.Context, r *admission.Request, before *cluster.Snapshot, change cluster.Change, own ledger.Entry, world []ledger.Entry) (verdict, error) {
-	for _, e := range world {
-		if e.Opaque && !boundedBy(change, own, e) {
-			return verdict{}, errUnclear
-		}
-	}
-	with, err := j.happened(before, world)
+func (j *Judge) inWorld(ctx context.Context, c considered, w world) (verdict, error) {
+	with, err := j.happened(c.before, w.happened)
 	if err != nil {
 		return verdict{}, err
 	}
-	if own.Operation == ledger.Bind {
-		change, err = bindingChange(&r.AdmissionRequest, with)
+	least := unclear(c.own, w.happened)
+	for _, u := range least {
+		if with, err = with.Apply(cluster.Change{After: u.Before}); err != nil {
+			return verdict{}, err
+		}
+	}
+	if with, err = j.join(with, w.company); err != nil {
+		return verdict{}, err
+	}
+	change := c.change
+	if c.own.Operation == ledger.Bind {
+		change, err = bindingChange(&c.r.AdmissionRequest, with)
 		switch {
 		case errors.Is(err, errNotSeenYet):
 			return verdict{}, nil // there is nothing to bind in that world
 		case err != nil:
 			return verdict{}, err
 		}
-	} else if change, err = overlaid(change, own, world); err != nil {
+	} else if change, err = overlaid(change, c.own, w.happened); err != nil {
 		return verdict{}, err
 	}
 	if change.Idle() {
 		return verdict{}, nil
 	}
-	return j.evaluate(ctx, r, with, change), nil
+	return j.evaluate(ctx, c.r, with, change, least...), nil
 }
 
-// boundedBy reports whether an unknown netpol can be taken for one that lets everybody
-// through: for a netpol elsewhere, it is then only the own side of each path that decides.
-func boundedBy(change cluster.Change, own, unknown ledger.Entry) bool {
-	return own.Ref.Kind == "NetworkPolicy" && unknown.Ref.Kind == "NetworkPolicy" && own.Place() != unknown.Place()
+// unclear are changes of netpols that are too large for the ledger, from the least to
+// the most that each may let through: nobody knows what it does, so that the change is
+// judged from the former to the latter. Where one has no part in the own side of a path,
+// as a netpol elsewhere in that of a netpol, the most is enough before and after.
+func unclear(own ledger.Entry, entries []ledger.Entry) []cluster.Change {
+	var out []cluster.Change
+	for _, e := range entries {
+		elsewhere := own.Ref.Kind == "NetworkPolicy" && own.Place() != e.Place()
+		if e.Opaque && !elsewhere {
+			out = append(out, cluster.Change{Before: nothing(e.Ref), After: anything(e.Ref)})
+		}
+	}
+	return out
 }
 
 // overlaid is a change of a pod that is bound in that world: the labels of the Binding
 // are laid over whatever the pod is by then.
-func overlaid(change cluster.Change, own ledger.Entry, world []ledger.Entry) (cluster.Change, error) {
-	for _, e := range world {
+func overlaid(change cluster.Change, own ledger.Entry, entries []ledger.Entry) (cluster.Change, error) {
+	for _, e := range entries {
 		after, ok := change.After.(*cluster.Pod)
 		if e.Operation != ledger.Bind || e.Ref != own.Ref || !ok {
 			continue
@@ -195,16 +199,43 @@ func isGone(o cluster.Object) bool {
 	return ok && p.Gone
 }
 
-// fewestEntries leaves out the entries that make no difference.
-func fewestEntries(world []ledger.Entry, holds func([]ledger.Entry) bool) []ledger.Entry {
+// whatMatters are the entries of a world because of which a change is refused there.
+func (j *Judge) whatMatters(ctx context.Context, c considered, w world) []ledger.Entry {
+	refused := func(x world) bool {
+		v, err := j.inWorld(ctx, c, x)
+		return err != nil || v.refuses()
+	}
+	if len(w.company) > 0 && refused(world{happened: w.happened}) {
+		w.company = nil
+	}
+	w.company = fewestEntries(w.company, func(some []ledger.Entry) bool { return refused(world{w.happened, some}) })
+	w.happened = fewestEntries(w.happened, func(some []ledger.Entry) bool { return refused(world{some, w.company}) })
+	if len(w.company) > 0 && len(w.happened) > 0 && refused(world{company: w.company}) {
+		w.happened = nil
+	}
+	return slices.Concat(w.happened, w.company)
+}
+
+// fewestEntries leaves out the entries that make no difference, first by halves.
+func fewestEntries(entries []ledger.Entry, holds func([]ledger.Entry) bool) []ledger.Entry {
 	const tries = 8 // each is an evaluation
-	for _, e := range world[:min(tries, len(world))] {
-		rest := slices.DeleteFunc(slices.Clone(world), func(o ledger.Entry) bool { return sameEntry(o, e) })
-		if len(rest) > 0 && len(rest) < len(world) && holds(rest) {
-			world = rest
+	for len(entries) > 1 {
+		half := len(entries) / 2
+		if first := entries[:half]; holds(first) {
+			entries = first
+		} else if second := entries[half:]; holds(second) {
+			entries = second
+		} else {
+			break
 		}
 	}
-	return world
+	for _, e := range entries[:min(tries, len(entries))] {
+		rest := slices.DeleteFunc(slices.Clone(entries), func(o ledger.Entry) bool { return sameEntry(o, e) })
+		if len(rest) > 0 && len(rest) < len(entries) && holds(rest) {
+			entries = rest
+		}
+	}
+	return entries
 }
 
 // sameEntry is about entries of one ledger at two times.

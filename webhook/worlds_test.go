@@ -399,3 +399,58 @@ func TestWhatIsTooLargeCountsAsAnything(t *testing.T) {
 	held.free("large")
 	expect(t, j.Handle(t.Context(), etlPodOf(t, "front")), 0, "")
 }
+
+// Who a pod is has to be known.
+func TestAPodThatIsTooLargeIsRefused(t *testing.T) {
+	j, _, held := withLedger(t, JudgeOptions{})
+	var labels, ports []string
+	for i := range 200 {
+		labels = append(labels, fmt.Sprintf("l%d: some-value-of-a-label", i))
+		ports = append(ports, fmt.Sprintf("{containerPort: %d, protocol: TCP}", 1000+i))
+	}
+	many := "{metadata: {name: many, namespace: shop, uid: m, labels: {app: logging}}, spec: {containers: [{name: c, ports: [" + strings.Join(ports, ",") + "]}]}}"
+	expect(t, j.Handle(t.Context(), create(t, "Pod", "many", many)), 0, "")
+	if e := held.View().Entries[0]; e.Opaque || len(e.Content) > ledger.MaxContent {
+		t.Errorf("ports without a name are kept: %d bytes", len(e.Content))
+	}
+	large := "{metadata: {name: large, namespace: shop, uid: l, labels: {app: logging, " + strings.Join(labels, ",") + "}}}"
+	expect(t, j.Handle(t.Context(), create(t, "Pod", "large", large)), 400, "Pod shop/large: its labels, selector and named ports take")
+}
+
+// One tenant's creations that never come to be keep nobody else from anything that they
+// have no part in, however many they are.
+func TestACrowdIsNoCombination(t *testing.T) {
+	j, _, held := withLedger(t, JudgeOptions{})
+	for i := range 16 {
+		expect(t, j.Handle(t.Context(), create(t, "Pod", fmt.Sprintf("t%d", i), fmt.Sprintf("{metadata: {name: t%d, namespace: shop, uid: t%[1]d, labels: {app: logging, n: n%[1]d}}}", i))), 0, "")
+		expect(t, j.Handle(t.Context(), create(t, "NetworkPolicy", fmt.Sprintf("n%d", i), fmt.Sprintf("{metadata: {name: n%d, namespace: shop, uid: n%[1]d}, spec: {podSelector: {matchLabels: {n: n%[1]d}}, policyTypes: [Ingress, Egress]}}", i))), 0, "")
+	}
+	if n := len(held.View().Entries); n != 32 {
+		t.Fatalf("%d entries", n)
+	}
+	began := time.Now()
+	expect(t, j.Handle(t.Context(), create(t, "NetworkPolicy", "fine", harmlessText)), 0, "")
+	expect(t, j.Handle(t.Context(), etlPodOf(t, "front")), 0, "")
+	t.Logf("two reviews beside 32 entries: %s", time.Since(began))
+	expect(t, j.Handle(t.Context(), create(t, "NetworkPolicy", "etl", etlNetpol)), 429, "the answer depends on Pod shop/front, which was changed a moment ago and does not show yet; try again")
+}
+
+// Both ends of a path can be netpols that are only being created.
+func TestANetpolForEachEnd(t *testing.T) {
+	j, model, _ := withLedger(t, JudgeOptions{})
+	pod := create(t, "Pod", "front", "{metadata: {name: front, namespace: shop, uid: f, labels: {app: lonely}}}")
+	change, err := changeFrom(&pod.AdmissionRequest, model.Snapshot(), time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	model.show(t, change)
+	egress := "{metadata: {name: out, namespace: shop, uid: o}, spec: {podSelector: {matchLabels: {app: lonely}}, policyTypes: [Egress], egress: [{to: [{podSelector: {matchLabels: {app: db}}}]}]}}"
+	ingress := "{metadata: {name: in, namespace: shop, uid: i}, spec: {podSelector: {matchLabels: {app: db}}, policyTypes: [Ingress], ingress: [{from: [{podSelector: {matchLabels: {role: reader}}}]}]}}"
+	expect(t, j.Handle(t.Context(), create(t, "NetworkPolicy", "out", egress)), 0, "")
+	expect(t, j.Handle(t.Context(), create(t, "NetworkPolicy", "in", ingress)), 0, "")
+	relabelled := "{metadata: {name: front, namespace: shop, uid: f, resourceVersion: '2', labels: {app: lonely, role: reader}}}"
+	old := strings.Replace(relabelled, ", role: reader", "", 1)
+	r := request(t, "UPDATE", "Pod", "shop", "front", relabelled, old)
+	r.Resource.Resource = "pods"
+	expect(t, j.Handle(t.Context(), r), 429, "the answer depends on NetworkPolicy shop/out and NetworkPolicy shop/in, which were changed a moment ago")
+}

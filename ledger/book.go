@@ -2,130 +2,257 @@ package ledger
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
-	"iter"
+	"fmt"
+	"sync"
 	"time"
-
-	"k8s.io/apimachinery/pkg/types"
-
-	"github.com/podcullis/podcullis/cluster"
 )
 
-// Why a change could not be written. All but a denial are to be tried again (429).
-var (
-	// ErrBusy: too many others came between, for as long as a commit may take.
-	ErrBusy = errors.New("other changes came first")
-	// ErrTooMany: more changes are in flight than can be judged in every combination.
-	ErrTooMany = errors.New("too many changes are in flight")
-	// ErrFull: the namespace has used its share of the ledger, or the ledger is full.
-	ErrFull = errors.New("the ledger is full")
-	// ErrBarrier: the ledger was lost or replaced, and what it held may yet happen.
-	ErrBarrier = errors.New("the ledger was lost")
-	// ErrUnavailable: it can be neither read nor written.
-	ErrUnavailable = errors.New("the ledger cannot be reached")
-	// ErrBehind: this replica's snapshot does not hold yet what others have seen.
-	ErrBehind = errors.New("this replica is behind")
-	// ErrForeign: it has entries by other guardrails, or of another version's schema.
-	ErrForeign = errors.New("the ledger is written by another version or other guardrails")
-)
-
-// Options are what a Book needs.
-type Options struct {
-	Store Store
-	// Now is the monotonic clock. It may stand still, and never runs ahead.
-	Now func() time.Time
-	// Random is in [0, 1), for the jitter.
-	Random func() float64
-	// Replica is this replica's name, Replicas how many there may be.
-	Replica  string
-	Replicas int
-	// Window is after how long no write can land any more; 45 s when zero. Collection is
-	// the same for one object of a collection's deletion, 65 s, and Appear how long the
-	// pods of a template that changed may still come, 80 s.
-	Window, Collection, Appear time.Duration
-	// Patience bounds a commit; 1 s when zero.
-	Patience time.Duration
-	// Poll is how often the object is read when nobody calls Saw; 1 s when zero.
-	Poll time.Duration
-	// Fresh is set when nothing can be in flight although there is no ledger: then there
-	// is no barrier.
-	Fresh bool
-	// Set is the hash of the guardrails in force.
-	Set func() string
-	// Resources are all those of entries.
-	Resources []string
-	// Quorum reads what became of an entry, never out of a cache: a list by the
-	// object's name without a resourceVersion.
-	Quorum func(context.Context, Entry) (Outcome, error)
-	// Newest is the resourceVersion of a list of a resource that is read the same way.
-	Newest func(ctx context.Context, resource string) (string, error)
-}
-
-// Observation is an object of a watch's event, or of a list, that the snapshot holds by now.
-type Observation struct {
-	Resource        string
-	Ref             cluster.Ref
-	UID             types.UID
-	ResourceVersion string
-	// Deleted is set for a DELETED event, whose object has the resourceVersion of the
-	// deletion. It is not for an object that a list does not show any more.
-	Deleted     bool
-	Terminating bool
-	// Bound is set for a pod that has a node.
-	Bound bool
-}
-
-// Book is one replica's view of the ledger. It is safe for concurrent use.
+// Book is one replica's part in the ledger. It is safe for concurrent use.
 type Book struct {
 	options Options
+
+	mu   sync.Mutex
+	core *core
+	// changed is closed, and made anew, whenever somebody who waits may go on.
+	changed chan struct{}
 }
 
 // New makes a Book. It does nothing before Run.
-func New(o Options) *Book { return &Book{options: o} }
+func New(o Options) *Book {
+	o = o.withDefaults()
+	return &Book{options: o, core: newCore(o), changed: make(chan struct{})}
+}
 
 // Run commits, frees and follows the ledger until ctx ends.
-func (b *Book) Run(ctx context.Context) { <-ctx.Done() }
+func (b *Book) Run(ctx context.Context) {
+	var loops sync.WaitGroup
+	loops.Go(func() { b.loop(ctx, b.store) })
+	loops.Go(func() { b.loop(ctx, b.read) })
+	loops.Wait()
+}
+
+// loop does what there is to do, and then waits until that may have changed.
+func (b *Book) loop(ctx context.Context, turn func(context.Context) (did bool, at time.Time, changed chan struct{})) {
+	for ctx.Err() == nil {
+		did, at, changed := turn(ctx)
+		if did {
+			continue
+		}
+		timer := time.NewTimer(max(at.Sub(b.options.Now()), time.Millisecond))
+		select {
+		case <-ctx.Done():
+		case <-changed:
+		case <-timer.C:
+		}
+		timer.Stop()
+	}
+}
+
+// store does the next read or write of the object.
+func (b *Book) store(ctx context.Context) (bool, time.Time, chan struct{}) {
+	b.mu.Lock()
+	s, at := b.core.nextStore(b.options.Now())
+	changed := b.changed
+	b.mu.Unlock()
+	if s.kind == idle {
+		return false, at, changed
+	}
+	ctx, cancel := context.WithTimeout(ctx, b.options.Patience)
+	defer cancel()
+	object := s.object
+	var err error
+	if s.kind != load {
+		if object.Data, err = s.doc.Encode(); err != nil {
+			b.change(func() { b.core.unsendable(b.options.Now(), err) })
+			return true, at, changed
+		}
+	}
+	switch s.kind {
+	case load:
+		var d *Document
+		if object, err = b.options.Store.Load(ctx); err == nil {
+			d, err = Decode(object.Data)
+		}
+		b.change(func() { b.core.loaded(b.options.Now(), object, d, err) })
+	case save:
+		object, err = b.options.Store.Save(ctx, object)
+		b.change(func() { b.core.saved(b.options.Now(), object, err) })
+	case create:
+		object, err = b.options.Store.Create(ctx, object)
+		b.change(func() { b.core.saved(b.options.Now(), object, err) })
+	}
+	return true, at, changed
+}
+
+// read asks the API server what became of an entry that did not show.
+func (b *Book) read(ctx context.Context) (bool, time.Time, chan struct{}) {
+	b.mu.Lock()
+	r, ok, at := b.core.nextRead(b.options.Now())
+	changed := b.changed
+	b.mu.Unlock()
+	if !ok {
+		return false, at, changed
+	}
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	if r.entry == nil {
+		version, err := b.options.Newest(ctx, r.newest)
+		b.change(func() { b.core.readNewest(b.options.Now(), r.newest, parseVersion(version), err) })
+		return true, at, changed
+	}
+	outcome, err := Outcome{}, errors.New("there is nobody to ask")
+	if b.options.Quorum != nil {
+		outcome, err = b.options.Quorum(ctx, *r.entry)
+	}
+	b.change(func() { b.core.outcome(b.options.Now(), *r.entry, outcome, err) })
+	return true, at, changed
+}
+
+// change does something to the core, and wakes whoever waits.
+func (b *Book) change(do func()) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	do()
+	b.wake()
+}
+
+func (b *Book) wake() {
+	close(b.changed)
+	b.changed = make(chan struct{})
+}
 
 // Observe takes in an event, or an item of a list, that is applied to the snapshot.
-func (b *Book) Observe(Observation) {}
+// Applied or Listed says how far that brings the snapshot.
+func (b *Book) Observe(o Observation) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.core.observe(b.options.Now(), o) {
+		b.wake()
+	}
+}
 
 // Applied says that the snapshot holds all of a resource up to a resourceVersion: of
 // the last event that was applied, or of a bookmark.
-func (b *Book) Applied(resource, version string) {}
+func (b *Book) Applied(resource, version string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.core.apply(resource, parseVersion(version))
+	if len(b.core.tickets) > 0 {
+		b.wake()
+	}
+}
 
 // Listed says that the snapshot's objects of a resource were, or are about to be,
-// replaced by a list of this resourceVersion. Call it before such a snapshot is shown.
-func (b *Book) Listed(resource, version string) {}
+// replaced by a list of this resourceVersion. Call it before such a snapshot is shown;
+// a list can be older than what was known.
+func (b *Book) Listed(resource, version string) {
+	b.change(func() { b.core.listed(resource, parseVersion(version)) })
+}
 
 // Saw takes in the object as a watch showed it, so that a commit needs no read first.
-func (b *Book) Saw(Object) {}
+func (b *Book) Saw(o Object) {
+	d, err := Decode(o.Data)
+	b.change(func() { b.core.saw(b.options.Now(), o, d, err, false) })
+}
 
 // View is what is in flight. Take the snapshot after it.
-func (b *Book) View() View { return View{} }
+func (b *Book) View() View {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.core.view()
+}
+
+// Stats are the figures so far.
+func (b *Book) Stats() Stats {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.core.stats
+}
+
+// WaitFor waits until a view satisfies the condition, or ctx ends.
+func (b *Book) WaitFor(ctx context.Context, condition func(View) bool) bool {
+	for {
+		b.mu.Lock()
+		v, changed := b.core.view(), b.changed
+		b.mu.Unlock()
+		if condition(v) {
+			return true
+		}
+		select {
+		case <-ctx.Done():
+			return false
+		case <-changed:
+		}
+	}
+}
 
 // Commit writes the entry to the ledger and returns nil only when that succeeded. judge
 // is called with a view whenever the entry has to be judged against it: first, if seen
-// is the zero View, else when others came since. It takes its own snapshot, and its
-// error ends the commit and is returned. It may be called several times, never twice at once.
+// is the zero View, else when others came since. It takes its own snapshot; its error
+// ends the commit and is returned. It may be called several times, never twice at once.
+//
+// After an error the change has to be refused: the ledger forgets it.
 func (b *Book) Commit(ctx context.Context, e Entry, seen View, judge func(View) error) error {
-	return ErrUnavailable
+	if err := e.validate(); err != nil {
+		return err
+	}
+	timer := time.NewTimer(b.options.Patience)
+	defer timer.Stop()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	t := b.core.begin(b.options.Now(), e, seen)
+	defer b.core.giveUp(t) // judge may panic
+	b.wake()
+	for t.state != ticketDone {
+		if v, ok := b.core.toJudge(t); ok {
+			err := b.unlocked(func() error { return judge(v) })
+			b.core.judged(t, v, err)
+			b.wake()
+			continue
+		}
+		if t.state == ticketDone {
+			break
+		}
+		changed := b.changed
+		b.mu.Unlock()
+		select {
+		case <-changed:
+			b.mu.Lock()
+		case <-timer.C:
+			b.mu.Lock()
+			b.core.giveUp(t)
+		case <-ctx.Done():
+			b.mu.Lock()
+			b.core.giveUp(t)
+		}
+	}
+	return t.err
 }
 
-// Worlds are the combinations of entries in flight that the change has to be judged in,
-// each the same before and after: the entries that have happened in that world, in
-// order; Appear entries bring a template beside whatever there is, Bind entries lay
-// their labels over their pod, before the change and after it. about is the change
-// itself: entries of its own object are left out, because it persists only over the
-// version that was reviewed, but Bindings, and for a Binding the versions of its pod.
-func Worlds(entries []Entry, about Entry) (iter.Seq[[]Entry], error) {
-	return func(yield func([]Entry) bool) { yield(nil) }, nil
+func (b *Book) unlocked(do func() error) error {
+	b.mu.Unlock()
+	defer b.mu.Lock()
+	return do()
 }
 
-// AllWorlds are those for guardrails that look at more than pairs of namespaces.
-func AllWorlds(entries []Entry, about Entry) (iter.Seq[[]Entry], error) {
-	return Worlds(entries, about)
+// validate reports what makes an entry one that nothing could settle.
+func (e Entry) validate() error {
+	switch e.Operation {
+	case Create, Update, Delete, DeleteCollection, Bind:
+	default:
+		return fmt.Errorf("ledger: operation %q of %s is none that can be committed", e.Operation, e.Ref)
+	}
+	switch {
+	case e.Ref.Kind == "" || e.Ref.Name == "" || e.Place() == "":
+		return fmt.Errorf("ledger: %q names no object", e.Ref)
+	case e.Resource == "" || e.UID == "":
+		return fmt.Errorf("ledger: %s has no resource or uid, by which it could be settled", e.Ref)
+	case e.Operation != Create && e.Operation != Bind && parseVersion(e.Base) == 0:
+		return fmt.Errorf("ledger: the base of %s is %q, want a resourceVersion", e.Ref, e.Base)
+	case len(e.Content) > 0 && !json.Valid(e.Content), len(e.Before) > 0 && !json.Valid(e.Before):
+		return fmt.Errorf("ledger: the content of %s is no JSON", e.Ref)
+	}
+	return nil
 }
-
-// Skips reports whether a pod's creation needs no entry, because a template that is
-// there counts for pods like it.
-func Skips(s *cluster.Snapshot, pod *cluster.Pod, v View) bool { return false }

@@ -77,6 +77,6 @@ func (e Entry) same(o Entry) bool {
 
 // size is what the entry takes in the document, about.
 func (e Entry) size() int {
-	return 160 + len(e.Ref.Namespace) + len(e.Ref.Kind) + len(e.Ref.Name) + len(e.Resource) + len(e.UID) +
+	return 256 + len(e.Ref.Namespace) + len(e.Ref.Kind) + len(e.Ref.Name) + len(e.Resource) + len(e.UID) +
 		len(e.Base) + len(e.Digest) + len(e.Content) + len(e.Before) + len(e.Set)
 }

@@ -16,19 +16,6 @@ type View struct {
 	stamp stamp
 }
 
-// stamp is what a judgement stands on.
-type stamp struct {
-	valid    bool
-	uid      string
-	sequence uint64
-	// next: of the entries below it, all were seen that are in the document.
-	next uint64
-	// tickets of this replica below this serial number were seen.
-	serial uint64
-	// applied is what the snapshot holds at least, by resource.
-	applied map[string]uint64
-}
-
 // Outcome is what a quorum read says about the object of an entry.
 type Outcome struct {
 	// Found, with the rest, is the object of that name, whatever its uid.

@@ -72,7 +72,7 @@ func (c *core) send(w *write) {
 	c.writing = w
 	for i, t := range w.tickets {
 		t.state = ticketWriting
-		if !t.shared || c.written[w.ids[i]] == nil {
+		if t.entry.Nonce == w.nonces[i] {
 			c.written[w.ids[i]] = t
 		}
 	}
@@ -228,7 +228,7 @@ func (c *core) freed(now time.Time) (d *Document, any, urgent bool) {
 		case e.Operation == Appear && now.Sub(c.seen[e.ID]) >= c.Appear:
 			any, urgent = true, true
 			continue
-		case !ok || (s.read && c.applied[e.Resource] < s.version):
+		case !ok || e.Operation == Appear || (s.read && c.applied[e.Resource] < s.version):
 			d.Entries = append(d.Entries, e)
 			continue
 		}
@@ -258,11 +258,10 @@ func (c *core) tidyAt(now time.Time) time.Time {
 		return at
 	}
 	for _, e := range c.doc.Entries {
-		if s, ok := c.settled[e.ID]; ok {
-			at = earlier(at, c.tidy(e, s))
-		}
 		if e.Operation == Appear {
 			at = earlier(at, c.seen[e.ID].Add(c.Appear))
+		} else if s, ok := c.settled[e.ID]; ok {
+			at = earlier(at, c.tidy(e, s))
 		}
 	}
 	return at
@@ -280,7 +279,7 @@ func (c *core) fill(now time.Time, w *write) {
 		}
 		if i := slices.IndexFunc(w.tickets, func(u *ticket) bool { return u.entry.same(t.entry) }); i >= 0 {
 			t.shared, w.tickets[i].shared = true, true
-			w.tickets, w.ids = append(w.tickets, t), append(w.ids, w.ids[i])
+			w.add(t, w.ids[i], w.nonces[i])
 			continue
 		}
 		if i := slices.IndexFunc(w.doc.Entries, t.entry.same); i >= 0 {
@@ -301,8 +300,12 @@ func (c *core) fill(now time.Time, w *write) {
 		e.ID = w.doc.Next
 		w.doc.Next++
 		w.doc.Entries = append(w.doc.Entries, e)
-		w.tickets, w.ids = append(w.tickets, t), append(w.ids, e.ID)
+		w.add(t, e.ID, e.Nonce)
 	}
+}
+
+func (w *write) add(t *ticket, id uint64, nonce string) {
+	w.tickets, w.ids, w.nonces = append(w.tickets, t), append(w.ids, id), append(w.nonces, nonce)
 }
 
 // missed reports whether a ticket was judged without one that comes before it in a write.

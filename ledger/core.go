@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"slices"
+	"strconv"
 	"time"
 )
 
@@ -29,6 +30,8 @@ type core struct {
 	recent  recent
 	applied map[string]uint64
 
+	// process tells this replica's entries from those of all others, and of itself before.
+	process string
 	// tickets that were accepted come in the order of their places in a write.
 	tickets []*ticket
 	serial  uint64
@@ -76,6 +79,7 @@ type write struct {
 	create  bool
 	tickets []*ticket
 	ids     []uint64
+	nonces  []string
 }
 
 // Stats are counted since the start.
@@ -88,8 +92,9 @@ type Stats struct {
 }
 
 func newCore(o Options) *core {
+	o = o.withDefaults()
 	return &core{
-		Options: o.withDefaults(), seen: map[uint64]time.Time{}, settled: map[uint64]settlement{}, written: map[uint64]*ticket{},
+		Options: o, process: strconv.FormatUint(uint64(o.Random()*(1<<53)), 36), seen: map[uint64]time.Time{}, settled: map[uint64]settlement{}, written: map[uint64]*ticket{},
 		applied: map[string]uint64{}, readAt: map[uint64]time.Time{},
 	}
 }
@@ -140,7 +145,7 @@ func (c *core) take(now time.Time, o Object, d *Document) {
 			continue
 		}
 		c.seen[e.ID] = now
-		if t, ok := c.written[e.ID]; ok && t.entry.same(e) && t.state == ticketDone && t.err != nil && !t.shared {
+		if t, ok := c.written[e.ID]; ok && t.entry.Nonce == e.Nonce && t.state == ticketDone && t.err != nil && !t.shared {
 			c.settled[e.ID] = settlement{at: now, lost: true} // it was refused after all
 			continue
 		}
@@ -178,7 +183,7 @@ func (c *core) confirm() {
 			continue
 		}
 		t.state = ticketReady
-		if e, ok := c.doc.entry(w.ids[i]); ok && e.same(t.entry) {
+		if e, ok := c.doc.entry(w.ids[i]); ok && e.Nonce == w.nonces[i] {
 			c.finish(t, nil)
 		}
 	}
@@ -272,7 +277,7 @@ func (c *core) behind(applied map[string]uint64, next uint64) bool {
 // is not in flight for it any more.
 func (c *core) inFlight(e Entry) (Entry, bool) {
 	s, ok := c.settled[e.ID]
-	if !ok || c.applied[e.Resource] < s.version {
+	if !ok || e.Operation == Appear || c.applied[e.Resource] < s.version {
 		return e, true
 	}
 	if e.Before == nil || s.lost {

@@ -59,6 +59,9 @@ type review struct {
 	ticket  *ticket
 	entry   Entry
 	done    bool
+	// twin is the other of two webhooks of ours that are asked about the same change.
+	twin *review
+	yes  bool
 }
 
 // submit brings a change to an API server, which reads what is stored and asks a replica.
@@ -79,6 +82,16 @@ func (s *sim) submit(c change) {
 	}
 	v.change.object.there = !c.delete
 	v.replica = s.replicas[s.rng.IntN(len(s.replicas))]
+	if s.chance(10) {
+		w := *v
+		w.replica, w.twin, v.twin = s.replicas[s.rng.IntN(len(s.replicas))], v, &w
+		w.ask()
+	}
+	v.ask()
+}
+
+func (v *review) ask() {
+	s := v.replica.s
 	s.count.reviews++
 	v.replica.deliver(s.some(0, 2*time.Millisecond), func() { v.replica.review(v) })
 }
@@ -385,7 +398,8 @@ func (v *review) answer(err error) {
 		}
 		return
 	}
-	if v.change.quota {
+	v.yes = true
+	if v.change.quota || (v.twin != nil && !v.twin.yes) {
 		return
 	}
 	// The write is begun within 34 s of the review (a collection's within 60), and

@@ -19,6 +19,11 @@ type theme struct {
 	templates                                                     bool
 	// late changes land when they can at the latest.
 	late bool
+	// brink is a template that goes as late as can be, and a pod that was let through
+	// by a snapshot that is as old as can be.
+	brink bool
+	// repeats are changes that come to nothing, and then come once more.
+	repeats bool
 	// far is how far apart the changes of the plan may be.
 	far time.Duration
 }
@@ -47,7 +52,8 @@ func pick(rng *rand.Rand) theme {
 	t.lost = some(15, 40)
 	t.pauses, t.restarts, t.clocks = some(15, 2), some(20, 2), some(10, 2)
 	t.stalls, t.evictions = some(15, 3), some(10, 3)
-	t.late = rng.IntN(6) == 0
+	t.late, t.repeats = rng.IntN(6) == 0, rng.IntN(8) == 0
+	t.brink = t.templates && t.replicas > 1 && rng.IntN(6) == 0
 	switch rng.IntN(12) {
 	case 0:
 		t.losses = 1
@@ -213,7 +219,7 @@ func (s *sim) plan(from time.Duration) {
 			continue
 		}
 		b := s.candidate(&s.truth)
-		if second := s.truth.do(b); a.key == b.key || !isShut(&second) {
+		if second := s.truth.do(b); (a.key == b.key && a.bind == b.bind) || !isShut(&second) {
 			continue
 		}
 		if both := s.truth.do(a, b); !isShut(&both) {
@@ -230,8 +236,12 @@ func (s *sim) plan(from time.Duration) {
 		}
 	}
 	for i, c := range plan {
-		if s.theme.templates && i == 0 {
-			s.masked(from, c)
+		switch {
+		case s.theme.templates && len(plan) > 1 && c.object.owner != 0 && s.masked(from, c, plan[1-min(i, 1)]):
+			return
+		case s.theme.repeats && i == 0 && !c.bind:
+			s.repeat(from, c, plan[1])
+			return
 		}
 		s.schedule(from, c)
 		if s.chance(30) {
@@ -289,19 +299,41 @@ func (s *sim) decoys(from time.Duration, c change) {
 	}
 }
 
-// masked takes the template away under which a pod of the plan is made.
-func (s *sim) masked(from time.Duration, c change) {
-	if c.object.owner == 0 {
-		return
-	}
+// masked takes the template away under which a pod of the plan is made, and has the
+// rest of the plan come when the template is forgotten.
+func (s *sim) masked(from time.Duration, pod, other change) bool {
 	for name := range uint8(toyNames) {
-		k := toyKey{toyTemplate, c.key.ns, name}
-		if s.truth.at(k).uid != c.object.owner {
+		k := toyKey{toyTemplate, pod.key.ns, name}
+		if s.truth.at(k).uid != pod.object.owner {
 			continue
 		}
 		gone := change{key: k, delete: s.chance(50), object: toyObject{label: uint8(s.rng.IntN(4))}, slow: s.slow()}
-		s.at(from+s.some(0, s.theme.far+3*time.Millisecond), func() { s.submit(gone) })
+		pod.slow, other.slow = 80*time.Second, s.some(0, 10*time.Millisecond)
+		if !s.theme.brink {
+			pod.slow = s.slow()
+			s.at(from+s.some(0, 5*time.Millisecond), func() { s.submit(gone) })
+			s.at(from+s.some(0, 5*time.Millisecond), func() { s.submit(pod) })
+			s.at(from+s.some(0, 90*time.Second), func() { s.submit(other) })
+			return true
+		}
+		gone.slow = 80 * time.Second
+		s.replicas[0].stalled[toyTemplate] = from + 56*time.Second
+		s.at(from, func() { s.submit(gone) })
+		s.at(from+s.some(50*time.Second, 56*time.Second), func() { s.submit(pod) })
+		s.at(from+s.some(70*time.Second, 97*time.Second), func() { s.submit(other) })
+		return true
 	}
+	return false
+}
+
+// repeat has a change come to nothing, and once more just before it is forgotten.
+func (s *sim) repeat(from time.Duration, c, other change) {
+	first := c
+	first.quota = true
+	c.slow, other.slow = s.slow(), s.some(0, 10*time.Millisecond)
+	s.at(from, func() { s.submit(first) })
+	s.at(from+s.some(0, 46*time.Second), func() { s.submit(c) })
+	s.at(from+s.some(40*time.Second, 60*time.Second), func() { s.submit(other) })
 }
 
 // disturb puts the bad days on the clock.

@@ -140,12 +140,13 @@ func TestEveryRuleIsNeeded(t *testing.T) {
 		{"SkipsByWhatWasThereAMinuteAgo", broken{remembered: time.Minute}},
 		{"NothingAppears", broken{appear: -1}},
 		{"AppearFor30s", broken{appear: 30 * time.Second}},
+		{"AppearFor80s", broken{appear: 80 * time.Second}},
 		{"CreateSettledByName", broken{flaws: flaws{settleByName: true}}},
 		{"SettledByAbsence", broken{settleByAbsence: true}},
 		{"WindowOf30s", broken{window: 30 * time.Second}},
 		{"NoFloors", broken{flaws: flaws{noFloors: true}}},
 		{"NoBarrier", broken{flaws: flaws{noBarrier: true}}},
-		{"BarrierOf30s", broken{barrier: 30 * time.Second}},
+		{"BarrierOf45s", broken{barrier: 45 * time.Second}},
 		{"AllowedUnwritten", broken{flaws: flaws{allowUnwritten: true}}},
 		{"LostAnswerIsSuccess", broken{flaws: flaws{lostIsSuccess: true}}},
 		{"RetryUnwritten", broken{flaws: flaws{retryUnwritten: true}}},
@@ -159,7 +160,7 @@ func TestEveryRuleIsNeeded(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			began := time.Now()
-			_, tried, what, _ := search(1, max(*simulate, 400_000), tt.broken)
+			_, tried, what, _ := search(*seedFlag, max(*simulate, 400_000), tt.broken)
 			if tried == 0 {
 				t.Error("the simulator does not find that the rule is gone")
 				return

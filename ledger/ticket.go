@@ -4,6 +4,7 @@ import (
 	"errors"
 	"maps"
 	"slices"
+	"strconv"
 	"time"
 )
 
@@ -58,6 +59,7 @@ func (c *core) begin(now time.Time, e Entry, seen View) *ticket {
 		e.Before, e.Opaque = nil, true
 	}
 	c.serial++
+	e.Nonce = c.process + "-" + strconv.FormatUint(c.serial, 36)
 	t := &ticket{entry: e, serial: c.serial, since: now, reason: ErrUnavailable}
 	if seen.stamp.valid {
 		t.stamp, t.state, t.accepted = seen.stamp, ticketReady, true
@@ -85,9 +87,6 @@ func (c *core) needs(t *ticket) needs {
 		if c.flaws.ignores(t.entry, e) {
 			return
 		}
-		if e.Operation == Barrier || e.Operation == Appear { // came with a document that was replaced
-			n.full = true
-		}
 		if place := e.Place(); !slices.Contains(n.namespaces, place) {
 			n.namespaces = append(n.namespaces, place)
 		}
@@ -108,7 +107,7 @@ func (c *core) needs(t *ticket) needs {
 // knew reports whether an entry was seen before it was written, as a ticket.
 func (c *core) knew(s *stamp, e Entry) bool {
 	t, ok := c.written[e.ID]
-	return ok && t.entry.same(e) && slices.Contains(s.tickets, t.serial)
+	return ok && t.entry.Nonce == e.Nonce && slices.Contains(s.tickets, t.serial)
 }
 
 // before are the tickets that would be written before t: all that were accepted, of

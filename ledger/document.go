@@ -82,6 +82,10 @@ func Decode(data []byte) (*Document, error) {
 	if err := d.validate(); err != nil {
 		return nil, fmt.Errorf("%w: %w", errGarbled, err)
 	}
+	// JSON has many ways to say a thing twice, of which all but one get lost.
+	if again, err := json.Marshal(d); err != nil || !bytes.Equal(again, data) {
+		return nil, fmt.Errorf("%w: nobody but Podcullis should write it", errGarbled)
+	}
 	return d, nil
 }
 

@@ -54,8 +54,11 @@ type Entry struct {
 	Before json.RawMessage `json:"before,omitempty"`
 	// Opaque is set when the content is too large: it counts as anything in its namespace.
 	Opaque bool `json:"opaque,omitempty"`
-	// Set is the hash of the guardrails that it was judged by.
+	// Set is the hash of the guardrails that it was judged by. Commit sets it.
 	Set string `json:"set,omitempty"`
+	// Nonce is of the commit that wrote it. An older entry for the same change is no
+	// sign that a write came through: it is forgotten sooner. Commit sets it.
+	Nonce string `json:"nonce,omitempty"`
 }
 
 // Place is the namespace that the entry is about; a Namespace is about itself.
@@ -78,5 +81,5 @@ func (e Entry) same(o Entry) bool {
 // size is what the entry takes in the document, about.
 func (e Entry) size() int {
 	return 256 + len(e.Ref.Namespace) + len(e.Ref.Kind) + len(e.Ref.Name) + len(e.Resource) + len(e.UID) +
-		len(e.Base) + len(e.Digest) + len(e.Content) + len(e.Before) + len(e.Set)
+		len(e.Base) + len(e.Digest) + len(e.Content) + len(e.Before) + len(e.Set) + len(e.Nonce)
 }

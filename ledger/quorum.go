@@ -1,0 +1,132 @@
+package ledger
+
+import (
+	"time"
+)
+
+// read is what the core wants to know from the API server.
+type read struct {
+	// entry, if set, is the one whose outcome is asked for; else newest is a resource.
+	entry  *Entry
+	newest string
+}
+
+// nextRead is what to ask now; if nothing, when to ask again.
+func (c *core) nextRead(now time.Time) (read, bool, time.Time) {
+	at := now.Add(time.Minute)
+	if c.reading || c.doc == nil || c.repair != "" || c.problem != nil {
+		return read{}, false, at
+	}
+	for _, e := range c.doc.Entries {
+		if _, ok := c.settled[e.ID]; ok || e.Operation == Appear {
+			continue
+		}
+		due := c.seen[e.ID].Add(c.window(e))
+		if again, ok := c.readAt[e.ID]; ok && again.After(due) {
+			due = again
+		}
+		if now.Before(due) {
+			at = earlier(at, due)
+			continue
+		}
+		if e.Operation != Barrier {
+			c.reading = true
+			return read{entry: &e}, true, at
+		}
+		if resource, ok := c.unread(); ok {
+			c.reading = true
+			return read{newest: resource}, true, at
+		}
+	}
+	return read{}, false, at
+}
+
+// unread is the next resource whose floor the end of a barrier needs.
+func (c *core) unread() (string, bool) {
+	if c.Newest == nil {
+		return "", false
+	}
+	for _, resource := range c.Resources {
+		if _, ok := c.newest[resource]; !ok {
+			return resource, true
+		}
+	}
+	return "", false
+}
+
+// liftable reports whether all that was lost has landed, and the floors are known
+// that show it.
+func (c *core) liftable(now time.Time) bool {
+	for _, e := range c.doc.Entries {
+		if e.Operation == Barrier && now.Sub(c.seen[e.ID]) < c.Barrier {
+			c.newest = nil // read too early for this one
+			return false
+		}
+	}
+	_, missing := c.unread()
+	return !missing
+}
+
+// readNewest takes in the resourceVersion of a resource.
+func (c *core) readNewest(now time.Time, resource string, version uint64, err error) {
+	c.reading = false
+	if err != nil || version == 0 {
+		for _, e := range c.doc.Entries {
+			if e.Operation == Barrier {
+				c.readAt[e.ID] = now.Add(timeToRead)
+			}
+		}
+		return
+	}
+	if c.newest == nil {
+		c.newest = map[string]uint64{}
+	}
+	c.newest[resource] = version
+}
+
+// outcome takes in what a quorum read said about an entry, that was asked for when no
+// write of it could land any more.
+func (c *core) outcome(now time.Time, e Entry, o Outcome, err error) {
+	c.reading = false
+	if _, ok := c.seen[e.ID]; !ok {
+		return
+	}
+	if err == nil {
+		if s, ok := c.decide(e, o); ok {
+			s.at = now
+			c.settled[e.ID] = s
+			return
+		}
+	}
+	c.readAt[e.ID] = now.Add(timeToRead)
+}
+
+// decide says what became of an entry; false when the read does not tell.
+func (c *core) decide(e Entry, o Outcome) (settlement, bool) {
+	version := parseVersion(o.ResourceVersion)
+	switch {
+	case !o.Found:
+		switch e.Operation {
+		case Delete, DeleteCollection:
+			// It is gone, and snapshots may show it yet. Nobody saw the event, or it
+			// would be settled by now.
+			if o.ReadVersion == "" {
+				return settlement{}, false
+			}
+			return settlement{version: parseVersion(o.ReadVersion), read: true}, true
+		}
+		// What was created is not there, nor what was changed: if it has been, then
+		// whoever deleted it has an entry of his own, and a floor.
+		return settlement{lost: e.Operation == Create}, true
+	case o.UID != string(e.UID):
+		if e.Operation == Create {
+			return settlement{lost: true}, true
+		}
+		return settlement{version: version}, true
+	}
+	seen := observed{e.Resource, e.Ref, o.UID, version, o.Terminating, o.Bound}
+	if c.settles(e, seen) {
+		return settlement{version: version}, true
+	}
+	return settlement{lost: true}, true
+}

@@ -1,0 +1,171 @@
+package ledger
+
+import (
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"runtime"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+)
+
+var (
+	simulate = flag.Int("simulate", 3000, "interleavings of the simulator")
+	seedFlag = flag.Uint64("simulate.seed", 1, "the first seed")
+)
+
+// broken is a rule that is taken away: of the core, or of the webhook that uses it.
+type broken struct {
+	flaws
+	window, barrier, appear time.Duration
+	settleByAbsence         bool
+	bindVersion             bool // a Binding is a version of its pod
+	mentioned               bool // only labels that a netpol mentions are written
+	podThere                bool // a pod of a class that is there needs no entry
+	classPending            bool // nor one of a class that is in flight
+	remembered              time.Duration
+	otherNamespaces         bool // entries of other namespaces are overlooked
+	otherTier               bool // two ledgers, each with its own view
+	selected                bool // pods in flight count only if a netpol selects them
+	upperLessUpper          bool // all that may be open after, less all that may be open before
+	noWorlds                bool
+}
+
+func (b *broken) overlooks(own Entry) func(Entry) bool {
+	switch {
+	case b.otherNamespaces:
+		return func(e Entry) bool { return e.Place() != own.Place() }
+	case b.otherTier:
+		return func(e Entry) bool {
+			return flaws{ownTier: true}.ignores(own, e)
+		}
+	}
+	return nil
+}
+
+func newSim(seed uint64, b broken) *sim {
+	rng := rand.New(rand.NewPCG(seed, 0x6c6564676572))
+	return &sim{rng: rng, theme: pick(rng), broken: b}
+}
+
+// search runs interleavings until one is bad; it returns how many it took, 0 if none is.
+func search(from uint64, n int, b broken) (seed uint64, tried int, what string, total counts) {
+	workers := max(1, runtime.GOMAXPROCS(0))
+	const chunk = 256
+	type result struct {
+		seed uint64
+		what string
+	}
+	for done := 0; done < n; {
+		size := min(n-done, chunk*workers)
+		found := make([]result, 0)
+		var mu sync.Mutex
+		var group sync.WaitGroup
+		for w := range workers {
+			group.Go(func() {
+				var sum counts
+				for i := w; i < size; i += workers {
+					s := newSim(from+uint64(done+i), b)
+					if what := s.run(); what != "" {
+						mu.Lock()
+						found = append(found, result{from + uint64(done+i), what})
+						mu.Unlock()
+						break
+					}
+					sum.add(s.count)
+				}
+				mu.Lock()
+				total.add(sum)
+				mu.Unlock()
+			})
+		}
+		group.Wait()
+		if len(found) > 0 {
+			first := slices.MinFunc(found, func(a, b result) int { return int(a.seed) - int(b.seed) })
+			return first.seed, int(first.seed-from) + 1, first.what, total
+		}
+		done += size
+	}
+	return 0, 0, "", total
+}
+
+func (c *counts) add(o counts) {
+	c.reviews += o.reviews
+	c.allowed += o.allowed
+	c.skipped += o.skipped
+	c.denied += o.denied
+	c.undecided += o.undecided
+	c.persisted += o.persisted
+	c.refusedLate += o.refusedLate
+	c.busy += o.busy
+	c.writes += o.writes
+	c.judgements += o.judgements
+}
+
+// TestSimulator runs the ledger as it is: no subset of what it allowed opens a path.
+func TestSimulator(t *testing.T) {
+	began := time.Now()
+	seed, tried, what, total := search(*seedFlag, *simulate, broken{})
+	if tried > 0 {
+		t.Errorf("seed %d, after %d interleavings: %s", seed, tried, what)
+		tell(t, seed, broken{})
+		return
+	}
+	t.Logf("%d interleavings in %v, none bad: %+v", *simulate, time.Since(began).Round(time.Millisecond), total)
+}
+
+// tell prints a run.
+func tell(t *testing.T, seed uint64, b broken) {
+	t.Helper()
+	s := newSim(seed, b)
+	s.trace = func(line string) { t.Log(line) }
+	t.Logf("theme %+v", s.theme)
+	s.run()
+}
+
+// TestEveryRuleIsNeeded takes each rule away, and the simulator has to find that.
+func TestEveryRuleIsNeeded(t *testing.T) {
+	tests := []struct {
+		name   string
+		broken broken
+	}{
+		{"NoWorlds", broken{noWorlds: true}},
+		{"UpperLessUpper", broken{upperLessUpper: true}},
+		{"BindingIsAVersion", broken{bindVersion: true}},
+		{"OnlyMentionedLabels", broken{mentioned: true}},
+		{"SkipsByAPodThatIsThere", broken{podThere: true}},
+		{"SkipsByAClassInFlight", broken{classPending: true}},
+		{"SkipsByWhatWasThereAMinuteAgo", broken{remembered: time.Minute}},
+		{"NothingAppears", broken{appear: -1}},
+		{"AppearFor30s", broken{appear: 30 * time.Second}},
+		{"AppearFor80s", broken{appear: 80 * time.Second}},
+		{"CreateSettledByName", broken{flaws: flaws{settleByName: true}}},
+		{"SettledByAbsence", broken{settleByAbsence: true}},
+		{"WindowOf30s", broken{window: 30 * time.Second}},
+		{"NoFloors", broken{flaws: flaws{noFloors: true}}},
+		{"NoBarrier", broken{flaws: flaws{noBarrier: true}}},
+		{"BarrierOf45s", broken{barrier: 45 * time.Second}},
+		{"AllowedUnwritten", broken{flaws: flaws{allowUnwritten: true}}},
+		{"LostAnswerIsSuccess", broken{flaws: flaws{lostIsSuccess: true}}},
+		{"RetryUnwritten", broken{flaws: flaws{retryUnwritten: true}}},
+		{"ConflictNotJudgedAgain", broken{flaws: flaws{blindConflict: true}}},
+		{"OnlyTheOwnNamespaceAfterAConflict", broken{flaws: flaws{sharedNamespace: true}}},
+		{"OnlyTheOwnNamespace", broken{otherNamespaces: true}},
+		{"OnlySelectedPods", broken{selected: true}},
+		{"TwoLedgers", broken{otherTier: true}},
+		{"TwoLedgersWriteSkew", broken{flaws: flaws{ownTier: true}}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			began := time.Now()
+			_, tried, what, _ := search(*seedFlag, max(*simulate, 400_000), tt.broken)
+			if tried == 0 {
+				t.Error("the simulator does not find that the rule is gone")
+				return
+			}
+			t.Log(fmt.Sprintf("found after %d interleavings, %v: %s", tried, time.Since(began).Round(time.Millisecond), what))
+		})
+	}
+}

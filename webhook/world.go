@@ -15,7 +15,7 @@ type world struct {
 }
 
 // maxWorlds bounds the evaluations of one review.
-const maxWorlds = 300
+const maxWorlds = 64
 
 // worlds are those that a change has to be judged in.
 //

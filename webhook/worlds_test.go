@@ -421,12 +421,23 @@ func TestAPodThatIsTooLargeIsRefused(t *testing.T) {
 // have no part in, however many they are.
 func TestACrowdIsNoCombination(t *testing.T) {
 	j, _, held := withLedger(t, JudgeOptions{})
-	for i := range 16 {
-		expect(t, j.Handle(t.Context(), create(t, "Pod", fmt.Sprintf("t%d", i), fmt.Sprintf("{metadata: {name: t%d, namespace: shop, uid: t%[1]d, labels: {app: logging, n: n%[1]d}}}", i))), 0, "")
-		expect(t, j.Handle(t.Context(), create(t, "NetworkPolicy", fmt.Sprintf("n%d", i), fmt.Sprintf("{metadata: {name: n%d, namespace: shop, uid: n%[1]d}, spec: {podSelector: {matchLabels: {n: n%[1]d}}, policyTypes: [Ingress, Egress]}}", i))), 0, "")
+	inFlight := func(kind, name, text string) {
+		t.Helper()
+		r := create(t, kind, name, text)
+		r.Namespace = "tenant"
+		change, err := j.changeFrom(&r.AdmissionRequest, &cluster.Snapshot{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		e, err := j.entryOf(&r, change)
+		if err != nil {
+			t.Fatal(err)
+		}
+		held.add(e)
 	}
-	if n := len(held.View().Entries); n != 32 {
-		t.Fatalf("%d entries", n)
+	for i := range 16 {
+		inFlight("Pod", fmt.Sprintf("t%d", i), fmt.Sprintf("{metadata: {name: t%d, namespace: tenant, uid: t%[1]d, labels: {app: logging, n: n%[1]d}}}", i))
+		inFlight("NetworkPolicy", fmt.Sprintf("n%d", i), fmt.Sprintf("{metadata: {name: n%d, namespace: tenant, uid: n%[1]d}, spec: {podSelector: {matchLabels: {n: n%[1]d}}, policyTypes: [Ingress, Egress]}}", i))
 	}
 	began := time.Now()
 	expect(t, j.Handle(t.Context(), create(t, "NetworkPolicy", "fine", harmlessText)), 0, "")

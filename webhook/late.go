@@ -62,7 +62,7 @@ func (a *answering) refuseLate() {
 	// The judge still holds this connection, so that the caller must not use it again.
 	a.w.Header().Set("Connection", "close")
 	if request := a.request.Load(); request != nil {
-		a.handler.logger.Warn("refused, because it is not judged in time", "uid", request.UID)
+		a.handler.refusals.warn("refused, because it is not judged in time", "uid", request.UID)
 		a.write(request, tooLate(request, time.Since(a.began)))
 	} else {
 		a.handler.refuse(a.w, identify(a.body), http.StatusGatewayTimeout, rejectedBadRequest, errors.New("it could not be read in time"))

@@ -94,6 +94,8 @@ type reviewHandler struct {
 	options ReviewOptions
 	logger  *slog.Logger
 	metrics *Metrics
+	// refusals are of what nobody has judged, and anybody can send.
+	refusals *sparing
 
 	bodies *bodies
 	judged int64               // bytes of large reviews that may be judged at once
@@ -128,14 +130,15 @@ func NewReviewHandler(judge admission.Handler, options ReviewOptions) http.Handl
 		options.Metrics = NewMetrics(prometheus.NewRegistry())
 	}
 	return &reviewHandler{
-		judge:   judge,
-		options: options,
-		judged:  judged,
-		large:   semaphore.NewWeighted(judged),
-		logger:  orDefault(options.Logger, slog.Default()),
-		metrics: options.Metrics,
-		bodies:  newBodies(options.BodyBudgetBytes, options.MaxBodyBytes),
-		slots:   semaphore.NewWeighted(int64(options.MaxInFlight)),
+		judge:    judge,
+		options:  options,
+		judged:   judged,
+		large:    semaphore.NewWeighted(judged),
+		logger:   orDefault(options.Logger, slog.Default()),
+		metrics:  options.Metrics,
+		refusals: &sparing{logger: orDefault(options.Logger, slog.Default())},
+		bodies:   newBodies(options.BodyBudgetBytes, options.MaxBodyBytes),
+		slots:    semaphore.NewWeighted(int64(options.MaxInFlight)),
 	}
 }
 
@@ -284,7 +287,7 @@ func (h *reviewHandler) refuse(w http.ResponseWriter, id identity, code int, rea
 	if id.uid != "" {
 		message += fmt.Sprintf(" (request uid %.*s)", maxUIDBytes, id.uid)
 	}
-	h.logger.Warn("review refused", "reason", reason, "uid", id.uid[:min(len(id.uid), maxUIDBytes)], "error", cause)
+	h.refusals.warn("review refused", "reason", reason, "uid", id.uid[:min(len(id.uid), maxUIDBytes)], "error", cause)
 	if !id.deniable() {
 		h.fail(w, code, reason, message)
 		return

@@ -100,6 +100,7 @@ type reviewHandler struct {
 	bodies *bodies
 	judged int64               // bytes of large reviews that may be judged at once
 	large  *semaphore.Weighted // bytes of large reviews being judged
+	lanes  *semaphore.Weighted // large reviews being judged: they leave a processor to small ones
 	slots  *semaphore.Weighted // reviews being judged
 	queued atomic.Int64        // reviews being judged or waiting
 }
@@ -134,6 +135,7 @@ func NewReviewHandler(judge admission.Handler, options ReviewOptions) http.Handl
 		options:  options,
 		judged:   judged,
 		large:    semaphore.NewWeighted(judged),
+		lanes:    semaphore.NewWeighted(int64(max(1, runtime.GOMAXPROCS(0)-1))),
 		logger:   orDefault(options.Logger, slog.Default()),
 		metrics:  options.Metrics,
 		refusals: &sparing{logger: orDefault(options.Logger, slog.Default())},

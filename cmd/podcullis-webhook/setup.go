@@ -101,15 +101,16 @@ func setup(ctx context.Context, o *options, stderr io.Writer) (_ *app, err error
 		return nil, err
 	}
 	judge := webhook.NewJudge(webhook.JudgeOptions{
-		Evaluator: a.guardrails.engine,
-		Model:     a.model,
-		Mode:      webhook.Mode(o.mode),
-		Namespace: a.model.namespace,
-		Remember:  a.model.live,
-		Custom:    a.guardrails.custom,
-		Claims:    a.model.claims,
-		Metrics:   webhook.NewJudgeMetrics(a.registry),
-		Log:       a.log,
+		Evaluator:    a.guardrails.engine,
+		Model:        a.model,
+		Mode:         webhook.Mode(o.mode),
+		Namespace:    a.model.namespace,
+		Remember:     a.model.live,
+		Custom:       a.guardrails.custom,
+		Claims:       a.model.claims,
+		OwnNamespace: a.ownNamespaceOnly,
+		Metrics:      webhook.NewJudgeMetrics(a.registry),
+		Log:          a.log,
 	})
 	a.server.Register("/validate", webhook.NewReviewHandler(judge, webhook.ReviewOptions{
 		Mode: webhook.Mode(o.mode), Ready: a.model.ready, MemoryLimit: memoryLimit(), Logger: a.log, Metrics: metrics,
@@ -117,6 +118,8 @@ func setup(ctx context.Context, o *options, stderr io.Writer) (_ *app, err error
 	if err := a.openMemoryDoor(a.server); err != nil {
 		return nil, err
 	}
+	a.tellMessages()
+	a.tellMessages()
 	idle := newIdle(a.guardrails.engine, a.model, a.log, a.registry)
 	a.watches = append(a.watches, a.guardrails.watch, idle.watch)
 	return a, nil

@@ -27,7 +27,6 @@ type folded struct {
 
 	placed sync.Once
 	places places
-	alike  atomic.Pointer[alike]
 }
 
 // workload is the one that ref names.

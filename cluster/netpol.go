@@ -3,9 +3,7 @@ package cluster
 import (
 	"fmt"
 	"iter"
-	"maps"
 	"net/netip"
-	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
@@ -38,10 +36,9 @@ type Netpol struct {
 	// Rules are indexed by Direction. A direction that the netpol does not
 	// isolate has none: the API ignores that section.
 	Rules [2][]NetpolRule
-	// keys are the pod label keys that its selectors mention, sorted.
-	keys []string
-	// ordinals are those of pods that they mention, sorted.
-	ordinals []numbered
+	// own is what its selectors mention of the pods of its namespace, wide what they
+	// mention of pods elsewhere.
+	own, wide mentioned
 }
 
 // Ref implements Object.
@@ -145,34 +142,33 @@ func NewNetpol(np *networkingv1.NetworkPolicy) (*Netpol, error) {
 			n.Rules[d] = nil
 		}
 	}
-	keys, mentioned := map[string]bool{}, ordinals{}
-	n.eachPodSelector(func(s Selector) {
-		s.addKeys(keys)
-		for _, o := range s.ordinals() {
-			mentioned[o] = true
-		}
-	})
-	n.keys, n.ordinals = slices.Sorted(maps.Keys(keys)), mentioned.sorted()
+	n.own, n.wide = mentionedBy(n.ownSelectors()...), mentionedBy(n.wideSelectors()...)
 	return n, errs.ToAggregate()
 }
 
 // PodSelectors are the netpol's own selector and those of its peers.
-func (n *Netpol) PodSelectors() []Selector {
-	var out []Selector
-	n.eachPodSelector(func(s Selector) { out = append(out, s) })
+func (n *Netpol) PodSelectors() []Selector { return append(n.ownSelectors(), n.wideSelectors()...) }
+
+// ownSelectors are those that look at pods of the netpol's own namespace alone.
+func (n *Netpol) ownSelectors() []Selector {
+	out := []Selector{n.Selector}
+	for p := range n.Peers() {
+		if p.OwnNamespace {
+			out = append(out, p.Pods)
+		}
+	}
 	return out
 }
 
-// eachPodSelector calls do for each selector of pods.
-func (n *Netpol) eachPodSelector(do func(Selector)) {
-	do(n.Selector)
-	for _, rules := range n.Rules {
-		for _, r := range rules {
-			for _, p := range r.Peers {
-				do(p.Pods)
-			}
+// wideSelectors are those of peers that may be in any namespace.
+func (n *Netpol) wideSelectors() []Selector {
+	var out []Selector
+	for p := range n.Peers() {
+		if !p.OwnNamespace && p.Block == nil {
+			out = append(out, p.Pods)
 		}
 	}
+	return out
 }
 
 // directionsOf applies the API server's default for policyTypes: Ingress always,

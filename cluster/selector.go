@@ -101,6 +101,15 @@ func (s Selector) addKeys(keys map[string]bool) {
 	}
 }
 
+// Mentions reports whether the answer can depend on the label of a key.
+func (s Selector) Mentions(key string) bool {
+	if s.compiled == nil {
+		return false
+	}
+	requirements, _ := s.compiled.Requirements()
+	return slices.ContainsFunc(requirements, func(r labels.Requirement) bool { return r.Key() == key })
+}
+
 // Keys are the label keys on which the answer can depend, sorted.
 func (s Selector) Keys() []string {
 	keys := map[string]bool{}

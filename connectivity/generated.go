@@ -18,7 +18,7 @@ func (e *evaluator) asking(q Query) *evaluator {
 		return e
 	}
 	e.asked = [2]cluster.Selector{source: q.From.Pods, destination: q.To.Pods}
-	e.keys = e.keys.With(q.From.Pods, q.To.Pods)
+	e.mentioning = e.asked[:]
 	return e
 }
 

@@ -37,7 +37,7 @@ func (t *transition) pastsOf(v *cluster.Variant) []past {
 	}
 	if templates != nil {
 		// pg-0 is somebody else than pg-1 to a netpol that names it.
-		for _, part := range cluster.Split([]*cluster.Variant{templates}, t.keys()) {
+		for _, part := range cluster.Split([]*cluster.Variant{templates}, t.keysIn(v.Workload.Namespace)) {
 			for _, ref := range templates.Templates {
 				out = append(out, t.pastOfTemplate(part, ref))
 			}
@@ -50,12 +50,17 @@ func (t *transition) pastsOf(v *cluster.Variant) []past {
 	return out
 }
 
-// keys are what selectors mention, before or after the change.
-func (t *transition) keys() *cluster.Keys {
-	if t.either == nil {
-		t.either = t.before.keys.Union(t.after.keys)
+// keysIn are what selectors mention of the pods of a namespace, before or after the change.
+func (t *transition) keysIn(namespace string) *cluster.Keys {
+	keys, ok := t.keys[namespace]
+	if !ok {
+		if t.keys == nil {
+			t.keys = map[string]*cluster.Keys{}
+		}
+		keys = t.before.keysIn(namespace).Union(t.after.keysIn(namespace))
+		t.keys[namespace] = keys
 	}
-	return t.either
+	return keys
 }
 
 // unchanged reports whether the pods and templates of a workload are those of before.

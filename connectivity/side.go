@@ -51,8 +51,9 @@ func (s side) settled() side {
 // length of one question.
 type evaluator struct {
 	snapshot   *cluster.Snapshot
-	keys       *cluster.Keys
-	asked      [2]cluster.Selector // see asking
+	keys       map[string]*cluster.Keys // see keysIn
+	mentioning []cluster.Selector       // selectors of the question that count beside those in force
+	asked      [2]cluster.Selector      // see asking
 	network    []netip.Prefix
 	opening    foreignOpeners
 	closing    map[string]bool // where another policy API may close what is open, by namespace, as far as asked
@@ -69,7 +70,8 @@ type evaluator struct {
 
 func newEvaluator(s *cluster.Snapshot, o Options) *evaluator {
 	return &evaluator{
-		snapshot: s, network: o.PodNetwork, opening: openersOf(s), keys: s.SelectorKeys(),
+		snapshot: s, network: o.PodNetwork, opening: openersOf(s),
+		keys:       map[string]*cluster.Keys{},
 		guards:     map[*cluster.Variant]*cluster.Guard{},
 		joined:     map[listKey][]*cluster.Variant{},
 		apart:      map[*cluster.Variant][2]*cluster.Variant{},

@@ -138,7 +138,7 @@ func classOf(v *Variant, keys *Keys) string {
 	if v.HostNetwork {
 		b.WriteString("|host")
 	}
-	if v.maker != nil && keys.Generated() {
+	if v.maker != nil && (keys.Generated() || v.Unread() != 0) {
 		fmt.Fprintf(&b, "|%+v", *v.maker)
 	}
 	return b.String()

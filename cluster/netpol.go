@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"iter"
 	"net/netip"
@@ -36,6 +37,10 @@ type Netpol struct {
 	// Rules are indexed by Direction. A direction that the netpol does not
 	// isolate has none: the API ignores that section.
 	Rules [2][]NetpolRule
+	// Over says of what it holds more than the bounds; empty for one that is read. Then
+	// its rules are one for each direction, of which nothing is known, see Bounds.
+	Over   string
+	digest [sha256.Size]byte // of what is not read
 	// own is what its selectors mention of the pods of its namespace, wide what they
 	// mention of pods elsewhere.
 	own, wide mentioned

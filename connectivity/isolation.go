@@ -67,7 +67,7 @@ func (e *evaluator) isolates(v *cluster.Variant, d cluster.Direction) (cluster.M
 	var unknown Uncertainty
 	for _, n := range e.netpols(v, d) {
 		if best = best.Or(n.Match); n.Match == cluster.Maybe && unknown == "" {
-			unknown = doubtOf(n.Selector)
+			unknown = doubtOf(n.Selector, v)
 		}
 	}
 	return best, unknown

@@ -11,7 +11,7 @@ import (
 // that can see their namespace gives the same answer to two variants of it. Ports
 // count as far as a rule names them, hostNetwork always, addresses never.
 func (t *transition) sameMeaning(a, b *cluster.Variant) bool {
-	if a.HostNetwork != b.HostNetwork {
+	if a.HostNetwork != b.HostNetwork || a.Unread() != 0 || b.Unread() != 0 {
 		return false
 	}
 	if !slices.Equal(a.Ports, b.Ports) && !t.samePorts(a, b) {

@@ -312,7 +312,7 @@ func (t *transition) sidesOf(s Selection, known *map[*cluster.Workload][]sides, 
 }
 
 func (t *transition) side(s Selection, p past) sides {
-	out := sides{now: []*cluster.Variant{p.now}, was: t.choosesBefore(s, p.was)}
+	out := sides{now: []*cluster.Variant{p.now}, was: t.choosesBefore(s, p.lending())}
 	for _, r := range p.gone {
 		if s.chooses(t.before.snapshot, r.Variant) && !slices.Contains(out.gone, r) {
 			out.gone = append(out.gone, r)
@@ -320,6 +320,17 @@ func (t *transition) side(s Selection, p past) sides {
 	}
 	return out
 }
+
+// lending are the ends that it was, without those of which too little was known: what may
+// have been anything lends its paths to nobody of whom more is known.
+func (p past) lending() []*cluster.Variant {
+	if p.now.Unread() != 0 || !slices.ContainsFunc(p.was, isUnread) {
+		return p.was
+	}
+	return slices.DeleteFunc(slices.Clone(p.was), isUnread)
+}
+
+func isUnread(v *cluster.Variant) bool { return v.Unread() != 0 }
 
 // choosesPast reports whether a selection chooses an end, by what it is or by what the
 // same objects were: relabelling a frontend does not make it somebody else.

@@ -80,7 +80,7 @@ func Selects(s *cluster.Snapshot, n *cluster.Netpol) NetpolSelection {
 			case v.HostNetwork:
 				m = matched{match: cluster.Maybe, unknown: HostNetwork}
 			case m.match == cluster.Maybe:
-				m.unknown = doubtOf(n.Selector)
+				m.unknown = doubtOf(n.Selector, v)
 			}
 			selected[w] = append(selected[w], v)
 			best = best.better(m)

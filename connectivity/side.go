@@ -151,7 +151,7 @@ func (e *evaluator) judge(d cluster.Direction, subject *cluster.Variant, match f
 				continue
 			}
 			if n.Match == cluster.Maybe {
-				m.unknown = doubtOf(n.Selector)
+				m.unknown = doubtOf(n.Selector, subject)
 			}
 			reason := Reason{Direction: d, Netpol: n.Ref(), Rule: i, Unknown: m.unknown, OverPods: m.overPods}
 			ports, broken := portsOf(rule, destination)
@@ -164,7 +164,7 @@ func (e *evaluator) judge(d cluster.Direction, subject *cluster.Variant, match f
 		// Whether anything isolates this side depends on selectors that do not parse,
 		// or on labels that are not known yet.
 		for _, n := range netpols {
-			out.add(Reason{Direction: d, Netpol: n.Ref(), NotIsolated: true, Unknown: doubtOf(n.Selector)}, AllPorts())
+			out.add(Reason{Direction: d, Netpol: n.Ref(), NotIsolated: true, Unknown: doubtOf(n.Selector, subject)}, AllPorts())
 		}
 	}
 	if fromNode {
@@ -194,7 +194,7 @@ func (e *evaluator) matchPod(n *cluster.Netpol, p *cluster.NetpolPeer, peer *clu
 	case p.Broken:
 		return matched{match: cluster.Maybe, unknown: UnparsableSelector}
 	}
-	m, doubt := peer.Matches(p.Pods), doubtOf(p.Pods)
+	m, doubt := peer.Matches(p.Pods), doubtOf(p.Pods, peer)
 	if p.OwnNamespace {
 		if n.Namespace != peer.Workload.Namespace {
 			m = cluster.No
@@ -258,6 +258,8 @@ func portsOf(r *cluster.NetpolRule, destination *cluster.Variant) (ports, broken
 			broken = AllPorts()
 		case p.Name == "":
 			ports = ports.Union(Ports(PortRange{p.Protocol, p.First, p.Last}))
+		case destination != nil && destination.Unread()&cluster.UnreadPorts != 0:
+			broken = AllPorts()
 		case destination != nil:
 			for _, number := range destination.ResolvePort(p.Name, p.Protocol) {
 				named := PortRange{p.Protocol, number, number}

@@ -57,6 +57,8 @@ type JudgeOptions struct {
 	// Claims knows who may act for an owner that the model does not hold. Nil when
 	// there is no API server: then nobody may.
 	Claims Claims
+	// Bounds are how much an object may hold to be read; zero is the default.
+	Bounds cluster.Bounds
 	// EvaluationTime bounds the evaluation of one request; 2 s when zero.
 	EvaluationTime time.Duration
 	// Metrics, if nil, are counted and shown nowhere.
@@ -274,8 +276,8 @@ func (j *Judge) withNamespace(ctx context.Context, r *admission.Request, s *clus
 	if err != nil {
 		return nil, fmt.Errorf("read namespace %s, which is not in the model yet: %w", r.Namespace, err)
 	}
-	ns, err := cluster.FromAPI(o)
-	if err != nil {
+	ns, err := j.Bounds.FromAPI(o)
+	if err != nil && !errors.Is(err, cluster.ErrOverBound) {
 		return nil, err
 	}
 	return s.Apply(cluster.Change{After: ns})

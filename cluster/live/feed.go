@@ -41,7 +41,7 @@ type feed struct {
 
 var _ toolscache.TransformingStore = (*feed)(nil)
 
-func newFeed(kind string, q *queue) *feed {
+func newFeed(kind string, q *queue, trim toolscache.TransformFunc) *feed {
 	return &feed{kind: kind, trim: trim, queue: q, known: map[types.NamespacedName]struct{}{}, listed: make(chan struct{})}
 }
 

@@ -49,6 +49,7 @@ type options struct {
 	logLevel         string
 	canary           string
 	remove           []string
+	bounds           cluster.Bounds
 }
 
 func defaultOptions() *options {
@@ -62,6 +63,7 @@ func defaultOptions() *options {
 		reloadPeriod:   2 * time.Second,
 		logFormat:      "text",
 		logLevel:       "info",
+		bounds:         cluster.Bounds{Netpol: cluster.DefaultNetpolBound, Object: cluster.DefaultObjectBound},
 	}
 }
 
@@ -89,6 +91,8 @@ func (o *options) AddFlags(f *pflag.FlagSet) {
 	f.DurationVar(&o.rememberFor, "remember-for", o.rememberFor, "for how long a pod that is gone may come back, as its controller makes it, and count as having been there; 0 for not at all")
 	f.StringVar(&o.memoryFrom, "memory-from", o.memoryFrom, "the `URL` at which the replicas together answer, https://SERVICE.NAMESPACE.svc/memory: a replica that starts copies there what another one remembers, and hands out its own at /memory")
 	f.StringVar(&o.memoryCA, "memory-ca-file", o.memoryCA, "the `file` with the CA of that certificate (default: ca.crt in --cert-dir if it is there, else the system's)")
+	f.IntVar(&o.bounds.Netpol, "netpol-bound", o.bounds.Netpol, "how many rules a NetworkPolicy may have, how many peers, ports, excepted blocks, label requirements and values, each counted by itself: one with more is refused, and unknown where it is stored")
+	f.IntVar(&o.bounds.Object, "object-bound", o.bounds.Object, "how many labels a pod, pod template or namespace may have, how many named ports and owners, each counted by itself: one with more is refused, and unknown where it is stored")
 	f.DurationVar(&o.reloadPeriod, "reload-period", o.reloadPeriod, "how often --config and --policy-dir are looked at")
 	f.DurationVar(&o.drainTimeout, "drain-timeout", o.drainTimeout, "how long to wait at the end for callers to close their connections (default 1m40s)")
 	f.StringVar(&o.logFormat, "log-format", o.logFormat, "text or json")
@@ -158,6 +162,11 @@ func (o *options) Validate(rest []string) error {
 	}
 	if o.logFormat != "text" && o.logFormat != "json" {
 		wrong("--log-format must be text or json, got %q", o.logFormat)
+	}
+	for name, value := range map[string]int{"netpol-bound": o.bounds.Netpol, "object-bound": o.bounds.Object} {
+		if value < 1 {
+			wrong("--%s must be at least 1, got %d", name, value)
+		}
 	}
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(o.logLevel)); err != nil {

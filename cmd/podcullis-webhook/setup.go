@@ -100,6 +100,7 @@ func setup(ctx context.Context, o *options, stderr io.Writer) (*app, error) {
 		Remember:  a.model.live,
 		Custom:    a.guardrails.custom,
 		Claims:    a.model.claims,
+		Bounds:    o.bounds,
 		Metrics:   webhook.NewJudgeMetrics(a.registry),
 		Log:       a.log,
 	})
@@ -167,7 +168,7 @@ func (a *app) keepCertificate(ctx context.Context) error {
 // newModel chooses the source of the cluster: files, an API server, or nothing.
 func newModel(o *options, custom []cluster.Custom, log *slog.Logger, registry prometheus.Registerer) (model, error) {
 	if len(o.clusterManifests) > 0 {
-		set, err := manifest.Load(o.clusterManifests, nil)
+		set, err := manifest.Read(manifest.Input{Sources: o.clusterManifests, Stored: true, Bounds: o.bounds})
 		if err != nil {
 			return model{}, err
 		}
@@ -230,7 +231,7 @@ func newLiveModel(config *rest.Config, custom []cluster.Custom, o *options, log 
 	}
 	options := live.Options{
 		Log: log, Custom: custom, Reader: direct, Discovery: discovery, Probe: probe, ProbePeriod: maxStaleness / probesInStaleness,
-		Memory: limits,
+		Memory: limits, Bounds: o.bounds,
 	}
 	if o.memoryFrom != "" {
 		others, err := newMemorySource(o, config, log)

@@ -22,11 +22,12 @@ import (
 // anything. What is over a bound is unknown: a netpol may let anybody through, and isolates
 // nobody for certain, a pod or a namespace may have any label. Zero is the default.
 type Bounds struct {
-	// Netpol bounds the rules of a NetworkPolicy, and its peers, ports, excepted blocks,
-	// label requirements and their values, each counted by itself.
+	// Netpol bounds the peers of a NetworkPolicy, its excepted blocks, its label
+	// requirements and their values, each counted by itself. Of rules and of ports it may
+	// have a tenth, and one selector a hundredth of the requirements.
 	Netpol int
-	// Object bounds the labels of a pod, template or namespace, and its named ports
-	// and owners, each counted by itself.
+	// Object bounds the labels of a pod, template or namespace, and its named ports,
+	// each counted by itself. Of owners it may have a tenth.
 	Object int
 }
 
@@ -39,6 +40,9 @@ const (
 func (b Bounds) netpol() int { return cmp.Or(b.Netpol, DefaultNetpolBound) }
 
 func (b Bounds) object() int { return cmp.Or(b.Object, DefaultObjectBound) }
+
+// tenth is the bound of what is joined with each other, and not only looked up.
+func tenth(bound int) int { return max(bound/10, 1) }
 
 // ErrOverBound is what the errors about an object that holds too much wrap.
 var ErrOverBound = errors.New("too much to be read")
@@ -55,10 +59,10 @@ func tooMany(path *field.Path, n int, what string, bound int, instead string) ov
 }
 
 // size is how much a netpol holds, or one section of it.
-type size struct{ rules, peers, ports, excepts, requirements, values int }
+type size struct{ rules, peers, ports, excepts, requirements, values, deepest int }
 
 func (s size) and(o size) size {
-	return size{s.rules + o.rules, s.peers + o.peers, s.ports + o.ports, s.excepts + o.excepts, s.requirements + o.requirements, s.values + o.values}
+	return size{s.rules + o.rules, s.peers + o.peers, s.ports + o.ports, s.excepts + o.excepts, s.requirements + o.requirements, s.values + o.values, max(s.deepest, o.deepest)}
 }
 
 // over lists of what there is more than the bound.
@@ -67,17 +71,19 @@ func (s size) over(bound int, path *field.Path) []error {
 	for _, x := range []struct {
 		n       int
 		what    string
+		bound   int
 		instead string
 	}{
-		{s.rules, "rules", "join those that say the same, or split the netpol"},
-		{s.peers, "peers", "choose them by a label that they have in common, by wider blocks, or split the netpol"},
-		{s.ports, "ports", "use ranges (endPort), or split the netpol"},
-		{s.excepts, "excepted blocks", "use wider blocks, or split the netpol"},
-		{s.requirements, "label requirements", "choose by a label that the pods have in common, or split the netpol"},
-		{s.values, "label values", "choose by a label that the pods have in common, or split the netpol"},
+		{s.rules, "rules", tenth(bound), "join those that say the same, or split the netpol"},
+		{s.peers, "peers", bound, "choose them by a label that they have in common, by wider blocks, or split the netpol"},
+		{s.ports, "ports", tenth(bound), "use ranges (endPort), or split the netpol"},
+		{s.excepts, "excepted blocks", bound, "use wider blocks, or split the netpol"},
+		{s.requirements, "label requirements", bound, "choose by a label that the pods have in common, or split the netpol"},
+		{s.deepest, "label requirements of one selector", tenth(tenth(bound)), "choose by fewer labels"},
+		{s.values, "label values", bound, "choose by a label that the pods have in common, or split the netpol"},
 	} {
-		if x.n > bound {
-			out = append(out, tooMany(path, x.n, x.what, bound, x.instead))
+		if x.n > x.bound {
+			out = append(out, tooMany(path, x.n, x.what, x.bound, x.instead))
 		}
 	}
 	return out
@@ -88,6 +94,7 @@ func sizeOfSelector(s *metav1.LabelSelector) size {
 		return size{}
 	}
 	out := size{requirements: len(s.MatchLabels) + len(s.MatchExpressions), values: len(s.MatchLabels)}
+	out.deepest = out.requirements
 	for i := range s.MatchExpressions {
 		out.values += len(s.MatchExpressions[i].Values)
 	}
@@ -228,10 +235,10 @@ const (
 // ports are unknown then, and of its owners only the controller counts.
 func (b Bounds) boundPods(path *field.Path, l *labels.Set, ports *[]NamedPort, owners *[]Owner) (unread Unread, digest [sha256.Size]byte, err error) {
 	var errs []error
-	if n := len(*owners); n > b.object() {
+	if n := len(*owners); n > tenth(b.object()) {
 		*owners = slices.Clone(slices.DeleteFunc(*owners, func(o Owner) bool { return !o.Controller }))
 		*owners = (*owners)[:min(1, len(*owners))]
-		errs = append(errs, tooMany(field.NewPath("metadata", "ownerReferences"), n, "owners", b.object(), "name the controller alone"))
+		errs = append(errs, tooMany(field.NewPath("metadata", "ownerReferences"), n, "owners", tenth(b.object()), "name the controller alone"))
 	}
 	kept := sha256.New()
 	if n := len(*l); n > b.object() {

@@ -339,6 +339,7 @@ func asksOf(s Selector) *asks {
 			out.rest.compiled = out.rest.compiled.Add(r)
 		}
 	}
+	out.rest.long = longOf(out.rest.compiled)
 	return out
 }
 

@@ -6,6 +6,7 @@ import (
 	"iter"
 	"net/netip"
 
+	"go4.org/netipx"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
@@ -61,6 +62,7 @@ type NetpolRule struct {
 	// AnyPort is set when ports is missing or empty: every port of every protocol.
 	AnyPort bool
 	Ports   []NetpolPort
+	index   *peerIndex // nil for few peers, see MayMatch
 }
 
 // NetpolPeer is one element of from or to: pods chosen by selectors, or a block
@@ -82,12 +84,16 @@ type NetpolPeer struct {
 type IPBlock struct {
 	Prefix netip.Prefix
 	Except []netip.Prefix
+	set    *netipx.IPSet // nil for few exceptions, see Set
 }
 
 // Contains reports whether the block holds address a. Families do not mix.
 func (b *IPBlock) Contains(a netip.Addr) bool {
 	if !b.Prefix.Contains(a) {
 		return false
+	}
+	if b.set != nil {
+		return b.set.Contains(a)
 	}
 	for _, e := range b.Except {
 		if e.Contains(a) {
@@ -214,6 +220,8 @@ func newRule(peers []networkingv1.NetworkPolicyPeer, ports []networkingv1.Networ
 		}
 		r.Ports = append(r.Ports, port)
 	}
+	r.Peers = withoutEqual(r.Peers)
+	r.index = newPeerIndex(r.Peers)
 	return r, errs
 }
 
@@ -265,7 +273,7 @@ func newIPBlock(b *networkingv1.IPBlock, path *field.Path) (*IPBlock, field.Erro
 			block.Except = append(block.Except, except)
 		}
 	}
-	return block, errs
+	return block.indexed(), errs
 }
 
 // parsePrefix masks host bits and takes an IPv4 address written as IPv6

@@ -181,9 +181,10 @@ func (e *evaluator) matchPods(n *cluster.Netpol, r *cluster.NetpolRule, peer *cl
 		return matched{match: cluster.Yes}
 	}
 	var best matched
-	for i := range r.Peers {
-		best = best.better(e.matchPod(n, &r.Peers[i], peer))
-	}
+	r.MayMatch(peer, func(p *cluster.NetpolPeer) bool {
+		best = best.better(e.matchPod(n, p, peer))
+		return best.match != cluster.Yes || best.overPods // else none is better
+	})
 	return best
 }
 
@@ -239,7 +240,7 @@ func (e *evaluator) outsidePodNetwork(b *cluster.IPBlock) bool {
 	}
 	outside, ok := e.outer[b]
 	if !ok {
-		set := setOf(b.Prefix, b.Except...)
+		set := setOfBlock(b)
 		outside = set == nil || !slices.ContainsFunc(e.network, set.OverlapsPrefix)
 		e.outer[b] = outside
 	}
@@ -252,12 +253,13 @@ func portsOf(r *cluster.NetpolRule, destination *cluster.Variant) (ports, broken
 	if r.AnyPort {
 		return AllPorts(), PortSet{}
 	}
+	var numbers []PortRange
 	for _, p := range r.Ports {
 		switch {
 		case p.Broken:
 			broken = AllPorts()
 		case p.Name == "":
-			ports = ports.Union(Ports(PortRange{p.Protocol, p.First, p.Last}))
+			numbers = append(numbers, PortRange{p.Protocol, p.First, p.Last})
 		case destination != nil && destination.Unread()&cluster.UnreadPorts != 0:
 			broken = AllPorts()
 		case destination != nil:
@@ -270,6 +272,7 @@ func portsOf(r *cluster.NetpolRule, destination *cluster.Variant) (ports, broken
 			}
 		}
 	}
+	ports = ports.Union(Ports(numbers...))
 	return ports, broken.Subtract(ports)
 }
 

@@ -15,6 +15,8 @@ const fewPeers = 16
 type peerIndex struct {
 	// byLabel are the peers that ask for a label with one of some values.
 	byLabel map[labelled][]*NetpolPeer
+	// asking are, beside that, those that ask for a label which pods may be yet to get.
+	asking []*NetpolPeer
 	// rest are those that ask for nothing of that sort, or that cannot be read.
 	rest []*NetpolPeer
 	// blocks stand for all peers that are blocks: one a family.
@@ -57,6 +59,14 @@ func (r *NetpolRule) MayMatchByLabels(v *Variant, do func(*NetpolPeer) bool) boo
 			if !do(p) {
 				return false
 			}
+		}
+	}
+	if v.maker == nil {
+		return true
+	}
+	for _, p := range r.index.asking {
+		if !do(p) {
+			return false
 		}
 	}
 	return true
@@ -103,12 +113,15 @@ func (x *peerIndex) fill(peers []NetpolPeer) {
 
 // byOneLabel enters a peer under a label that it asks for; false when there is none.
 func (x *peerIndex) byOneLabel(p *NetpolPeer) bool {
-	if p.Pods.compiled == nil || p.Pods.broken || p.Pods.asks != nil {
+	if p.Pods.compiled == nil || p.Pods.broken {
 		return false
 	}
 	requirements, _ := p.Pods.compiled.Requirements()
 	for i := range requirements {
 		if r := &requirements[i]; names(r) {
+			if p.Pods.asks != nil {
+				x.asking = append(x.asking, p)
+			}
 			for _, value := range r.ValuesUnsorted() {
 				at := labelled{r.Key(), value}
 				x.byLabel[at] = append(x.byLabel[at], p)

@@ -3,43 +3,75 @@ package cluster
 import (
 	"encoding/binary"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 )
 
-// alike is the classes of every workload of a shard, for one list of keys.
+// alike is the classes of a workload, for what some keys mention of its labels.
 type alike struct {
-	keys    *Keys
-	classes map[*Workload][]*Variant
+	keys    *Keys  // for which it was made or seen to be right
+	matters string // see Keys.matterTo
+	classes []*Variant
 }
 
 // Classes joins the variants of a workload that no netpol of the snapshot can
 // tell apart: they differ only in addresses and in labels that no selector
 // mentions, such as pod-template-hash or a StatefulSet's pod names. Without it two workloads of n
 // replicas would cost n*n comparisons. A class has the addresses of all its
-// variants and the labels of one; it names no pods.
-func (s *Snapshot) Classes(w *Workload) []*Variant {
-	sh, keys := s.shard(w.Namespace), s.SelectorKeys()
+// variants and the labels of one; it names no pods. keys are those of its namespace.
+func (w *Workload) Classes(keys *Keys) []*Variant {
 	if len(w.Variants) < 2 && !keys.Split(w.Variants) {
 		return w.Variants
 	}
-	if sh == nil {
-		return Join(w.Variants, keys)
+	known := w.alike.Load()
+	if known != nil && slices.Equal(known.keys.parts, keys.parts) {
+		return known.classes
 	}
-	known := sh.fold().alike.Load()
-	if known == nil || known.keys != keys {
-		known = &alike{keys: keys, classes: map[*Workload][]*Variant{}}
-		for _, w := range sh.fold().sorted {
-			if len(w.Variants) >= 2 || keys.Split(w.Variants) {
-				known.classes[w] = Join(w.Variants, keys)
-			}
+	now := &alike{keys: keys, matters: keys.matterTo(w)}
+	if known != nil && known.matters == now.matters {
+		now.classes = known.classes
+	} else {
+		now.classes = Join(w.Variants, keys)
+	}
+	w.alike.Store(now)
+	return now.classes
+}
+
+// matterTo is equal for keys that make the same classes of a workload: it is what they
+// mention of the labels that its pods have, or may get.
+func (k *Keys) matterTo(w *Workload) string {
+	var b text
+	for _, key := range w.labelKeys() {
+		if k.Has(key) {
+			b.write(key)
 		}
-		sh.fold().alike.Store(known)
 	}
-	if classes, ok := known.classes[w]; ok {
-		return classes
+	if k.Generated() {
+		b.WriteString("|generated")
 	}
-	return Join(w.Variants, keys)
+	for i, v := range w.Variants {
+		if list := k.ordinalsOf(v); len(list) > 0 {
+			fmt.Fprintf(&b, "|%d:%v", i, list)
+		}
+	}
+	return b.String()
+}
+
+// labelKeys are those of the labels of its variants, sorted.
+func (w *Workload) labelKeys() []string {
+	if known := w.keys.Load(); known != nil {
+		return *known
+	}
+	keys := map[string]bool{}
+	for _, v := range w.Variants {
+		for k := range v.Labels {
+			keys[k] = true
+		}
+	}
+	out := slices.Sorted(maps.Keys(keys))
+	w.keys.Store(&out)
+	return out
 }
 
 // Join is Classes for some variants of a workload. What a netpol can tell apart
@@ -71,29 +103,42 @@ func Join(variants []*Variant, keys *Keys) []*Variant {
 	return out
 }
 
+// text is a key of a map under construction.
+type text struct{ strings.Builder }
+
+// write adds a string of which the end can be told.
+func (t *text) write(s string) {
+	var length [binary.MaxVarintLen64]byte
+	t.Write(length[:binary.PutUvarint(length[:], uint64(len(s)))])
+	t.WriteString(s)
+}
+
 // classOf is equal for variants of one workload that differ only in their
-// addresses and in labels other than the given keys.
+// addresses and in labels other than the given keys. It looks at the labels, which are
+// as many as whoever made the pods likes, and not at the keys: those are everybody's.
 func classOf(v *Variant, keys *Keys) string {
-	var b strings.Builder
-	write := func(s string) {
-		b.Write(binary.AppendUvarint(nil, uint64(len(s))))
-		b.WriteString(s)
-	}
-	for i, k := range keys.Names {
-		if value, ok := v.Labels[k]; ok {
-			b.Write(binary.AppendUvarint(nil, uint64(i)))
-			write(value)
+	var few [16]string // the labels of nearly every pod
+	mentioned := few[:0]
+	for k := range v.Labels {
+		if keys.Has(k) {
+			mentioned = append(mentioned, k)
 		}
+	}
+	slices.Sort(mentioned)
+	var b text
+	for _, k := range mentioned {
+		b.write(k)
+		b.write(v.Labels[k])
 	}
 	b.WriteString("|")
 	for _, p := range v.Ports {
-		write(p.Name)
+		b.write(p.Name)
 		b.Write([]byte{byte(p.Protocol), byte(p.Port >> 8), byte(p.Port)})
 	}
 	if v.HostNetwork {
 		b.WriteString("|host")
 	}
-	if keys.generated && v.maker != nil {
+	if v.maker != nil && (keys.Generated() || v.Unread() != 0) {
 		fmt.Fprintf(&b, "|%+v", *v.maker)
 	}
 	return b.String()

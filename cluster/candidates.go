@@ -4,8 +4,11 @@ import "github.com/bits-and-blooms/bitset"
 
 // selects lists the variants to which a selector does not answer No, as
 // index.selects does; pods that are yet to get labels are asked one by one.
-func (f *folded) selects(s Selector) *bitset.BitSet {
+func (f *folded) selects(s Selector) (all *bitset.BitSet) {
 	out := f.labels.selects(s)
+	if f.unread != nil && s.aboutUnread() != No {
+		defer func() { all = all.Union(f.unread) }()
+	}
 	if s.asks == nil || f.made.None() {
 		return out
 	}

@@ -43,7 +43,7 @@ func (c Change) Idle() bool {
 	switch after := c.After.(type) {
 	case *Namespace:
 		before, ok := c.Before.(*Namespace)
-		return ok && maps.Equal(before.Labels, after.Labels)
+		return ok && maps.Equal(before.Labels, after.Labels) && before.digest == after.digest
 	case *Pod:
 		before, ok := c.Before.(*Pod)
 		if !ok {

@@ -26,38 +26,41 @@ import (
 // An error names the fields that do not hold. The object is still returned when
 // it can stay in the model as "unknown" (see NewNetpol): a source of new objects
 // refuses it, a source of stored ones keeps it.
-func FromAPI(o runtime.Object) (Object, error) {
+func FromAPI(o runtime.Object) (Object, error) { return Bounds{}.FromAPI(o) }
+
+// FromAPI is the function of this name, with other bounds than the default ones.
+func (b Bounds) FromAPI(o runtime.Object) (Object, error) {
 	switch o := o.(type) {
 	case *corev1.Namespace:
-		return newNamespace(o), nil
+		return b.namespace(newNamespace(o))
 	case *corev1.Pod:
-		return newPod(o), nil
+		return b.pod(newPod(o))
 	case *networkingv1.NetworkPolicy:
-		return NewNetpol(o)
+		return b.NewNetpol(o)
 	case *appsv1.Deployment:
-		return newTemplate("apps", "Deployment", &o.ObjectMeta, &o.Spec.Template, o.Spec.Selector), nil
+		return b.template(newTemplate("apps", "Deployment", &o.ObjectMeta, &o.Spec.Template, o.Spec.Selector))
 	case *appsv1.StatefulSet:
 		t := newTemplate("apps", "StatefulSet", &o.ObjectMeta, &o.Spec.Template, o.Spec.Selector)
 		if o.Spec.Ordinals != nil {
 			t.FirstOrdinal = max(o.Spec.Ordinals.Start, 0)
 		}
-		return t, nil
+		return b.template(t)
 	case *appsv1.DaemonSet:
-		return newTemplate("apps", "DaemonSet", &o.ObjectMeta, &o.Spec.Template, o.Spec.Selector), nil
+		return b.template(newTemplate("apps", "DaemonSet", &o.ObjectMeta, &o.Spec.Template, o.Spec.Selector))
 	case *appsv1.ReplicaSet:
-		return newTemplate("apps", "ReplicaSet", &o.ObjectMeta, &o.Spec.Template, o.Spec.Selector), nil
+		return b.template(newTemplate("apps", "ReplicaSet", &o.ObjectMeta, &o.Spec.Template, o.Spec.Selector))
 	case *corev1.ReplicationController:
-		return newReplicationController(o), nil
+		return b.template(newReplicationController(o))
 	case *batchv1.Job:
 		t := newTemplate("batch", "Job", &o.ObjectMeta, &o.Spec.Template, o.Spec.Selector)
 		t.Indexed = indexed(&o.Spec)
 		t.OwnSelector = o.Spec.ManualSelector != nil && *o.Spec.ManualSelector
-		return t, nil
+		return b.template(t)
 	case *batchv1.CronJob:
 		t := newTemplate("batch", "CronJob", &o.ObjectMeta, &o.Spec.JobTemplate.Spec.Template, nil)
 		t.Selector = OwnSelector{} // its Jobs are known by its uid alone
 		t.Indexed = indexed(&o.Spec.JobTemplate.Spec)
-		return t, nil
+		return b.template(t, "jobTemplate", "spec")
 	}
 	return nil, fmt.Errorf("the model has no place for %T", o)
 }

@@ -50,7 +50,8 @@ func (c *Custom) Read(object []byte) (*Template, *metav1.ObjectMeta, error) {
 	if err != nil {
 		return nil, &o.Metadata, fmt.Errorf("%s: %w", strings.Join(c.Path, "."), err)
 	}
-	return NewCustom(c.GroupKind(), &o.Metadata, t, selector), &o.Metadata, nil
+	template, err := NewCustom(c.GroupKind(), &o.Metadata, t, selector)
+	return template, &o.Metadata, err
 }
 
 // readTemplate reads what of a pod template is in the model.
@@ -90,9 +91,9 @@ func readTemplate(value []byte) (*corev1.PodTemplateSpec, error) {
 // but that has the pod template in it: an Argo Rollout, an OpenShift
 // DeploymentConfig, a Knative Service. It is a workload of its own kind. selector is
 // what stands beside the template: a LabelSelector, or labels alone; nothing, or what is
-// neither, means the labels of the pods.
-func NewCustom(gk schema.GroupKind, meta *metav1.ObjectMeta, t *corev1.PodTemplateSpec, selector []byte) *Template {
-	return newTemplate(gk.Group, CustomKind(gk), meta, t, customSelector(selector))
+// neither, means the labels of the pods. With an error it is what stays in the model, see FromAPI.
+func NewCustom(gk schema.GroupKind, meta *metav1.ObjectMeta, t *corev1.PodTemplateSpec, selector []byte) (*Template, error) {
+	return Bounds{}.template(newTemplate(gk.Group, CustomKind(gk), meta, t, customSelector(selector)))
 }
 
 func customSelector(raw []byte) *metav1.LabelSelector {

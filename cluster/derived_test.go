@@ -52,8 +52,10 @@ func checkDerived(t *rapid.T, s *cluster.Snapshot) {
 	if diff := cmp.Diff(objectsOf(scratch), objectsOf(s)); diff != "" {
 		t.Fatalf("from scratch and step by step (-scratch +steps):\n%s", diff)
 	}
-	if diff := cmp.Diff(scratch.SelectorKeys().Names, s.SelectorKeys().Names); diff != "" {
-		t.Fatalf("selector keys (-scratch +steps):\n%s", diff)
+	for ns := range s.Namespaces() {
+		if diff := cmp.Diff(scratch.KeysIn(ns.Name).Names(), s.KeysIn(ns.Name).Names()); diff != "" {
+			t.Fatalf("selector keys in %s (-scratch +steps):\n%s", ns.Name, diff)
+		}
 	}
 	which := drawAnySelector(t)
 	var want, got []string

@@ -20,6 +20,8 @@ type folded struct {
 	labels   *index
 	// made are the variants whose pods are yet to get labels.
 	made *bitset.BitSet
+	// unread are those of which no label is known; nil for none.
+	unread *bitset.BitSet
 	// byName finds them by the names of their controllers: key -> *posting
 	byName sync.Map
 	// strays are the pods that were relabelled away from their controller.
@@ -27,7 +29,6 @@ type folded struct {
 
 	placed sync.Once
 	places places
-	alike  atomic.Pointer[alike]
 }
 
 // workload is the one that ref names.
@@ -234,6 +235,12 @@ func newFolded(sorted []*Workload) *folded {
 	f.made = bitset.New(uint(n))
 	for i, v := range f.variants {
 		f.made.SetTo(uint(i), v.maker != nil)
+		if v.Unread()&UnreadLabels != 0 {
+			if f.unread == nil {
+				f.unread = bitset.New(uint(n))
+			}
+			f.unread.Set(uint(i))
+		}
 	}
 	return f
 }

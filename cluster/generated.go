@@ -55,12 +55,17 @@ type maker struct {
 	// ordinal, with one set, is that of the only pod meant.
 	ordinal int32
 	one     bool
+	// unread is what is not known of them at all.
+	unread Unread
 }
 
 // unboundPod is the maker of pods that are there and have no node yet.
 var unboundPod = &maker{unbound: true}
 
 func makerOfPod(p *Pod) *maker {
+	if p.Unread != 0 {
+		return &maker{unbound: !p.Bound, unread: p.Unread}
+	}
 	if p.Bound {
 		return nil
 	}
@@ -72,8 +77,8 @@ func makerOf(t *Template) *maker {
 	if strings.HasSuffix(name, "*") { // see nameOf
 		name = ""
 	}
-	m := &maker{kind: t.Kind, name: name, first: t.FirstOrdinal, indexed: t.Indexed, ownSelector: t.OwnSelector, unbound: true}
-	if !m.adds(t.Labels) {
+	m := &maker{kind: t.Kind, name: name, first: t.FirstOrdinal, indexed: t.Indexed, ownSelector: t.OwnSelector, unbound: true, unread: t.Unread}
+	if t.Unread == 0 && !m.adds(t.Labels) {
 		return unboundPod // and so a template is one variant with those of its pods that have no node yet
 	}
 	return m
@@ -334,6 +339,7 @@ func asksOf(s Selector) *asks {
 			out.rest.compiled = out.rest.compiled.Add(r)
 		}
 	}
+	out.rest.long = longOf(out.rest.compiled)
 	return out
 }
 
@@ -375,6 +381,9 @@ func (s Selector) ordinals() []numbered {
 
 // matches answers for pods with some labels, and those that their maker gives them.
 func matches(s Selector, shown labels.Set, m *maker) Match {
+	if m != nil && m.unread&UnreadLabels != 0 {
+		return s.aboutUnread()
+	}
 	if s.asks == nil || m == nil {
 		return s.Matches(shown)
 	}
@@ -383,4 +392,23 @@ func matches(s Selector, shown labels.Set, m *maker) Match {
 		out = out.And(Maybe)
 	}
 	return out
+}
+
+// aboutUnread is the answer about an object of which no label is known.
+func (s Selector) aboutUnread() Match {
+	switch {
+	case s.compiled == nil && !s.broken:
+		return No
+	case s.SelectsAll() && !s.broken:
+		return Yes
+	}
+	return Maybe
+}
+
+// Unread is what is not known of the pods, being too much to be read.
+func (v *Variant) Unread() Unread {
+	if v.maker == nil {
+		return 0
+	}
+	return v.maker.unread
 }

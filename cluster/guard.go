@@ -127,6 +127,8 @@ func (v *Variant) selectedBy(n *Netpol) Match {
 	switch {
 	case n.Selector.broken:
 		return Maybe
+	case v.Unread() != 0:
+		return v.Matches(n.Selector)
 	case n.Selector.asks == nil || v.maker == nil:
 		return Yes
 	}

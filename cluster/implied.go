@@ -40,13 +40,13 @@ func (n *Namespace) sameLabels(o *Namespace) bool {
 }
 
 // labelled reports whether the labels are known.
-func (n *Namespace) labelled() bool { return !n.Implied || n.left }
+func (n *Namespace) labelled() bool { return n.Unread == 0 && (!n.Implied || n.left) }
 
 // leave is the namespace after its object was deleted. What is still in it does not
 // lose its labels by that.
 func (n *Namespace) leave() *Namespace {
 	if !n.labelled() {
-		return n
+		return impliedNamespace(n.Name)
 	}
 	return &Namespace{Name: n.Name, Labels: n.Labels, Implied: true, left: true}
 }

@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"sync"
+	"sync/atomic"
 
 	"github.com/bits-and-blooms/bitset"
 	"k8s.io/apimachinery/pkg/labels"
@@ -16,7 +17,14 @@ type index struct {
 	n        int
 	set      func(i int) labels.Set
 	postings sync.Map // key -> *posting; only of keys that some set has, or that are generated
+	// misses counts the keys that were asked for and that no set has. Once there are a few,
+	// all keys that there are get listed.
+	misses atomic.Int32
+	listed sync.Once
+	keys   map[string]bool
 }
+
+const fewMisses = 4
 
 // posting is where one key occurs.
 type posting struct {
@@ -42,12 +50,12 @@ func (x *index) selects(s Selector) *bitset.BitSet {
 		return bitset.New(n)
 	}
 	if len(requirements) == 1 && names(&requirements[0]) {
-		return x.posting(requirements[0].Key()).any(requirements[0].ValuesUnsorted(), n)
+		return x.posting(requirements[0].Key()).any(&requirements[0], s.longAt(0), n)
 	}
 	out := bitset.New(n)
 	out.FlipRange(0, n)
 	for i := range requirements {
-		x.restrict(out, &requirements[i])
+		x.restrict(out, &requirements[i], s.longAt(i))
 	}
 	return out
 }
@@ -58,7 +66,7 @@ func names(r *labels.Requirement) bool {
 }
 
 // restrict leaves in out the sets that meet one requirement.
-func (x *index) restrict(out *bitset.BitSet, r *labels.Requirement) {
+func (x *index) restrict(out *bitset.BitSet, r *labels.Requirement, long map[string]bool) {
 	p := x.posting(r.Key())
 	switch r.Operator() {
 	case selection.Exists:
@@ -66,9 +74,9 @@ func (x *index) restrict(out *bitset.BitSet, r *labels.Requirement) {
 	case selection.DoesNotExist:
 		out.InPlaceDifference(p.has)
 	case selection.In, selection.Equals, selection.DoubleEquals:
-		out.InPlaceIntersection(p.any(r.ValuesUnsorted(), uint(x.n)))
+		out.InPlaceIntersection(p.any(r, long, uint(x.n)))
 	case selection.NotIn, selection.NotEquals:
-		out.InPlaceDifference(p.any(r.ValuesUnsorted(), uint(x.n)))
+		out.InPlaceDifference(p.any(r, long, uint(x.n)))
 	default: // not to be had from a LabelSelector
 		for i, ok := out.NextSet(0); ok; i, ok = out.NextSet(i + 1) {
 			out.SetTo(i, r.Matches(x.set(int(i))))
@@ -76,8 +84,19 @@ func (x *index) restrict(out *bitset.BitSet, r *labels.Requirement) {
 	}
 }
 
-// any are the sets in which the key has one of the values.
-func (p *posting) any(values []string, n uint) *bitset.BitSet {
+// any are the sets in which the key has one of the values of a requirement. Where these
+// are many, the values that there are get looked up.
+func (p *posting) any(r *labels.Requirement, long map[string]bool, n uint) *bitset.BitSet {
+	if long != nil {
+		out := bitset.New(n)
+		for v, b := range p.values {
+			if long[v] {
+				out.InPlaceUnion(b)
+			}
+		}
+		return out
+	}
+	values := r.ValuesUnsorted()
 	if len(values) == 1 && p.values[values[0]] != nil {
 		return p.values[values[0]]
 	}
@@ -97,6 +116,9 @@ func (x *index) posting(key string) *posting {
 		return p.(*posting)
 	}
 	n := uint(x.n)
+	if x.misses.Load() > fewMisses && !IsGenerated(key) && !x.has(key) {
+		return &posting{has: bitset.New(n)}
+	}
 	p := &posting{has: bitset.New(n), values: map[string]*bitset.BitSet{}}
 	for i := range x.n {
 		value, ok := x.set(i)[key]
@@ -110,8 +132,22 @@ func (x *index) posting(key string) *posting {
 		p.values[value].Set(uint(i))
 	}
 	if len(p.values) == 0 && !IsGenerated(key) {
+		x.misses.Add(1)
 		return p
 	}
 	known, _ := x.postings.LoadOrStore(key, p)
 	return known.(*posting)
+}
+
+// has reports whether some set has a key.
+func (x *index) has(key string) bool {
+	x.listed.Do(func() {
+		x.keys = map[string]bool{}
+		for i := range x.n {
+			for k := range x.set(i) {
+				x.keys[k] = true
+			}
+		}
+	})
+	return x.keys[key]
 }

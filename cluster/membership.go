@@ -65,11 +65,13 @@ type OwnSelector struct {
 	labels labels.Set
 	// rest is what it asks beyond labels; nil for nothing.
 	rest *Selector
+	size int // how many requirements and values it has, see Bounds
 }
 
 // newOwnSelector shares the labels of the template where they are the same.
 func newOwnSelector(s *metav1.LabelSelector, template labels.Set) OwnSelector {
-	out := OwnSelector{labels: template}
+	asks := sizeOfSelector(s)
+	out := OwnSelector{labels: template, size: max(asks.requirements, asks.values)}
 	if !maps.Equal(s.MatchLabels, template) {
 		out.labels = maps.Clone(s.MatchLabels)
 	}
@@ -253,7 +255,7 @@ func (s *shard) absentOwner(p *Pod) Ref {
 // that the owner's controller adds to every one that it makes. What the owner's pods may
 // have under those keys is what its own template says of them (see maker).
 func (t *Template) copyOf(o *Template) bool {
-	if t.HostNetwork != o.HostNetwork || t.Indexed != o.Indexed || !slices.Equal(t.Ports, o.Ports) {
+	if t.Unread != 0 || o.Unread != 0 || t.HostNetwork != o.HostNetwork || t.Indexed != o.Indexed || !slices.Equal(t.Ports, o.Ports) {
 		return false
 	}
 	switch t.Kind {

@@ -216,8 +216,8 @@ func (w *remembering) born(sp *space, was, now *shard, v *class) uint64 {
 }
 
 func (w *remembering) remember(sp *space, key string, v *class) {
-	if v.Membership == (Membership{}) {
-		return // who belongs to nobody is somebody new each time
+	if v.Membership == (Membership{}) || v.Unread() != 0 {
+		return // who belongs to nobody is somebody new each time, and so is who may be anybody
 	}
 	if i := slices.IndexFunc(sp.gone, func(r *Remembered) bool { return r.key == key }); i >= 0 {
 		sp.gone = slices.Delete(sp.gone, i, i+1)

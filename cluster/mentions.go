@@ -5,107 +5,176 @@ import (
 	"slices"
 )
 
-// mentions counts, for each pod label key, the netpols with a selector that
-// mentions it. nil mentions nothing.
+// mentions is what the selectors of some netpols mention: the netpols of a namespace as
+// far as they look at its own pods, or all netpols as far as they look into others. nil
+// mentions nothing. It does not change.
 type mentions struct {
-	netpols map[string]int
-	// ordinals counts, likewise, the ordinals of pods that they mention.
-	ordinals map[numbered]int
-	// keys stay the same list for as long as they are the same keys.
-	keys *Keys
+	// keys counts, for each pod label key, the netpols with a selector that mentions it.
+	keys *shared[string, int]
+	// ordinals counts, likewise, the ordinals of pods that they mention, by the label
+	// and the name before them in its value.
+	ordinals *shared[numbered, map[int32]int]
+	// generated counts the keys of labels that controllers give.
+	generated int
 }
 
-// Keys is a list of pod label keys, sorted and without repetition. Pods of one
-// namespace that agree on the keys that netpols mention are alike to every netpol.
-type Keys struct {
-	Names []string
-	// generated is set when one of them is of a label that controllers give.
-	generated bool
-	// ordinals are those that selectors mention, by label and the name before them.
-	ordinals map[numbered][]int32
+// mentioned is what one netpol mentions: its podSelector and the peers of its own
+// namespace, or its other peers.
+type mentioned struct {
+	keys     []string   // sorted, without repetition
+	ordinals []numbered // likewise
 }
 
-func newKeys(names map[string]bool, mentioned ordinals) *Keys {
-	k := &Keys{Names: slices.Sorted(maps.Keys(names)), ordinals: mentioned.byLabel()}
-	k.generated = slices.ContainsFunc(k.Names, IsGenerated)
-	return k
-}
-
-var noKeys = &Keys{}
-
-// SelectorKeys are the pod label keys that a selector of some netpol mentions:
-// the same pointer as in another snapshot only if they are the same.
-func (s *Snapshot) SelectorKeys() *Keys {
-	if s.mentions == nil {
-		return noKeys
+// mentionedBy collects what some selectors mention.
+func mentionedBy(selectors ...Selector) mentioned {
+	keys, all := map[string]bool{}, ordinals{}
+	for _, s := range selectors {
+		s.addKeys(keys)
+		for _, o := range s.ordinals() {
+			all[o] = true
+		}
 	}
-	return s.mentions.keys
+	return mentioned{slices.Sorted(maps.Keys(keys)), all.sorted()}
 }
 
-// replace counts one netpol instead of another; either may be nil.
-func (m *mentions) replace(was, now *Netpol) *mentions {
-	if slices.Equal(was.mentioned(), now.mentioned()) && slices.Equal(was.numbers(), now.numbers()) {
+func (m mentioned) equal(o mentioned) bool {
+	return slices.Equal(m.keys, o.keys) && slices.Equal(m.ordinals, o.ordinals)
+}
+
+// replace counts one netpol instead of another.
+func (m *mentions) replace(was, now mentioned) *mentions {
+	if was.equal(now) {
 		return m
 	}
 	if m == nil {
-		m = &mentions{keys: noKeys}
+		m = &mentions{}
 	}
-	next := &mentions{netpols: maps.Clone(m.netpols), ordinals: maps.Clone(m.ordinals), keys: m.keys}
-	recount(&next.netpols, was.mentioned(), now.mentioned())
-	recount(&next.ordinals, was.numbers(), now.numbers())
-	if !sameKeys(m.netpols, next.netpols) || !sameKeys(m.ordinals, next.ordinals) {
-		next.keys = newKeys(setOf(next.netpols), setOf(next.ordinals))
+	next := *m
+	next.recountKeys(was.keys, now.keys)
+	next.recountOrdinals(was.ordinals, now.ordinals)
+	if next.keys == nil && next.ordinals == nil {
+		return nil
 	}
-	return next
+	return &next
 }
 
-// recount counts one list instead of another.
-func recount[K comparable](counts *map[K]int, was, now []K) {
-	if *counts == nil && len(now) > 0 {
-		*counts = map[K]int{}
+func (m *mentions) recountKeys(was, now []string) {
+	set := map[string]int{}
+	for k, by := range difference(was, now) {
+		n, had := m.keys.get(k)
+		set[k] = n + by
+		if IsGenerated(k) && !had {
+			m.generated++
+		} else if IsGenerated(k) && set[k] == 0 {
+			m.generated--
+		}
 	}
+	m.keys = m.keys.with(set, func(n int) bool { return n > 0 })
+}
+
+func (m *mentions) recountOrdinals(was, now []numbered) {
+	set := map[numbered]map[int32]int{}
+	for o, by := range difference(was, now) {
+		at := numbered{key: o.key, of: o.of}
+		if set[at] == nil {
+			counts, _ := m.ordinals.get(at)
+			if set[at] = maps.Clone(counts); counts == nil {
+				set[at] = map[int32]int{}
+			}
+		}
+		if set[at][o.ordinal] += by; set[at][o.ordinal] == 0 {
+			delete(set[at], o.ordinal)
+		}
+	}
+	m.ordinals = m.ordinals.with(set, func(counts map[int32]int) bool { return len(counts) > 0 })
+}
+
+// difference is 1 for what is in now alone, and -1 for what is in was alone.
+func difference[K comparable](was, now []K) map[K]int {
+	out := make(map[K]int, len(was)+len(now))
 	for _, k := range now {
-		(*counts)[k]++
+		out[k]++
 	}
 	for _, k := range was {
-		if (*counts)[k]--; (*counts)[k] == 0 {
-			delete(*counts, k)
+		if out[k]--; out[k] == 0 {
+			delete(out, k)
 		}
-	}
-}
-
-func sameKeys[K comparable](a, b map[K]int) bool {
-	if len(a) != len(b) {
-		return false
-	}
-	for k := range a {
-		if _, ok := b[k]; !ok {
-			return false
-		}
-	}
-	return true
-}
-
-func setOf[K comparable](counts map[K]int) map[K]bool {
-	out := make(map[K]bool, len(counts))
-	for k := range counts {
-		out[k] = true
 	}
 	return out
 }
 
-// mentioned are the pod label keys that a selector of the netpol mentions, sorted.
-func (n *Netpol) mentioned() []string {
-	if n == nil {
-		return nil
+// Keys are the pod label keys that selectors mention, as far as they can see one
+// namespace. Pods of it that agree on them are alike to every netpol. What it
+// mentions is what one of its parts does; asking costs the same whether they are few or many.
+type Keys struct{ parts []*mentions }
+
+// KeysIn are the keys that a selector of some netpol mentions that can see the pods of
+// a namespace: those of its own netpols, and those of peers in other namespaces.
+func (s *Snapshot) KeysIn(namespace string) *Keys {
+	out := &Keys{}
+	if sh := s.shard(namespace); sh != nil {
+		out.add(sh.mentions)
 	}
-	return n.keys
+	out.add(s.mentions)
+	return out
 }
 
-// numbers are the ordinals of pods that a selector of the netpol mentions, sorted.
-func (n *Netpol) numbers() []numbered {
-	if n == nil {
-		return nil
+func (k *Keys) add(m *mentions) {
+	if m != nil && !slices.Contains(k.parts, m) {
+		k.parts = append(k.parts, m)
 	}
-	return n.ordinals
+}
+
+// Has reports whether a selector mentions a key.
+func (k *Keys) Has(key string) bool {
+	for _, m := range k.parts {
+		if _, ok := m.keys.get(key); ok {
+			return true
+		}
+	}
+	return false
+}
+
+// Generated reports whether a selector mentions a label that controllers give.
+func (k *Keys) Generated() bool {
+	return slices.ContainsFunc(k.parts, func(m *mentions) bool { return m.generated > 0 })
+}
+
+// Names are all the keys, sorted.
+func (k *Keys) Names() []string {
+	names := map[string]bool{}
+	for _, m := range k.parts {
+		for key := range m.keys.all() {
+			names[key] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(names))
+}
+
+// With adds what some more selectors mention. It is k itself where that cannot
+// matter: where they mention no label that controllers give.
+func (k *Keys) With(selectors ...Selector) *Keys {
+	if !slices.ContainsFunc(selectors, Selector.AsksForGenerated) {
+		return k
+	}
+	out := &Keys{parts: slices.Clone(k.parts)}
+	out.add((*mentions)(nil).replace(mentioned{}, mentionedBy(selectors...)))
+	return out
+}
+
+// Union mentions what either mentions.
+func (k *Keys) Union(o *Keys) *Keys {
+	out := &Keys{parts: slices.Clone(k.parts)}
+	for _, m := range o.parts {
+		out.add(m)
+	}
+	return out
+}
+
+// mentions are what a netpol mentions of its own namespace, and of others; nil mentions nothing.
+func (n *Netpol) mentions() (own, wide mentioned) {
+	if n == nil {
+		return mentioned{}, mentioned{}
+	}
+	return n.own, n.wide
 }

@@ -1,12 +1,12 @@
 package cluster
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"iter"
-	"maps"
 	"net/netip"
-	"slices"
 
+	"go4.org/netipx"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
@@ -38,10 +38,13 @@ type Netpol struct {
 	// Rules are indexed by Direction. A direction that the netpol does not
 	// isolate has none: the API ignores that section.
 	Rules [2][]NetpolRule
-	// keys are the pod label keys that its selectors mention, sorted.
-	keys []string
-	// ordinals are those of pods that they mention, sorted.
-	ordinals []numbered
+	// Over says of what it holds more than the bounds; empty for one that is read. Then
+	// its rules are one for each direction, of which nothing is known, see Bounds.
+	Over   string
+	digest [sha256.Size]byte // of what is not read
+	// own is what its selectors mention of the pods of its namespace, wide what they
+	// mention of pods elsewhere.
+	own, wide mentioned
 }
 
 // Ref implements Object.
@@ -59,6 +62,7 @@ type NetpolRule struct {
 	// AnyPort is set when ports is missing or empty: every port of every protocol.
 	AnyPort bool
 	Ports   []NetpolPort
+	index   *peerIndex // nil for few peers, see MayMatch
 }
 
 // NetpolPeer is one element of from or to: pods chosen by selectors, or a block
@@ -80,12 +84,16 @@ type NetpolPeer struct {
 type IPBlock struct {
 	Prefix netip.Prefix
 	Except []netip.Prefix
+	set    *netipx.IPSet // nil for few exceptions, see Set
 }
 
 // Contains reports whether the block holds address a. Families do not mix.
 func (b *IPBlock) Contains(a netip.Addr) bool {
 	if !b.Prefix.Contains(a) {
 		return false
+	}
+	if b.set != nil {
+		return b.set.Contains(a)
 	}
 	for _, e := range b.Except {
 		if e.Contains(a) {
@@ -145,34 +153,33 @@ func NewNetpol(np *networkingv1.NetworkPolicy) (*Netpol, error) {
 			n.Rules[d] = nil
 		}
 	}
-	keys, mentioned := map[string]bool{}, ordinals{}
-	n.eachPodSelector(func(s Selector) {
-		s.addKeys(keys)
-		for _, o := range s.ordinals() {
-			mentioned[o] = true
-		}
-	})
-	n.keys, n.ordinals = slices.Sorted(maps.Keys(keys)), mentioned.sorted()
+	n.own, n.wide = mentionedBy(n.ownSelectors()...), mentionedBy(n.wideSelectors()...)
 	return n, errs.ToAggregate()
 }
 
 // PodSelectors are the netpol's own selector and those of its peers.
-func (n *Netpol) PodSelectors() []Selector {
-	var out []Selector
-	n.eachPodSelector(func(s Selector) { out = append(out, s) })
+func (n *Netpol) PodSelectors() []Selector { return append(n.ownSelectors(), n.wideSelectors()...) }
+
+// ownSelectors are those that look at pods of the netpol's own namespace alone.
+func (n *Netpol) ownSelectors() []Selector {
+	out := []Selector{n.Selector}
+	for p := range n.Peers() {
+		if p.OwnNamespace {
+			out = append(out, p.Pods)
+		}
+	}
 	return out
 }
 
-// eachPodSelector calls do for each selector of pods.
-func (n *Netpol) eachPodSelector(do func(Selector)) {
-	do(n.Selector)
-	for _, rules := range n.Rules {
-		for _, r := range rules {
-			for _, p := range r.Peers {
-				do(p.Pods)
-			}
+// wideSelectors are those of peers that may be in any namespace.
+func (n *Netpol) wideSelectors() []Selector {
+	var out []Selector
+	for p := range n.Peers() {
+		if !p.OwnNamespace && p.Block == nil {
+			out = append(out, p.Pods)
 		}
 	}
+	return out
 }
 
 // directionsOf applies the API server's default for policyTypes: Ingress always,
@@ -213,6 +220,8 @@ func newRule(peers []networkingv1.NetworkPolicyPeer, ports []networkingv1.Networ
 		}
 		r.Ports = append(r.Ports, port)
 	}
+	r.Peers = withoutEqual(r.Peers)
+	r.index = newPeerIndex(r.Peers)
 	return r, errs
 }
 
@@ -264,7 +273,7 @@ func newIPBlock(b *networkingv1.IPBlock, path *field.Path) (*IPBlock, field.Erro
 			block.Except = append(block.Except, except)
 		}
 	}
-	return block, errs
+	return block.indexed(), errs
 }
 
 // parsePrefix masks host bits and takes an IPv4 address written as IPv6

@@ -19,43 +19,6 @@ func (o ordinals) sorted() []numbered {
 	})
 }
 
-// byLabel are the ordinals by the label, and the name before them in its value.
-func (o ordinals) byLabel() map[numbered][]int32 {
-	if len(o) == 0 {
-		return nil
-	}
-	out := map[numbered][]int32{}
-	for n := range o {
-		at := numbered{key: n.key, of: n.of}
-		out[at] = append(out[at], n.ordinal)
-	}
-	return out
-}
-
-// With adds what some more selectors mention. It is k itself where that cannot
-// matter: where they mention no label that controllers give.
-func (k *Keys) With(selectors ...Selector) *Keys {
-	if !slices.ContainsFunc(selectors, Selector.AsksForGenerated) {
-		return k
-	}
-	all := ordinals{}
-	for at, list := range k.ordinals {
-		for _, n := range list {
-			all[numbered{at.key, at.of, n}] = true
-		}
-	}
-	keys := map[string]bool{}
-	for _, s := range selectors {
-		s.addKeys(keys)
-		for _, n := range s.ordinals() {
-			all[n] = true
-		}
-	}
-	out := newKeys(keys, all)
-	out.Names = slices.Compact(slices.Sorted(slices.Values(slices.Concat(out.Names, k.Names))))
-	return out
-}
-
 // Split takes the variants of StatefulSets and Indexed Jobs apart by the ordinals
 // that selectors mention, so that each part gets one answer from each of them:
 // pg-0 is somebody else than pg-1 to a netpol that names it. The list itself is
@@ -73,7 +36,10 @@ func Split(variants []*Variant, keys *Keys) []*Variant {
 
 // Split reports whether Split would take one of the variants apart.
 func (k *Keys) Split(variants []*Variant) bool {
-	return len(k.ordinals) > 0 && slices.ContainsFunc(variants, func(v *Variant) bool { return len(k.ordinalsOf(v)) > 0 })
+	if !slices.ContainsFunc(k.parts, func(m *mentions) bool { return m.ordinals.len() > 0 }) {
+		return false
+	}
+	return slices.ContainsFunc(variants, func(v *Variant) bool { return len(k.ordinalsOf(v)) > 0 })
 }
 
 // ordinalsOf are those of the variant's pods that a selector mentions; none when
@@ -92,19 +58,19 @@ func (k *Keys) ordinalsOf(v *Variant) []int32 {
 		if key == podNameLabel {
 			at.of = m.name
 		}
-		for _, n := range k.ordinals[at] {
-			if n >= m.first {
-				out = append(out, n)
-			}
-			if len(out) > 2*maxParts {
-				return nil
+		for _, part := range k.parts {
+			counts, _ := part.ordinals.get(at)
+			for n := range counts {
+				if n >= m.first && !slices.Contains(out, n) {
+					out = append(out, n)
+				}
+				if len(out) > maxParts {
+					return nil
+				}
 			}
 		}
 	}
 	slices.Sort(out)
-	if out = slices.Compact(out); len(out) > maxParts {
-		return nil
-	}
 	return out
 }
 
@@ -139,26 +105,6 @@ func (v *Variant) Same(o *Variant) bool {
 
 // Whole is the variant that a part or a class is of: for a class the first one.
 func (v *Variant) Whole() *Variant { return v.self() }
-
-// Union mentions what either mentions.
-func (k *Keys) Union(o *Keys) *Keys {
-	if k == o || len(o.ordinals) == 0 {
-		return k
-	}
-	all := ordinals{}
-	keys := map[string]bool{}
-	for _, x := range []*Keys{k, o} {
-		for at, list := range x.ordinals {
-			for _, n := range list {
-				all[numbered{at.key, at.of, n}] = true
-			}
-		}
-		for _, name := range x.Names {
-			keys[name] = true
-		}
-	}
-	return newKeys(keys, all)
-}
 
 // As is the part of a StatefulSet's or Indexed Job's pods with the ordinal of v, which is
 // such a part or a pod that is there; v's counterpart, where there is one.

@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"crypto/sha256"
 	"net/netip"
 	"time"
 
@@ -77,6 +78,9 @@ type Pod struct {
 	Bound bool
 	// IPs are status.podIPs; empty until the kubelet has set them.
 	IPs []netip.Addr
+	// Unread is what is not known of it, and digest tells that from something else.
+	Unread Unread
+	digest [sha256.Size]byte
 	// DeletedAt is metadata.deletionTimestamp, when the pod is to be gone; zero
 	// while it lives. Until then it runs and is a peer like any other.
 	DeletedAt time.Time
@@ -132,6 +136,9 @@ type Template struct {
 	// OwnSelector is set for a Job that brings its selector: the API server then
 	// adds no labels to its template.
 	OwnSelector bool
+	// Unread is what is not known of it, and digest tells that from something else.
+	Unread Unread
+	digest [sha256.Size]byte
 }
 
 // Ref implements Object.

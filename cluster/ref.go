@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"cmp"
+	"crypto/sha256"
 	"time"
 
 	"k8s.io/apimachinery/pkg/labels"
@@ -52,6 +53,10 @@ type Namespace struct {
 	// left is set beside Implied when the Namespace object was deleted and something
 	// of it is still there: Labels are then those that it had.
 	left bool
+	// Unread is set when it has too many labels to be read: all but its name are left
+	// out. digest tells them from others.
+	Unread Unread
+	digest [sha256.Size]byte
 }
 
 // Ref implements Object.

@@ -33,6 +33,61 @@ type Selector struct {
 	source   *metav1.LabelSelector
 	key      unique.Handle[string]
 	asks     *asks // nil when it mentions no generated label, as most
+	// long are the values of each requirement, as a set where they are many; nil where
+	// they are few of all.
+	long []map[string]bool
+}
+
+// fewValues is up to how many values of a requirement are looked through one by one.
+const fewValues = 16
+
+// longOf is Selector.long.
+func longOf(compiled labels.Selector) []map[string]bool {
+	requirements, _ := compiled.Requirements()
+	var out []map[string]bool
+	for i := range requirements {
+		values := requirements[i].ValuesUnsorted()
+		if len(values) <= fewValues {
+			continue
+		}
+		if out == nil {
+			out = make([]map[string]bool, len(requirements))
+		}
+		out[i] = make(map[string]bool, len(values))
+		for _, v := range values {
+			out[i][v] = true
+		}
+	}
+	return out
+}
+
+func (s Selector) longAt(i int) map[string]bool {
+	if s.long == nil {
+		return nil
+	}
+	return s.long[i]
+}
+
+// met reports whether labels meet every requirement.
+func (s Selector) met(l labels.Set) bool {
+	if s.long == nil {
+		return s.compiled.Matches(l)
+	}
+	requirements, _ := s.compiled.Requirements()
+	for i := range requirements {
+		r, set := &requirements[i], s.long[i]
+		if set == nil {
+			if !r.Matches(l) {
+				return false
+			}
+			continue
+		}
+		value, has := l[r.Key()]
+		if in := has && set[value]; in != names(r) {
+			return false
+		}
+	}
+	return true
 }
 
 // Key is equal for selectors that give equal answers because they say the same;
@@ -66,7 +121,7 @@ func NewSelector(s metav1.LabelSelector) (Selector, error) {
 		return Selector{broken: true, source: &s}.keyed(), err
 	}
 	out := Selector{compiled: compiled, source: &s}.keyed()
-	out.asks = asksOf(out)
+	out.asks, out.long = asksOf(out), longOf(compiled)
 	return out, nil
 }
 
@@ -75,7 +130,7 @@ func (s Selector) Matches(l labels.Set) Match {
 	switch {
 	case s.compiled == nil && s.broken:
 		return Maybe
-	case s.compiled == nil || !s.compiled.Matches(l):
+	case s.compiled == nil || !s.met(l):
 		return No
 	case s.broken:
 		return Maybe
@@ -99,6 +154,15 @@ func (s Selector) addKeys(keys map[string]bool) {
 	for _, r := range requirements {
 		keys[r.Key()] = true
 	}
+}
+
+// Mentions reports whether the answer can depend on the label of a key.
+func (s Selector) Mentions(key string) bool {
+	if s.compiled == nil {
+		return false
+	}
+	requirements, _ := s.compiled.Requirements()
+	return slices.ContainsFunc(requirements, func(r labels.Requirement) bool { return r.Key() == key })
 }
 
 // Keys are the label keys on which the answer can depend, sorted.

@@ -16,6 +16,7 @@ type shard struct {
 	pods      map[string]*Pod
 	templates map[templateKey]*Template
 	netpols   map[string]*Netpol
+	mentions  *mentions // what the netpols mention of its own pods
 
 	folding  *folding
 	ordering *ordering
@@ -64,6 +65,9 @@ func (s *shard) apply(c Change) error {
 		write(&s.templates, &s.ownsTemplates, o.key(), o, c.After != nil)
 		s.folding, s.guarding = &folding{}, &guarding{}
 	case *Netpol:
+		was, _ := s.netpols[o.Name].mentions()
+		now, _ := netpolAfter(c).mentions()
+		s.mentions = s.mentions.replace(was, now)
 		write(&s.netpols, &s.ownsNetpols, o.Name, o, c.After != nil)
 		s.ordering, s.guarding = &ordering{}, &guarding{}
 	default:

@@ -17,7 +17,8 @@ type Snapshot struct {
 	// labels finds namespaces by their labels; shared until a namespace comes,
 	// goes or is relabelled.
 	labels *namespaceIndex
-	// mentions are the pod label keys that selectors of netpols mention.
+	// mentions are the pod label keys that netpols mention of other namespaces' pods;
+	// those of its own are in each shard.
 	mentions *mentions
 	memory   *Memory
 }
@@ -47,7 +48,9 @@ func (s *Snapshot) Apply(changes ...Change) (*Snapshot, error) {
 		}
 		sh := a.shard(shardOf(c))
 		if n, ok := anyOf(c).(*Netpol); ok {
-			a.next.mentions = a.next.mentions.replace(sh.netpols[n.Name], netpolAfter(c))
+			_, was := sh.netpols[n.Name].mentions()
+			_, now := netpolAfter(c).mentions()
+			a.next.mentions = a.next.mentions.replace(was, now)
 		}
 		if err := sh.apply(c); err != nil {
 			return nil, err

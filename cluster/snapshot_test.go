@@ -348,7 +348,9 @@ func TestSelectorKeys(t *testing.T) {
 		clustertest.Netpol("shop/a", `{podSelector: {matchLabels: {app: db}}, ingress: [{from: [{podSelector: {matchExpressions: [{key: role, operator: DoesNotExist}]}, namespaceSelector: {matchLabels: {env: prod}}}]}]}`),
 		clustertest.Netpol("bank/b", `{podSelector: {}, egress: [{to: [{podSelector: {matchLabels: {tier: x}}}, {podSelector: {matchExpressions: [{key: broken, operator: Like}]}}]}]}`),
 	)
-	if diff := cmp.Diff([]string{"app", "role", "tier"}, s.SelectorKeys().Names); diff != "" {
-		t.Errorf("pod labels that a netpol asks for (-want +got):\n%s", diff)
+	for namespace, want := range map[string][]string{"shop": {"app", "role"}, "bank": {"role", "tier"}, "nobody": {"role"}} {
+		if diff := cmp.Diff(want, s.KeysIn(namespace).Names()); diff != "" {
+			t.Errorf("pod labels that a netpol asks for in %s (-want +got):\n%s", namespace, diff)
+		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	"k8s.io/apimachinery/pkg/labels"
 )
@@ -29,6 +30,9 @@ type Workload struct {
 	Parent       Ref
 	ParentLabels labels.Set
 	parentMaker  *maker
+
+	alike atomic.Pointer[alike]    // see Classes
+	keys  atomic.Pointer[[]string] // see labelKeys
 }
 
 func (w *Workload) equal(o *Workload) bool {

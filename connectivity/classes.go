@@ -5,16 +5,21 @@ import "github.com/podcullis/podcullis/cluster"
 // classes joins the variants that no netpol can tell apart, and takes apart those
 // whose pods a netpol does.
 func (e *evaluator) classes(variants []*cluster.Variant) []*cluster.Variant {
-	if len(variants) < 2 && !e.keys.Split(variants) {
+	if len(variants) == 0 {
+		return nil
+	}
+	w := variants[0].Workload
+	keys := e.keysIn(w.Namespace)
+	if len(variants) < 2 && !keys.Split(variants) {
 		return variants
 	}
-	if w := variants[0].Workload; e.keys == e.snapshot.SelectorKeys() && len(w.Variants) == len(variants) && &w.Variants[0] == &variants[0] {
-		return e.snapshot.Classes(w)
+	if len(w.Variants) == len(variants) && &w.Variants[0] == &variants[0] {
+		return w.Classes(keys)
 	}
 	key := listKey{&variants[0], len(variants)}
 	out, ok := e.joined[key]
 	if !ok {
-		out = cluster.Join(variants, e.keys)
+		out = cluster.Join(variants, keys)
 		e.joined[key] = out
 	}
 	return out
@@ -24,4 +29,23 @@ func (e *evaluator) classes(variants []*cluster.Variant) []*cluster.Variant {
 type listKey struct {
 	first **cluster.Variant
 	n     int
+}
+
+// keysIn are the label keys, of pods of a namespace, that selectors mention: those in
+// force, and those of the question.
+func (e *evaluator) keysIn(namespace string) *cluster.Keys {
+	keys, ok := e.keys[namespace]
+	if !ok {
+		keys = e.snapshot.KeysIn(namespace).With(e.mentioning...)
+		e.keys[namespace] = keys
+	}
+	return keys
+}
+
+// split takes variants of one workload apart by what selectors mention.
+func (e *evaluator) split(variants []*cluster.Variant) []*cluster.Variant {
+	if len(variants) == 0 {
+		return variants
+	}
+	return cluster.Split(variants, e.keysIn(variants[0].Workload.Namespace))
 }

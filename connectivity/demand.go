@@ -68,7 +68,7 @@ func (e *demander) side(out *demand, d cluster.Direction, subjects, peers []*clu
 		ends := e.meant(peerEnd, peers)
 		if e.namesBlocks(d, subject) {
 			if one == nil {
-				one = e.onePodEach(e.parts(peerEnd, cluster.Split(peers, e.keys)))
+				one = e.onePodEach(e.parts(peerEnd, e.split(peers)))
 			}
 			ends = one
 		}

@@ -3,8 +3,8 @@ package connectivity
 import "github.com/podcullis/podcullis/cluster"
 
 // doubtOf is why a selector answers Maybe about a pod.
-func doubtOf(s cluster.Selector) Uncertainty {
-	if s.Broken() {
+func doubtOf(s cluster.Selector, v *cluster.Variant) Uncertainty {
+	if s.Broken() || v.Unread() != 0 {
 		return UnparsableSelector
 	}
 	return GeneratedLabel
@@ -18,7 +18,7 @@ func (e *evaluator) asking(q Query) *evaluator {
 		return e
 	}
 	e.asked = [2]cluster.Selector{source: q.From.Pods, destination: q.To.Pods}
-	e.keys = e.keys.With(q.From.Pods, q.To.Pods)
+	e.mentioning = e.asked[:]
 	return e
 }
 

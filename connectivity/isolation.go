@@ -38,7 +38,7 @@ func (e *evaluator) isolation(w *cluster.Workload) Isolation {
 	out := Isolation{Workload: w}
 	for d := range out.Isolated {
 		out.Isolated[d] = cluster.Yes
-		for _, v := range cluster.Split(w.Variants, e.keys) {
+		for _, v := range e.split(w.Variants) {
 			isolated, unknown := e.isolates(v, cluster.Direction(d))
 			if out.Isolated[d] = out.Isolated[d].And(isolated); isolated == cluster.Maybe && out.Unknown[d] == "" {
 				out.Unknown[d] = unknown
@@ -67,7 +67,7 @@ func (e *evaluator) isolates(v *cluster.Variant, d cluster.Direction) (cluster.M
 	var unknown Uncertainty
 	for _, n := range e.netpols(v, d) {
 		if best = best.Or(n.Match); n.Match == cluster.Maybe && unknown == "" {
-			unknown = doubtOf(n.Selector)
+			unknown = doubtOf(n.Selector, v)
 		}
 	}
 	return best, unknown
@@ -137,7 +137,7 @@ func (t *transition) exposure(which Selection, c chosen, now Isolation, d cluste
 // isolatesAll tells whether netpols isolate every one of some pods.
 func (e *evaluator) isolatesAll(variants []*cluster.Variant, d cluster.Direction) cluster.Match {
 	all := cluster.Yes
-	for _, v := range cluster.Split(variants, e.keys) {
+	for _, v := range e.split(variants) {
 		isolated, _ := e.isolates(v, d)
 		all = all.And(isolated)
 	}

@@ -11,7 +11,7 @@ import (
 // that can see their namespace gives the same answer to two variants of it. Ports
 // count as far as a rule names them, hostNetwork always, addresses never.
 func (t *transition) sameMeaning(a, b *cluster.Variant) bool {
-	if a.HostNetwork != b.HostNetwork {
+	if a.HostNetwork != b.HostNetwork || a.Unread() != 0 || b.Unread() != 0 {
 		return false
 	}
 	if !slices.Equal(a.Ports, b.Ports) && !t.samePorts(a, b) {
@@ -30,39 +30,25 @@ func (t *transition) sameMeaning(a, b *cluster.Variant) bool {
 
 // mayTellApart reports whether a selector mentions a label in which two variants differ.
 func (t *transition) mayTellApart(a, b *cluster.Variant) bool {
+	keys := t.keysIn(a.Workload.Namespace)
+	mentions := func(k string) bool {
+		return keys.Has(k) || t.query.From.Pods.Mentions(k) || t.query.To.Pods.Mentions(k)
+	}
 	differ := func(a, b *cluster.Variant) bool {
 		for k, v := range a.Labels {
-			if w, ok := b.Labels[k]; (!ok || w != v) && t.mentions(k) {
+			if w, ok := b.Labels[k]; (!ok || w != v) && mentions(k) {
 				return true
 			}
 		}
 		return false
 	}
-	return differ(a, b) || differ(b, a) || (!a.SameMaker(b) && t.mentionsGenerated())
+	return differ(a, b) || differ(b, a) || (!a.SameMaker(b) && t.mentionsGenerated(keys))
 }
 
 // mentionsGenerated reports whether a selector asks for a label that pods get beyond
 // those of their template.
-func (t *transition) mentionsGenerated() bool {
-	t.mentions("")
-	for key := range t.mentioned {
-		if cluster.IsGenerated(key) {
-			return true
-		}
-	}
-	return false
-}
-
-func (t *transition) mentions(key string) bool {
-	if t.mentioned == nil {
-		t.mentioned = map[string]bool{}
-		for _, keys := range [][]string{t.before.snapshot.SelectorKeys().Names, t.after.snapshot.SelectorKeys().Names, t.query.From.Pods.Keys(), t.query.To.Pods.Keys()} {
-			for _, k := range keys {
-				t.mentioned[k] = true
-			}
-		}
-	}
-	return t.mentioned[key]
+func (t *transition) mentionsGenerated(keys *cluster.Keys) bool {
+	return keys.Generated() || t.query.From.Pods.AsksForGenerated() || t.query.To.Pods.AsksForGenerated()
 }
 
 // inForce are the selectors of pods that can see a namespace: those of its netpols,

@@ -252,7 +252,7 @@ func (e *evaluator) says(old, now element) bool {
 }
 
 func blockSays(old, now *cluster.IPBlock) bool {
-	all, some := setOf(old.Prefix, old.Except...), setOf(now.Prefix, now.Except...)
+	all, some := setOfBlock(old), setOfBlock(now)
 	return some == nil || (all != nil && difference(some, all) == nil)
 }
 

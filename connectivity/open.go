@@ -97,9 +97,9 @@ func (e *evaluator) betweenPeers(from, to chosen) pair {
 	if from.workload != to.workload {
 		return e.between(from.variants, to.variants)
 	}
-	if e.keys.Split(from.workload.Variants) {
-		from.variants = e.parts(source, cluster.Split(from.variants, e.keys))
-		to.variants = e.parts(destination, cluster.Split(to.variants, e.keys))
+	if keys := e.keysIn(from.workload.Namespace); keys.Split(from.workload.Variants) {
+		from.variants = e.parts(source, cluster.Split(from.variants, keys))
+		to.variants = e.parts(destination, cluster.Split(to.variants, keys))
 	}
 	onlyFrom, onlyTo := from.without(to), to.without(from)
 	p := e.between(onlyFrom.variants, to.variants)

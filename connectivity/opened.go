@@ -51,13 +51,12 @@ type transition struct {
 	delta         cluster.Delta
 	pasts         map[*cluster.Variant][]past
 	podsWere      map[*cluster.Workload]map[string]*cluster.Variant
-	strangers     bool // see pairsWithin
-	whole         bool // peers are compared as Open lists them, not end by end
-	either        *cluster.Keys
+	strangers     bool                     // see pairsWithin
+	whole         bool                     // peers are compared as Open lists them, not end by end
+	keys          map[string]*cluster.Keys // see keysIn
 	// from and to are the ends on each side of the query.
 	from, to map[*cluster.Workload][]sides
 	// What tells pods apart.
-	mentioned map[string]bool
 	forces    map[string][]cluster.Selector
 	portNames map[portName]bool
 }

@@ -47,9 +47,9 @@ func (e *evaluator) cutAlong(d cluster.Direction, v *cluster.Variant, all region
 	}
 	for _, n := range e.netpols(v, d) {
 		for i := range n.Rules[d] {
-			for _, p := range n.Rules[d][i].Peers {
-				if p.Block != nil {
-					all = all.cut(setOf(p.Block.Prefix, p.Block.Except...))
+			for b := range n.Rules[d][i].AddressPeers() {
+				if b.Block != nil {
+					all = all.cut(setOfBlock(b.Block))
 				}
 			}
 		}
@@ -76,8 +76,8 @@ func matchAddress(r *cluster.NetpolRule, a netip.Addr) matched {
 		return matched{match: cluster.Yes}
 	}
 	var best matched
-	for i := range r.Peers {
-		switch p := &r.Peers[i]; {
+	for p := range r.AddressPeers() {
+		switch {
 		case p.Block != nil && p.Block.Contains(a):
 			best = best.better(matched{match: cluster.Yes}.given(p.Broken))
 		case p.Block == nil && p.Broken:
@@ -180,6 +180,15 @@ next:
 		out = append(out, region{r.addresses, r.pair.clone()})
 	}
 	return out
+}
+
+// setOfBlock are the addresses of a block; nil for none.
+func setOfBlock(b *cluster.IPBlock) *netipx.IPSet {
+	s := b.Set()
+	if s == nil || len(s.Ranges()) == 0 {
+		return nil
+	}
+	return s
 }
 
 func setOf(block netip.Prefix, except ...netip.Prefix) *netipx.IPSet {

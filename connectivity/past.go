@@ -37,7 +37,7 @@ func (t *transition) pastsOf(v *cluster.Variant) []past {
 	}
 	if templates != nil {
 		// pg-0 is somebody else than pg-1 to a netpol that names it.
-		for _, part := range cluster.Split([]*cluster.Variant{templates}, t.keys()) {
+		for _, part := range cluster.Split([]*cluster.Variant{templates}, t.keysIn(v.Workload.Namespace)) {
 			for _, ref := range templates.Templates {
 				out = append(out, t.pastOfTemplate(part, ref))
 			}
@@ -50,12 +50,17 @@ func (t *transition) pastsOf(v *cluster.Variant) []past {
 	return out
 }
 
-// keys are what selectors mention, before or after the change.
-func (t *transition) keys() *cluster.Keys {
-	if t.either == nil {
-		t.either = t.before.keys.Union(t.after.keys)
+// keysIn are what selectors mention of the pods of a namespace, before or after the change.
+func (t *transition) keysIn(namespace string) *cluster.Keys {
+	keys, ok := t.keys[namespace]
+	if !ok {
+		if t.keys == nil {
+			t.keys = map[string]*cluster.Keys{}
+		}
+		keys = t.before.keysIn(namespace).Union(t.after.keysIn(namespace))
+		t.keys[namespace] = keys
 	}
-	return t.either
+	return keys
 }
 
 // unchanged reports whether the pods and templates of a workload are those of before.
@@ -307,7 +312,7 @@ func (t *transition) sidesOf(s Selection, known *map[*cluster.Workload][]sides, 
 }
 
 func (t *transition) side(s Selection, p past) sides {
-	out := sides{now: []*cluster.Variant{p.now}, was: t.choosesBefore(s, p.was)}
+	out := sides{now: []*cluster.Variant{p.now}, was: t.choosesBefore(s, p.lending())}
 	for _, r := range p.gone {
 		if s.chooses(t.before.snapshot, r.Variant) && !slices.Contains(out.gone, r) {
 			out.gone = append(out.gone, r)
@@ -315,6 +320,17 @@ func (t *transition) side(s Selection, p past) sides {
 	}
 	return out
 }
+
+// lending are the ends that it was, without those of which too little was known: what may
+// have been anything lends its paths to nobody of whom more is known.
+func (p past) lending() []*cluster.Variant {
+	if p.now.Unread() != 0 || !slices.ContainsFunc(p.was, isUnread) {
+		return p.was
+	}
+	return slices.DeleteFunc(slices.Clone(p.was), isUnread)
+}
+
+func isUnread(v *cluster.Variant) bool { return v.Unread() != 0 }
 
 // choosesPast reports whether a selection chooses an end, by what it is or by what the
 // same objects were: relabelling a frontend does not make it somebody else.

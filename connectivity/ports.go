@@ -1,6 +1,7 @@
 package connectivity
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -54,11 +55,29 @@ var everyPort = []span{{minPort, maxPort}}
 func Ports(ranges ...PortRange) PortSet {
 	var s PortSet
 	for _, r := range ranges {
-		var one PortSet
-		one.spans[r.Protocol] = []span{{r.First, r.Last}}
-		s = s.Union(one)
+		s.spans[r.Protocol] = append(s.spans[r.Protocol], span{r.First, r.Last})
+	}
+	for p := range s.spans {
+		s.spans[p] = joinSpans(s.spans[p])
 	}
 	return s
+}
+
+// joinSpans sorts a list of its own and joins what overlaps or touches.
+func joinSpans(all []span) []span {
+	if len(all) < 2 {
+		return all
+	}
+	slices.SortFunc(all, func(a, b span) int { return cmp.Compare(a.first, b.first) })
+	out := all[:1]
+	for _, x := range all[1:] {
+		if last := &out[len(out)-1]; uint32(x.first) <= uint32(last.last)+1 {
+			last.last = max(last.last, x.last)
+		} else {
+			out = append(out, x)
+		}
+	}
+	return out
 }
 
 // Ranges lists the set: TCP, UDP, SCTP, each in ascending order.

@@ -175,9 +175,9 @@ func (p *possibility) outside(d cluster.Direction, t territory, block netip.Pref
 	for _, e := range []*evaluator{p.before, p.after} {
 		for _, n := range e.snapshot.Netpols(t.namespace) {
 			for i := range n.Rules[d] {
-				for _, peer := range n.Rules[d][i].Peers {
+				for peer := range n.Rules[d][i].AddressPeers() {
 					if peer.Block != nil {
-						pieces = pieces.cut(setOf(peer.Block.Prefix, peer.Block.Except...))
+						pieces = pieces.cut(setOfBlock(peer.Block))
 					}
 				}
 			}

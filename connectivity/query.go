@@ -72,7 +72,7 @@ func (c chosen) without(o chosen) chosen {
 func (s Selection) choose(snapshot *cluster.Snapshot, within *reach) []chosen {
 	var out []chosen
 	for ns, members := range snapshot.SelectNamespaces(s.Namespaces) {
-		if !within.everyone && within.peers[ns.Name] == nil {
+		if !within.everyone && within.in(ns.Name) == nil {
 			continue
 		}
 		first := len(out)

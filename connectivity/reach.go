@@ -1,6 +1,7 @@
 package connectivity
 
 import (
+	"cmp"
 	"unique"
 
 	"github.com/bits-and-blooms/bitset"
@@ -14,6 +15,21 @@ import (
 type reach struct {
 	everyone bool
 	peers    variantSet
+	// large are reaches of many peers, which are looked for in each namespace by itself.
+	large []*largeReach
+}
+
+// in are the variants of a namespace that the reach holds, nil for none.
+func (r *reach) in(namespace string) *bitset.BitSet {
+	bits := r.peers[namespace]
+	for _, l := range r.large {
+		if more := l.in(namespace); more == nil || bits == nil {
+			bits = cmp.Or(bits, more)
+		} else {
+			bits = bits.Union(more)
+		}
+	}
+	return bits
 }
 
 // variantSet is some variants of a snapshot, as bits over their positions, by
@@ -45,7 +61,7 @@ func (r *reach) holds(c *chosen) bool {
 	if r.everyone {
 		return true
 	}
-	bits := r.peers[c.workload.Namespace]
+	bits := r.in(c.workload.Namespace)
 	if bits == nil {
 		return false
 	}
@@ -92,6 +108,7 @@ func (e *evaluator) jointReach(d cluster.Direction, subjects []chosen) *reach {
 				return everyone
 			}
 			out.peers.addAll(r.peers)
+			out.large = append(out.large, r.large...)
 		}
 	}
 	return out
@@ -120,6 +137,9 @@ func (e *evaluator) newReach(d cluster.Direction, g *cluster.Guard) *reach {
 	r := &reach{peers: variantSet{}}
 	if d == cluster.Ingress {
 		r.peers.addAll(e.onHosts()) // a pod's own node always gets in
+	}
+	if isLarge(g.By[d], d) {
+		return e.newLargeReach(r, d, g)
 	}
 	for _, n := range g.By[d] {
 		for i := range n.Rules[d] {
@@ -170,19 +190,22 @@ func (e *evaluator) inBlock(b *cluster.IPBlock) variantSet {
 	if !ok {
 		out = variantSet{}
 		for ns, members := range e.snapshot.SelectNamespaces(cluster.Everything()) {
-			bits := members.Within(b)
-			if e.outsidePodNetwork(b) {
-				bits = bits.Union(members.Unaddressed().Intersection(members.OnHosts()))
-			} else {
-				bits = bits.Union(members.Unaddressed())
-			}
-			if bits.Any() {
+			if bits := e.inBlockOf(b, members); bits.Any() {
 				out[ns.Name] = bits
 			}
 		}
 		e.within[b] = out
 	}
 	return out
+}
+
+// inBlockOf is inBlock for one namespace.
+func (e *evaluator) inBlockOf(b *cluster.IPBlock, members cluster.Members) *bitset.BitSet {
+	bits := members.Within(b)
+	if e.outsidePodNetwork(b) {
+		return bits.Union(members.Unaddressed().Intersection(members.OnHosts()))
+	}
+	return bits.Union(members.Unaddressed())
 }
 
 // onHosts are the variants of the host's network.

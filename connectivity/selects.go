@@ -67,12 +67,12 @@ type Resolution struct {
 // Selects tells what a netpol matches in a snapshot, which need not hold it.
 func Selects(s *cluster.Snapshot, n *cluster.Netpol) NetpolSelection {
 	e := newEvaluator(s, Options{})
-	e.keys = e.keys.With(n.PodSelectors()...)
+	e.mentioning = n.PodSelectors()
 	out := NetpolSelection{Netpol: n}
 	selected := map[*cluster.Workload][]*cluster.Variant{}
 	for w := range s.Workloads(n.Namespace) {
 		best := matched{}
-		for _, v := range cluster.Split(w.Variants, e.keys) {
+		for _, v := range e.split(w.Variants) {
 			m := matched{match: v.Matches(n.Selector)}
 			switch {
 			case m.match == cluster.No:
@@ -80,7 +80,7 @@ func Selects(s *cluster.Snapshot, n *cluster.Netpol) NetpolSelection {
 			case v.HostNetwork:
 				m = matched{match: cluster.Maybe, unknown: HostNetwork}
 			case m.match == cluster.Maybe:
-				m.unknown = doubtOf(n.Selector)
+				m.unknown = doubtOf(n.Selector, v)
 			}
 			selected[w] = append(selected[w], v)
 			best = best.better(m)
@@ -109,7 +109,7 @@ func (e *evaluator) ruleSelection(n *cluster.Netpol, d cluster.Direction, r *clu
 	}
 	for w := range e.snapshot.AllWorkloads() {
 		best := matched{}
-		for _, v := range cluster.Split(w.Variants, e.keys) {
+		for _, v := range e.split(w.Variants) {
 			m := e.matchPods(n, r, v)
 			if m.match != cluster.No && d == cluster.Egress {
 				destinations[w] = append(destinations[w], v)

@@ -51,8 +51,9 @@ func (s side) settled() side {
 // length of one question.
 type evaluator struct {
 	snapshot   *cluster.Snapshot
-	keys       *cluster.Keys
-	asked      [2]cluster.Selector // see asking
+	keys       map[string]*cluster.Keys // see keysIn
+	mentioning []cluster.Selector       // selectors of the question that count beside those in force
+	asked      [2]cluster.Selector      // see asking
 	network    []netip.Prefix
 	opening    foreignOpeners
 	closing    map[string]bool // where another policy API may close what is open, by namespace, as far as asked
@@ -69,7 +70,8 @@ type evaluator struct {
 
 func newEvaluator(s *cluster.Snapshot, o Options) *evaluator {
 	return &evaluator{
-		snapshot: s, network: o.PodNetwork, opening: openersOf(s), keys: s.SelectorKeys(),
+		snapshot: s, network: o.PodNetwork, opening: openersOf(s),
+		keys:       map[string]*cluster.Keys{},
 		guards:     map[*cluster.Variant]*cluster.Guard{},
 		joined:     map[listKey][]*cluster.Variant{},
 		apart:      map[*cluster.Variant][2]*cluster.Variant{},
@@ -149,7 +151,7 @@ func (e *evaluator) judge(d cluster.Direction, subject *cluster.Variant, match f
 				continue
 			}
 			if n.Match == cluster.Maybe {
-				m.unknown = doubtOf(n.Selector)
+				m.unknown = doubtOf(n.Selector, subject)
 			}
 			reason := Reason{Direction: d, Netpol: n.Ref(), Rule: i, Unknown: m.unknown, OverPods: m.overPods}
 			ports, broken := portsOf(rule, destination)
@@ -162,7 +164,7 @@ func (e *evaluator) judge(d cluster.Direction, subject *cluster.Variant, match f
 		// Whether anything isolates this side depends on selectors that do not parse,
 		// or on labels that are not known yet.
 		for _, n := range netpols {
-			out.add(Reason{Direction: d, Netpol: n.Ref(), NotIsolated: true, Unknown: doubtOf(n.Selector)}, AllPorts())
+			out.add(Reason{Direction: d, Netpol: n.Ref(), NotIsolated: true, Unknown: doubtOf(n.Selector, subject)}, AllPorts())
 		}
 	}
 	if fromNode {
@@ -179,9 +181,10 @@ func (e *evaluator) matchPods(n *cluster.Netpol, r *cluster.NetpolRule, peer *cl
 		return matched{match: cluster.Yes}
 	}
 	var best matched
-	for i := range r.Peers {
-		best = best.better(e.matchPod(n, &r.Peers[i], peer))
-	}
+	r.MayMatch(peer, func(p *cluster.NetpolPeer) bool {
+		best = best.better(e.matchPod(n, p, peer))
+		return best.match != cluster.Yes || best.overPods // else none is better
+	})
 	return best
 }
 
@@ -192,7 +195,7 @@ func (e *evaluator) matchPod(n *cluster.Netpol, p *cluster.NetpolPeer, peer *clu
 	case p.Broken:
 		return matched{match: cluster.Maybe, unknown: UnparsableSelector}
 	}
-	m, doubt := peer.Matches(p.Pods), doubtOf(p.Pods)
+	m, doubt := peer.Matches(p.Pods), doubtOf(p.Pods, peer)
 	if p.OwnNamespace {
 		if n.Namespace != peer.Workload.Namespace {
 			m = cluster.No
@@ -237,7 +240,7 @@ func (e *evaluator) outsidePodNetwork(b *cluster.IPBlock) bool {
 	}
 	outside, ok := e.outer[b]
 	if !ok {
-		set := setOf(b.Prefix, b.Except...)
+		set := setOfBlock(b)
 		outside = set == nil || !slices.ContainsFunc(e.network, set.OverlapsPrefix)
 		e.outer[b] = outside
 	}
@@ -250,12 +253,15 @@ func portsOf(r *cluster.NetpolRule, destination *cluster.Variant) (ports, broken
 	if r.AnyPort {
 		return AllPorts(), PortSet{}
 	}
+	var numbers []PortRange
 	for _, p := range r.Ports {
 		switch {
 		case p.Broken:
 			broken = AllPorts()
 		case p.Name == "":
-			ports = ports.Union(Ports(PortRange{p.Protocol, p.First, p.Last}))
+			numbers = append(numbers, PortRange{p.Protocol, p.First, p.Last})
+		case destination != nil && destination.Unread()&cluster.UnreadPorts != 0:
+			broken = AllPorts()
 		case destination != nil:
 			for _, number := range destination.ResolvePort(p.Name, p.Protocol) {
 				named := PortRange{p.Protocol, number, number}
@@ -266,6 +272,7 @@ func portsOf(r *cluster.NetpolRule, destination *cluster.Variant) (ports, broken
 			}
 		}
 	}
+	ports = ports.Union(Ports(numbers...))
 	return ports, broken.Subtract(ports)
 }
 

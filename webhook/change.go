@@ -43,7 +43,7 @@ var errUnknownKind = errors.New("is no kind that Podcullis models")
 
 // changeFrom says what a request does to the model. The error names what in the
 // request is wrong; errUnknownKind means that the model has no place for it.
-func changeFrom(r *admissionv1.AdmissionRequest, before *cluster.Snapshot, now time.Time) (cluster.Change, error) {
+func changeFrom(r *admissionv1.AdmissionRequest, before *cluster.Snapshot, now time.Time, bounds cluster.Bounds) (cluster.Change, error) {
 	if isBinding(r) {
 		return bindingChange(r, before)
 	}
@@ -60,7 +60,7 @@ func changeFrom(r *admissionv1.AdmissionRequest, before *cluster.Snapshot, now t
 	var c cluster.Change
 	var err error
 	if r.Operation == admissionv1.Update || r.Operation == admissionv1.Delete {
-		if c.Before, err = modelObject(r, r.OldObject.Raw, "oldObject"); c.Before == nil {
+		if c.Before, err = modelObject(r, r.OldObject.Raw, "oldObject", bounds); c.Before == nil {
 			return c, err // what is stored may hold what does not parse; it stays in the model as unknown
 		}
 	}
@@ -71,8 +71,8 @@ func changeFrom(r *admissionv1.AdmissionRequest, before *cluster.Snapshot, now t
 		return c, fmt.Errorf("operation %q is not one that Podcullis judges: want CREATE, UPDATE or DELETE", r.Operation)
 	}
 	storedErr := err
-	if c.After, err = modelObject(r, r.Object.Raw, "object"); err != nil {
-		if c.After == nil || storedErr == nil || !c.Idle() {
+	if c.After, err = modelObject(r, r.Object.Raw, "object", bounds); err != nil {
+		if c.After == nil || storedErr == nil || (!c.Idle() && !takesAway(r, err)) {
 			return c, err
 		}
 	}
@@ -98,7 +98,7 @@ func deletion(c cluster.Change, now time.Time) cluster.Change {
 
 // modelObject decodes an object as the API server does and makes the model's of
 // it. With an error it may still return the object, see cluster.FromAPI.
-func modelObject(r *admissionv1.AdmissionRequest, raw []byte, field string) (cluster.Object, error) {
+func modelObject(r *admissionv1.AdmissionRequest, raw []byte, field string, bounds cluster.Bounds) (cluster.Object, error) {
 	if len(raw) == 0 {
 		return nil, fmt.Errorf("request.%s: missing, and %s needs it", field, r.Operation)
 	}
@@ -119,7 +119,7 @@ func modelObject(r *admissionv1.AdmissionRequest, raw []byte, field string) (clu
 	default:
 		return nil, fmt.Errorf("request.%s.metadata.namespace: %q, but request.namespace is %q", field, meta.GetNamespace(), r.Namespace)
 	}
-	model, err := cluster.FromAPI(o)
+	model, err := bounds.FromAPI(o)
 	if err != nil {
 		return model, fmt.Errorf("request.%s: %w", field, err)
 	}

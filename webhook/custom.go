@@ -1,6 +1,7 @@
 package webhook
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
@@ -15,7 +16,7 @@ func (j *Judge) changeFrom(r *admissionv1.AdmissionRequest, before *cluster.Snap
 	if c := j.customOf(r.Kind); c != nil {
 		return customChange(c, r)
 	}
-	return changeFrom(r, before, j.Now())
+	return changeFrom(r, before, j.Now(), j.Bounds)
 }
 
 // customOf is the kind of another API that a request is about; nil for the others.
@@ -44,7 +45,7 @@ func customChange(c *cluster.Custom, r *admissionv1.AdmissionRequest) (cluster.C
 		if len(r.OldObject.Raw) == 0 {
 			return change, fmt.Errorf("request.oldObject: missing, and %s needs it", r.Operation)
 		}
-		if t, err := customTemplate(c, r, r.OldObject.Raw, "oldObject"); err == nil && t != nil {
+		if t, err := customTemplate(c, r, r.OldObject.Raw, "oldObject"); t != nil && (err == nil || errors.Is(err, cluster.ErrOverBound)) {
 			change.Before = t
 		}
 	default:
@@ -54,7 +55,7 @@ func customChange(c *cluster.Custom, r *admissionv1.AdmissionRequest) (cluster.C
 		return change, nil
 	}
 	t, err := customTemplate(c, r, r.Object.Raw, "object")
-	if err != nil {
+	if asBefore := (cluster.Change{Before: change.Before, After: t}); err != nil && (t == nil || change.Before == nil || !asBefore.Idle()) {
 		return cluster.Change{}, err
 	}
 	gone := r.Operation == admissionv1.Update && lastFinalizerDropped(r.Object.Raw)
@@ -82,7 +83,10 @@ func customTemplate(c *cluster.Custom, r *admissionv1.AdmissionRequest, raw []by
 	t, meta, err := c.Read(customFields(c).prune(raw))
 	switch {
 	case err != nil:
-		return nil, fmt.Errorf("request.%s: is no %s that can be read: %w", field, r.Kind.Kind, err)
+		if t != nil {
+			t.Namespace = r.Namespace
+		}
+		return t, fmt.Errorf("request.%s: is no %s that can be read: %w", field, r.Kind.Kind, err)
 	case meta.Name == "" && meta.GenerateName == "":
 		return nil, fmt.Errorf("request.%s.metadata.name: missing", field)
 	case meta.Namespace != "" && meta.Namespace != r.Namespace:

@@ -224,7 +224,7 @@ func (j *Judge) decodeEntry(e ledger.Entry) (cluster.Object, error) {
 			o = t
 		}
 	} else {
-		o, err = modelObject(&r.AdmissionRequest, e.Content, "content")
+		o, err = modelObject(&r.AdmissionRequest, e.Content, "content", j.Bounds)
 	}
 	switch {
 	case err != nil:

@@ -69,6 +69,8 @@ type JudgeOptions struct {
 	// OwnNamespace, if set, says whether answers name nothing of other namespaces than the
 	// one that they are about. It is asked for every answer.
 	OwnNamespace func() bool
+	// Bounds are how much an object may hold to be read; zero is the default.
+	Bounds cluster.Bounds
 	// EvaluationTime bounds the evaluation of one request; 2 s when zero.
 	EvaluationTime time.Duration
 	// Metrics, if nil, are counted and shown nowhere.
@@ -250,8 +252,8 @@ func (j *Judge) withNamespace(ctx context.Context, r *admission.Request, s *clus
 	if err != nil {
 		return nil, fmt.Errorf("read namespace %s, which is not in the model yet: %w", r.Namespace, err)
 	}
-	ns, err := cluster.FromAPI(o)
-	if err != nil {
+	ns, err := j.Bounds.FromAPI(o)
+	if err != nil && !errors.Is(err, cluster.ErrOverBound) {
 		return nil, err
 	}
 	return s.Apply(cluster.Change{After: ns})

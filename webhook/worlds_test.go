@@ -261,13 +261,13 @@ func TestABindingIsJudgedWithEveryVersionOfItsPod(t *testing.T) {
 	relabelled := strings.Replace(base, "app: logging", "app: frontend", 1)
 	stored := func(t *testing.T, model *liveShop) {
 		r := create(t, "Pod", "front", base)
-		change, err := changeFrom(&r.AdmissionRequest, model.Snapshot(), time.Now())
+		change, err := changeFrom(&r.AdmissionRequest, model.Snapshot(), time.Now(), cluster.Bounds{})
 		if err != nil {
 			t.Fatal(err)
 		}
 		model.show(t, change)
 		r = create(t, "NetworkPolicy", "etl", strings.Replace(etlNetpol, "podSelector: {matchLabels: {role: etl}}", "podSelector: {matchLabels: {role: etl, app: frontend}}", 1))
-		if change, err = changeFrom(&r.AdmissionRequest, model.Snapshot(), time.Now()); err != nil {
+		if change, err = changeFrom(&r.AdmissionRequest, model.Snapshot(), time.Now(), cluster.Bounds{}); err != nil {
 			t.Fatal(err)
 		}
 		model.show(t, change)
@@ -299,7 +299,7 @@ func TestTheVersionThatWasReviewedCounts(t *testing.T) {
 	open := "{metadata: {name: allow-all, namespace: shop, uid: a, resourceVersion: '1'}, spec: {podSelector: {}, ingress: [{}]}}"
 	shut := "{metadata: {name: allow-all, namespace: shop, uid: a, resourceVersion: '2'}, spec: {podSelector: {matchLabels: {app: logging}}}}"
 	r := create(t, "NetworkPolicy", "allow-all", open)
-	change, err := changeFrom(&r.AdmissionRequest, model.Snapshot(), time.Now())
+	change, err := changeFrom(&r.AdmissionRequest, model.Snapshot(), time.Now(), cluster.Bounds{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -450,7 +450,7 @@ func TestACrowdIsNoCombination(t *testing.T) {
 func TestANetpolForEachEnd(t *testing.T) {
 	j, model, _ := withLedger(t, JudgeOptions{})
 	pod := create(t, "Pod", "front", "{metadata: {name: front, namespace: shop, uid: f, labels: {app: lonely}}}")
-	change, err := changeFrom(&pod.AdmissionRequest, model.Snapshot(), time.Now())
+	change, err := changeFrom(&pod.AdmissionRequest, model.Snapshot(), time.Now(), cluster.Bounds{})
 	if err != nil {
 		t.Fatal(err)
 	}

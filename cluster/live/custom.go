@@ -64,18 +64,6 @@ func (k *customKind) trim(in any) (any, error) {
 	return out, nil
 }
 
-// fromAPI is cluster.FromAPI, which does not know the kinds of other APIs.
-func fromAPI(o runtime.Object) (cluster.Object, error) {
-	c, ok := o.(*customObject)
-	if !ok {
-		return cluster.FromAPI(o)
-	}
-	if c.template == nil {
-		return nil, c.err
-	}
-	return c.template, c.err
-}
-
 // listWatch lists and watches the objects of a resource that has no Go type here.
 func listWatch(resource dynamic.NamespaceableResourceInterface) *toolscache.ListWatch {
 	return &toolscache.ListWatch{

@@ -48,7 +48,7 @@ var (
 	_ toolscache.ResourceVersionUpdater = (*feed)(nil)
 )
 
-func newFeed(kind string, q *queue) *feed {
+func newFeed(kind string, q *queue, trim toolscache.TransformFunc) *feed {
 	return &feed{kind: kind, trim: trim, queue: q, known: map[types.NamespacedName]struct{}{}, listed: make(chan struct{})}
 }
 

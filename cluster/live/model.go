@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/runtime"
+	toolscache "k8s.io/client-go/tools/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/podcullis/podcullis/cluster"
@@ -36,6 +37,8 @@ type Options struct {
 	// Memory bounds what is remembered of pods and templates that are gone; the zero
 	// value remembers nothing.
 	Memory cluster.MemoryLimits
+	// Bounds are how much an object may hold to be read; zero is the default.
+	Bounds cluster.Bounds
 	// AskOthers, if set, is asked once for what another replica remembers, when the
 	// initial objects are known and before the model is synced. It has 5 s; nil and no
 	// error is that nobody is there.
@@ -55,6 +58,8 @@ type Model struct {
 	queue  queue
 	now    atomic.Pointer[generation]
 	synced chan struct{} // closed once the initial objects are in the snapshot
+
+	trim toolscache.TransformFunc // of the kinds that cluster.FromAPI knows
 
 	askOthers func(context.Context) (*cluster.MemoryCopy, error) // see Options
 	copied    *cluster.MemoryCopy                                // what they said; the applier's once the queue is open
@@ -82,7 +87,8 @@ func New(source Source, opts Options) *Model {
 		log:        opts.Log,
 		queue:      queue{wake: make(chan struct{}, 1)},
 		synced:     make(chan struct{}),
-		fromAPI:    fromAPI,
+		fromAPI:    reader(opts.Bounds),
+		trim:       trimmer(opts.Bounds),
 		complaints: map[cluster.Ref]string{},
 		limits:     opts.Memory,
 		askOthers:  opts.AskOthers,
@@ -186,7 +192,7 @@ func (m *Model) Start(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		f := newFeed(k.name, &m.queue)
+		f := newFeed(k.name, &m.queue, m.trim)
 		f.resource, f.listens = k.resource.GroupResource().String(), m.observer != nil
 		if k.custom != nil {
 			lw, f.trim = servedOrEmpty(lw), k.custom.trim

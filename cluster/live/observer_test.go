@@ -127,7 +127,7 @@ func TestNobodyIsToldOfWhatAListDoesNotHold(t *testing.T) {
 	m := New(nil, Options{})
 	d := &diary{model: m}
 	m.observer = d
-	f := newFeed("Pod", &m.queue)
+	f := newFeed("Pod", &m.queue, m.trim)
 	f.resource, f.listens = "pods", true
 	apply := func(objects []any, version string) {
 		if err := f.Replace(objects, version); err != nil {
@@ -190,7 +190,7 @@ func TestNobodyIsToldOfWhatCannotBeApplied(t *testing.T) {
 // Where nobody listens nothing is kept for anybody.
 func TestEventsCostNothingWhereNobodyListens(t *testing.T) {
 	m := New(nil, Options{})
-	f := newFeed("Pod", &m.queue)
+	f := newFeed("Pod", &m.queue, m.trim)
 	if err := f.Add(pod("a", "7", "web")); err != nil {
 		t.Fatal(err)
 	}

@@ -147,7 +147,11 @@ func (l *loader) custom(d document, gvk schema.GroupVersionKind) {
 		l.problems(d, gvk, namespace, &o, problems)
 		return
 	}
-	model := cluster.NewCustom(gvk.GroupKind(), &o.ObjectMeta, t, o.Spec.Selector)
+	model, err := cluster.NewCustom(gvk.GroupKind(), &o.ObjectMeta, t, o.Spec.Selector)
+	if problems = fieldProblems(err); len(problems) > 0 && !l.in.Stored {
+		l.problems(d, gvk, namespace, &o, problems)
+		return
+	}
 	if other, ok := l.set.Lookup(model.Ref()); ok && other.Group != gvk.Group {
 		model.Kind = gvk.GroupKind().String() // two APIs have that kind, and it tells no more which
 	}

@@ -112,6 +112,10 @@ type Input struct {
 	// Namespace is that of the objects that name none, as -n of kubectl apply;
 	// "default" when empty.
 	Namespace string
+	// Stored is set when the manifests stand for what a cluster holds: what is too much to
+	// be read is then kept as unknown, and told in Set.Notes. Bounds say what is.
+	Stored bool
+	Bounds cluster.Bounds
 	// Exclude are patterns, as of a .gitignore, of what is left out below a source
 	// that is a directory. A source itself is never left out.
 	Exclude []string

@@ -131,7 +131,11 @@ func (l *loader) modelled(d document, gvk schema.GroupVersionKind) {
 	}
 	problems = checkMeta(meta, gvk.Kind != "Namespace")
 	problems = append(problems, checkPorts(api)...)
-	model, err := cluster.FromAPI(api)
+	model, err := l.in.Bounds.FromAPI(api)
+	if l.in.Stored && errors.Is(err, cluster.ErrOverBound) {
+		l.note(d.at, "%s counts as unknown: %v", title(gvk.Kind, namespace, nameOf(meta)), err)
+		err = nil
+	}
 	problems = append(problems, fieldProblems(err)...)
 	if len(problems) > 0 {
 		l.problems(d, gvk, namespace, meta, problems)

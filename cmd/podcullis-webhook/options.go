@@ -53,6 +53,7 @@ type options struct {
 	knownCallers     bool
 	canary           string
 	remove           []string
+	bounds           cluster.Bounds
 }
 
 func defaultOptions() *options {
@@ -67,6 +68,7 @@ func defaultOptions() *options {
 		reloadPeriod:   2 * time.Second,
 		logFormat:      "text",
 		logLevel:       "info",
+		bounds:         cluster.Bounds{Netpol: cluster.DefaultNetpolBound, Object: cluster.DefaultObjectBound},
 	}
 }
 
@@ -98,6 +100,8 @@ func (o *options) AddFlags(f *pflag.FlagSet) {
 	f.StringVar(&o.ledger, "ledger", o.ledger, "the Lease, `namespace/name`, of --consistency strict; made if it is not there (default: podcullis-ledger in the namespace of the pod, or of the --kubeconfig's context)")
 	f.DurationVar(&o.requestTimeout, "api-request-timeout", o.requestTimeout, "the --request-timeout of the API server, by which a request that deletes many objects may take longer than others")
 	f.BoolVar(&o.knownCallers, "known-callers", o.knownCallers, "say that something else, such as a NetworkPolicy, lets only API servers call this webhook")
+	f.IntVar(&o.bounds.Netpol, "netpol-bound", o.bounds.Netpol, "how many peers a NetworkPolicy may have, how many excepted blocks, label requirements and their values, each counted by itself, a tenth of it of rules and of ports, and a hundredth in one selector: one with more is refused, and unknown where it is stored")
+	f.IntVar(&o.bounds.Object, "object-bound", o.bounds.Object, "how many labels a pod, pod template or namespace may have, how many named ports, and a tenth of it of owners: one with more is refused, and unknown where it is stored")
 	f.DurationVar(&o.reloadPeriod, "reload-period", o.reloadPeriod, "how often --config and --policy-dir are looked at")
 	f.DurationVar(&o.drainTimeout, "drain-timeout", o.drainTimeout, "how long to wait at the end for callers to close their connections (default 1m40s)")
 	f.StringVar(&o.logFormat, "log-format", o.logFormat, "text or json")
@@ -168,6 +172,11 @@ func (o *options) Validate(rest []string) error {
 	}
 	if o.logFormat != "text" && o.logFormat != "json" {
 		wrong("--log-format must be text or json, got %q", o.logFormat)
+	}
+	for name, value := range map[string]int{"netpol-bound": o.bounds.Netpol, "object-bound": o.bounds.Object} {
+		if value < 1 {
+			wrong("--%s must be at least 1, got %d", name, value)
+		}
 	}
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(o.logLevel)); err != nil {

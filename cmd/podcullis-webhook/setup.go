@@ -112,6 +112,7 @@ func setup(ctx context.Context, o *options, stderr io.Writer) (_ *app, err error
 		Custom:    a.guardrails.custom,
 		Claims:    a.model.claims,
 
+		Bounds:       o.bounds,
 		OwnNamespace: a.ownNamespaceOnly,
 		Metrics:      webhook.NewJudgeMetrics(a.registry),
 		Log:          a.log,
@@ -183,7 +184,7 @@ func (a *app) keepCertificate(ctx context.Context) error {
 // newModel chooses the source of the cluster: files, an API server, or nothing.
 func newModel(ctx context.Context, o *options, guardrails *guardrailFiles, log *slog.Logger, registry prometheus.Registerer) (model, error) {
 	if len(o.clusterManifests) > 0 {
-		set, err := manifest.Load(o.clusterManifests, nil)
+		set, err := manifest.Read(manifest.Input{Sources: o.clusterManifests, Stored: true, Bounds: o.bounds})
 		if err != nil {
 			return model{}, err
 		}
@@ -246,7 +247,7 @@ func newLiveModel(ctx context.Context, config *rest.Config, guardrails *guardrai
 	}
 	options := live.Options{
 		Log: log, Custom: guardrails.custom, Reader: direct, Discovery: discovery, Probe: probe, ProbePeriod: maxStaleness / probesInStaleness,
-		Memory: limits,
+		Memory: limits, Bounds: o.bounds,
 	}
 	if o.memoryFrom != "" {
 		others, err := newMemorySource(o, config, log)

@@ -39,7 +39,8 @@ type replicaOptions struct {
 	certs      string // directory
 	ca         []byte // its bundle, where the replica is registered
 	args, env  []string
-	unready    bool // do not wait until it is ready
+	unready    bool   // do not wait until it is ready
+	cgroup     string // the cgroup.procs of the one to be in
 }
 
 // build makes the binary, once.
@@ -82,6 +83,9 @@ func (c cluster) launch(t *testing.T, o replicaOptions) *replica {
 		"--config", repository(t, "examples", "shop-guardrails.yaml"), "--log-level", "warn",
 	)
 	r.cmd = exec.CommandContext(context.Background(), build(t), append(args, o.args...)...)
+	if o.cgroup != "" {
+		r.cmd = exec.CommandContext(context.Background(), "sh", append([]string{"-c", `echo $$ >"$0" && exec "$@"`, o.cgroup}, r.cmd.Args...)...)
+	}
 	r.cmd.Stdout, r.cmd.Stderr = log, log
 	r.cmd.Env = append([]string{"HOME=" + dir, "TMPDIR=" + dir}, o.env...)
 	if err := r.cmd.Start(); err != nil {

@@ -1,0 +1,25 @@
+package webhook
+
+import (
+	"errors"
+
+	admissionv1 "k8s.io/api/admission/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	kjson "sigs.k8s.io/json"
+
+	"github.com/podcullis/podcullis/cluster"
+)
+
+// takesAway reports whether an update of a stored NetworkPolicy that is too much to be
+// read, before and after, does nothing but take elements away: whoever makes it smaller step
+// by step is not refused.
+func takesAway(r *admissionv1.AdmissionRequest, err error) bool {
+	if !errors.Is(err, cluster.ErrOverBound) || r.Kind.Kind != "NetworkPolicy" {
+		return false
+	}
+	var was, now networkingv1.NetworkPolicy
+	fields := fieldsOf(r.Kind.Kind)
+	return kjson.UnmarshalCaseSensitivePreserveInts(fields.prune(r.OldObject.Raw), &was) == nil &&
+		kjson.UnmarshalCaseSensitivePreserveInts(fields.prune(r.Object.Raw), &now) == nil &&
+		cluster.TakesAway(&was, &now)
+}

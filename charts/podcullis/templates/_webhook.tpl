@@ -1,4 +1,4 @@
-{{/* What the two webhooks have in common. Namespaces are left out by a label that
+{{/* What the two webhooks that judge have in common. Namespaces are left out by a label that
 the API server sets, so that nobody else can leave one out. */}}
 {{- define "podcullis.webhook" -}}
 {{- $c := .context -}}
@@ -85,6 +85,81 @@ ConfigMap (docs/adr/0013-drift.md). */}}
     resources: [{{ .resource }}]
     scope: "*"
   {{- end }}
+{{- if .Values.selfGuard.enabled }}
+# What would cut Podcullis itself off. It is never in the way of a recovery.
+- name: self.podcullis.io
+  admissionReviewVersions: [v1]
+  sideEffects: None
+  matchPolicy: Equivalent
+  failurePolicy: Ignore
+  timeoutSeconds: 3
+  clientConfig:
+    service:
+      namespace: {{ .Release.Namespace }}
+      name: {{ include "podcullis.fullname" . }}
+      path: /self
+      port: {{ .Values.service.port }}
+    {{- with include "podcullis.caBundle" . }}
+    caBundle: {{ b64enc . }}
+    {{- end }}
+  namespaceSelector:
+    matchExpressions:
+    - key: kubernetes.io/metadata.name
+      operator: In
+      values: [{{ .Release.Namespace }}]
+  matchConditions:
+  # A kubelet that reports waits for nobody.
+  - name: labels-change
+    expression: "request.resource.resource != 'pods' || request.operation != 'UPDATE' || !has(oldObject.metadata.labels) || !has(object.metadata.labels) || object.metadata.labels != oldObject.metadata.labels"
+  rules:
+  - apiGroups: [""]
+    apiVersions: [v1]
+    operations: [UPDATE, DELETE]
+    resources: [services]
+    scope: Namespaced
+  - apiGroups: [networking.k8s.io]
+    apiVersions: [v1]
+    operations: [CREATE, UPDATE, DELETE]
+    resources: [networkpolicies]
+    scope: Namespaced
+  - apiGroups: [""]
+    apiVersions: [v1]
+    operations: [CREATE, UPDATE]
+    resources: [pods, pods/status, replicationcontrollers]
+    scope: Namespaced
+  - apiGroups: [apps]
+    apiVersions: [v1]
+    operations: [CREATE, UPDATE]
+    resources: [deployments, statefulsets, daemonsets, replicasets]
+    scope: Namespaced
+  - apiGroups: [batch]
+    apiVersions: [v1]
+    operations: [CREATE, UPDATE]
+    resources: [jobs, cronjobs]
+    scope: Namespaced
+  - apiGroups: [discovery.k8s.io]
+    apiVersions: [v1]
+    operations: [CREATE, UPDATE]
+    resources: [endpointslices]
+    scope: Namespaced
+{{- end }}
+{{- end -}}
+
+{{/* What the server is in the cluster, for its self-guard. */}}
+{{- define "podcullis.self" -}}
+namespace: {{ .Release.Namespace }}
+service: {{ include "podcullis.fullname" . }}
+deployment: {{ include "podcullis.fullname" . }}
+servicePort: {{ .Values.service.port }}
+portName: https
+podPort: {{ .Values.ports.webhook }}
+selector:
+  {{- include "podcullis.selectorLabels" . | nindent 2 }}
+  app.kubernetes.io/component: webhook
+webhookConfiguration: {{ include "podcullis.clusterName" . }}
+apiServer:
+  cidrs: {{ toJson .Values.networkPolicy.apiServerCIDRs }}
+  ports: {{ toJson .Values.networkPolicy.apiServerPorts }}
 {{- end -}}
 
 {{/* The extraWorkloads with the presets as guardrail/extra.go has them, as JSON. */}}

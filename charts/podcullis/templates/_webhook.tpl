@@ -42,6 +42,18 @@ matchConditions:
 {{- end }}
 {{- end -}}
 
+{{/* Owners and labels of what makes pods change by way of its status, too. One that leaves both
+as they are has nothing to be judged. Nothing is read that may not be there: an error would
+let it pass under Ignore. */}}
+{{- define "podcullis.statusOfMakers" -}}
+- name: podcullis.io/status-that-changes-owners-or-labels
+  expression: >-
+    !(request.operation == 'UPDATE' && has(request.subResource) && request.subResource == 'status'
+    && request.resource.group in ['', 'apps', 'batch'] && request.resource.resource != 'pods')
+    || (has(object.metadata.labels) ? object.metadata.labels : {}) != (has(oldObject.metadata.labels) ? oldObject.metadata.labels : {})
+    || (has(object.metadata.ownerReferences) ? object.metadata.ownerReferences : []) != (has(oldObject.metadata.ownerReferences) ? oldObject.metadata.ownerReferences : [])
+{{- end -}}
+
 {{/* All webhooks. The server compares what is there with a copy of this text, in the
 ConfigMap (docs/adr/0013-drift.md). */}}
 {{- define "podcullis.webhooks" -}}
@@ -61,22 +73,24 @@ ConfigMap (docs/adr/0013-drift.md). */}}
     scope: "*"
 # What the paths join.
 - name: workloads.podcullis.io
-  {{- include "podcullis.webhook" (dict "context" . "entry" .Values.webhook.workloads) | nindent 2 }}
+  {{- $workloads := deepCopy .Values.webhook.workloads }}
+  {{- $_ := set $workloads "matchConditions" (concat (include "podcullis.statusOfMakers" . | fromYamlArray) $workloads.matchConditions) }}
+  {{- include "podcullis.webhook" (dict "context" . "entry" $workloads) | nindent 2 }}
   rules:
   - apiGroups: [""]
     apiVersions: [v1]
     operations: [CREATE, UPDATE, DELETE]
-    resources: [pods, pods/status, pods/binding, bindings, replicationcontrollers]
+    resources: [pods, pods/status, pods/binding, bindings, replicationcontrollers, replicationcontrollers/status]
     scope: "*"
   - apiGroups: [apps]
     apiVersions: [v1]
     operations: [CREATE, UPDATE, DELETE]
-    resources: [deployments, statefulsets, daemonsets, replicasets]
+    resources: [deployments, deployments/status, statefulsets, statefulsets/status, daemonsets, daemonsets/status, replicasets, replicasets/status]
     scope: "*"
   - apiGroups: [batch]
     apiVersions: [v1]
     operations: [CREATE, UPDATE, DELETE]
-    resources: [jobs, cronjobs]
+    resources: [jobs, jobs/status, cronjobs, cronjobs/status]
     scope: "*"
   {{- range include "podcullis.extraWorkloads" . | fromJsonArray }}
   - apiGroups: [{{ .group }}]

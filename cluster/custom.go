@@ -111,10 +111,4 @@ func customSelector(raw []byte) *metav1.LabelSelector {
 // CustomKind is by which kind the model knows objects of another group: the kind
 // alone where it tells enough, and with the group where it is the name of a kind of
 // Kubernetes itself. The StatefulSet of OpenKruise is not that of apps.
-func CustomKind(gk schema.GroupKind) string {
-	switch gk.Kind {
-	case "Namespace", "Pod", "NetworkPolicy":
-		return gk.String()
-	}
-	return KindIn(gk.Group, gk.Kind)
-}
+func CustomKind(gk schema.GroupKind) string { return KindIn(gk.Group, gk.Kind) }

@@ -43,16 +43,22 @@ func isBuiltin(group, kind string) bool { return slices.Contains(builtin[group],
 // KindIn is how the model names a kind: alone, or with its group where the kinds of
 // two groups could be mistaken for each other ("Deployment.example.com").
 func KindIn(group, kind string) string {
+	home, alone := lone[kind]
+	elsewhere := alone && home != group
 	for g, kinds := range builtin {
-		if g != group && slices.Contains(kinds, kind) {
-			if group == "" {
-				group = "core"
-			}
-			return kind + "." + group
-		}
+		elsewhere = elsewhere || g != group && slices.Contains(kinds, kind)
 	}
-	return kind
+	switch {
+	case !elsewhere:
+		return kind
+	case group == "":
+		return kind + ".core"
+	}
+	return kind + "." + group
 }
+
+// lone are the kinds of the model that are no templates, and their groups.
+var lone = map[string]string{"Namespace": "", "Pod": "", "NetworkPolicy": "networking.k8s.io"}
 
 // madeBy tells which kind makes objects of a kind. A DeploymentConfig is OpenShift's:
 // each of its rollouts is a ReplicationController.

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	admissionv1 "k8s.io/api/admission/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/podcullis/podcullis/cluster"
 )
@@ -52,7 +53,7 @@ func (r *Review) Subject() string {
 		ref := c.Ref()
 		kind, name = ref.Kind, ref.Name
 	}
-	if kind == "Namespace" || namespace == "" {
+	if r.isNamespace() || namespace == "" {
 		return kind + " " + name
 	}
 	return kind + " " + namespace + "/" + name
@@ -60,8 +61,12 @@ func (r *Review) Subject() string {
 
 // namespace is where the object lives, of a Namespace itself.
 func (r *Review) namespace() string {
-	if r.kind() == "Namespace" {
+	if r.isNamespace() {
 		return r.Request.Name
 	}
 	return r.Request.Namespace
 }
+
+// isNamespace tells whether the object is a namespace: the Namespace of another API
+// is in one.
+func (r *Review) isNamespace() bool { return r.groupKind() == schema.GroupKind{Kind: "Namespace"} }

@@ -51,9 +51,8 @@ func changeFrom(r *admissionv1.AdmissionRequest, before *cluster.Snapshot, now t
 		return cluster.Change{}, nil
 	}
 	if _, ok := modelled[r.Kind]; !ok {
-		v1 := metav1.GroupVersionKind{Group: r.Kind.Group, Version: "v1", Kind: r.Kind.Kind}
-		if _, ok := modelled[v1]; ok {
-			return cluster.Change{}, fmt.Errorf("request.kind: version %q of %s is not understood, want v1: register the webhook with matchPolicy Equivalent", r.Kind.Version, r.Kind.Kind)
+		if err := mistaken(r); err != nil {
+			return cluster.Change{}, err
 		}
 		return cluster.Change{}, fmt.Errorf("%s %s %w", r.Kind.Group+"/"+r.Kind.Version, r.Kind.Kind, errUnknownKind)
 	}
@@ -113,7 +112,7 @@ func modelObject(r *admissionv1.AdmissionRequest, raw []byte, field string, boun
 	switch {
 	case meta.GetName() == "" && meta.GetGenerateName() == "":
 		return nil, fmt.Errorf("request.%s.metadata.name: missing", field)
-	case r.Kind.Kind == "Namespace" || meta.GetNamespace() == r.Namespace:
+	case isNamespace(r) || meta.GetNamespace() == r.Namespace:
 	case meta.GetNamespace() == "":
 		meta.SetNamespace(r.Namespace)
 	default:
@@ -146,7 +145,7 @@ func bindingChange(r *admissionv1.AdmissionRequest, before *cluster.Snapshot) (c
 }
 
 func isBinding(r *admissionv1.AdmissionRequest) bool {
-	return r.Kind.Group == "" && r.Kind.Kind == "Binding"
+	return r.Kind == metav1.GroupVersionKind{Version: "v1", Kind: "Binding"}
 }
 
 // bindingOf reads a Binding; its name is that of the pod.

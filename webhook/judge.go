@@ -242,7 +242,7 @@ func (j *Judge) evaluateOnce(ctx context.Context, r *admission.Request, before *
 
 // withNamespace makes sure that the labels of the request's namespace are known.
 func (j *Judge) withNamespace(ctx context.Context, r *admission.Request, s *cluster.Snapshot) (*cluster.Snapshot, error) {
-	if r.Namespace == "" || r.Kind.Kind == "Namespace" || j.Namespace == nil {
+	if r.Namespace == "" || isNamespace(&r.AdmissionRequest) || j.Namespace == nil {
 		return s, nil
 	}
 	if ns, ok := s.Namespace(r.Namespace); ok && !ns.Implied {

@@ -253,7 +253,7 @@ func requestSubject(r *admission.Request) string {
 	if name == "" { // generateName, or one object of a collection
 		name = nameIn(r.Object.Raw, r.OldObject.Raw)
 	}
-	if r.Namespace == "" || r.Kind.Kind == "Namespace" {
+	if r.Namespace == "" || isNamespace(&r.AdmissionRequest) {
 		return r.Kind.Kind + " " + name
 	}
 	return r.Kind.Kind + " " + r.Namespace + "/" + name

@@ -31,6 +31,7 @@ type options struct {
 	certHosts        []string
 	webhookConfig    string
 	expectedWebhooks string
+	selfGuard        string
 	clientCA         string
 	clientNames      []string
 	kubeconfig       string
@@ -84,6 +85,7 @@ func (o *options) AddFlags(f *pflag.FlagSet) {
 	f.StringArrayVar(&o.certHosts, "certificate-host", o.certHosts, "a DNS `name` for the certificate of --certificate-secret; repeatable")
 	f.StringVar(&o.webhookConfig, "webhook-configuration", o.webhookConfig, "the `name` of the ValidatingWebhookConfiguration that gets the CA of --certificate-secret")
 	f.StringVar(&o.expectedWebhooks, "expected-webhooks", o.expectedWebhooks, "the `file` with the ValidatingWebhookConfiguration that was installed; what differs from it in the cluster is logged and counted")
+	f.StringVar(&o.selfGuard, "self-guard", o.selfGuard, "the `file` that says which Service, pods and API server are this server's own: at /self, changes that would cut it off are refused")
 	f.StringVar(&o.clientCA, "client-ca-file", o.clientCA, "accept only callers with a client certificate of this CA `file`")
 	f.StringArrayVar(&o.clientNames, "client-name", o.clientNames, "accept only client certificates with this common or DNS `name`; repeatable, needs --client-ca-file")
 	f.StringVar(&o.kubeconfig, "kubeconfig", o.kubeconfig, "the `file` that says how to reach the API server (default: the service account, in a pod)")

@@ -122,6 +122,9 @@ func setup(ctx context.Context, o *options, stderr io.Writer) (_ *app, err error
 	a.server.Register("/validate", webhook.NewReviewHandler(judge, webhook.ReviewOptions{
 		Mode: webhook.Mode(o.mode), Ready: a.model.ready, MemoryLimit: memoryLimit(), Logger: a.log, Metrics: metrics,
 	}))
+	if err := a.guardSelf(metrics); err != nil {
+		return nil, err
+	}
 	if err := a.openMemoryDoor(a.server); err != nil {
 		return nil, err
 	}

@@ -37,6 +37,7 @@ certificates:
 	everythingOff = `
 replicas: 1
 networkPolicy: {enabled: false}
+selfGuard: {enabled: false}
 tests: {enabled: false}
 uninstall: {enabled: false}
 priorityClassName: ""
@@ -46,6 +47,7 @@ configuration: {exclude: {namespaces: []}}
 fullnameOverride: gate`
 	everythingOn = `
 replicas: 3
+selfGuard: {allowCutOff: true}
 configuration:
   podNetwork: [10.244.0.0/16, "fd00:10:244::/56"]
   guardrails:

@@ -116,15 +116,15 @@ webhooks:
   - apiGroups: [""]
     apiVersions: [v1]
     operations: [CREATE, UPDATE, DELETE]
-    resources: [namespaces, namespaces/status, namespaces/finalize, pods, pods/status, pods/binding, bindings, replicationcontrollers]
+    resources: [namespaces, namespaces/status, namespaces/finalize, pods, pods/status, pods/binding, bindings, replicationcontrollers, replicationcontrollers/status]
   - apiGroups: [apps]
     apiVersions: [v1]
     operations: [CREATE, UPDATE, DELETE]
-    resources: [deployments, statefulsets, daemonsets, replicasets]
+    resources: [deployments, deployments/status, statefulsets, statefulsets/status, daemonsets, daemonsets/status, replicasets, replicasets/status]
   - apiGroups: [batch]
     apiVersions: [v1]
     operations: [CREATE, UPDATE, DELETE]
-    resources: [jobs, cronjobs]
+    resources: [jobs, jobs/status, cronjobs, cronjobs/status]
   failurePolicy: Fail
   matchPolicy: Equivalent
   sideEffects: None

@@ -19,9 +19,7 @@ var withoutLabels = map[string]string{
 	"/pods/eviction":            "deletes a pod, which takes isolation from none and opens nothing",
 	"/pods/attach":              "a stream", "/pods/exec": "a stream", "/pods/portforward": "a stream", "/pods/proxy": "a stream",
 	"apps/deployments/scale": "a number", "apps/replicasets/scale": "a number", "apps/statefulsets/scale": "a number",
-	"apps/deployments/status": "the template stays", "apps/replicasets/status": "the template stays", "apps/statefulsets/status": "the template stays",
-	"/replicationcontrollers/scale": "a number", "/replicationcontrollers/status": "the template stays",
-	"apps/daemonsets/status": "the template stays", "batch/jobs/status": "the template stays", "batch/cronjobs/status": "the template stays",
+	"/replicationcontrollers/scale": "a number",
 }
 
 // A Kubernetes version that brings another way to write a Pod, a Namespace, a

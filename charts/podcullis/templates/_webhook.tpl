@@ -1,4 +1,4 @@
-{{/* What the two webhooks have in common. Namespaces are left out by a label that
+{{/* What the two webhooks that judge have in common. Namespaces are left out by a label that
 the API server sets, so that nobody else can leave one out. */}}
 {{- define "podcullis.webhook" -}}
 {{- $c := .context -}}
@@ -63,6 +63,18 @@ local
 {{ include "podcullis.fullname" . }}-ledger
 {{- end -}}
 
+{{/* Owners and labels of what makes pods change by way of its status, too. One that leaves both
+as they are has nothing to be judged. Nothing is read that may not be there: an error would
+let it pass under Ignore. */}}
+{{- define "podcullis.statusOfMakers" -}}
+- name: podcullis.io/status-that-changes-owners-or-labels
+  expression: >-
+    !(request.operation == 'UPDATE' && has(request.subResource) && request.subResource == 'status'
+    && request.resource.group in ['', 'apps', 'batch'] && request.resource.resource != 'pods')
+    || (has(object.metadata.labels) ? object.metadata.labels : {}) != (has(oldObject.metadata.labels) ? oldObject.metadata.labels : {})
+    || (has(object.metadata.ownerReferences) ? object.metadata.ownerReferences : []) != (has(oldObject.metadata.ownerReferences) ? oldObject.metadata.ownerReferences : [])
+{{- end -}}
+
 {{/* All webhooks. The server compares what is there with a copy of this text, in the
 ConfigMap (docs/adr/0013-drift.md). */}}
 {{- define "podcullis.webhooks" -}}
@@ -82,22 +94,24 @@ ConfigMap (docs/adr/0013-drift.md). */}}
     scope: "*"
 # What the paths join.
 - name: workloads.podcullis.io
-  {{- include "podcullis.webhook" (dict "context" . "entry" .Values.webhook.workloads) | nindent 2 }}
+  {{- $workloads := deepCopy .Values.webhook.workloads }}
+  {{- $_ := set $workloads "matchConditions" (concat (include "podcullis.statusOfMakers" . | fromYamlArray) $workloads.matchConditions) }}
+  {{- include "podcullis.webhook" (dict "context" . "entry" $workloads) | nindent 2 }}
   rules:
   - apiGroups: [""]
     apiVersions: [v1]
     operations: [CREATE, UPDATE, DELETE]
-    resources: [pods, pods/status, pods/binding, bindings, replicationcontrollers]
+    resources: [pods, pods/status, pods/binding, bindings, replicationcontrollers, replicationcontrollers/status]
     scope: "*"
   - apiGroups: [apps]
     apiVersions: [v1]
     operations: [CREATE, UPDATE, DELETE]
-    resources: [deployments, statefulsets, daemonsets, replicasets]
+    resources: [deployments, deployments/status, statefulsets, statefulsets/status, daemonsets, daemonsets/status, replicasets, replicasets/status]
     scope: "*"
   - apiGroups: [batch]
     apiVersions: [v1]
     operations: [CREATE, UPDATE, DELETE]
-    resources: [jobs, cronjobs]
+    resources: [jobs, jobs/status, cronjobs, cronjobs/status]
     scope: "*"
   {{- range include "podcullis.extraWorkloads" . | fromJsonArray }}
   - apiGroups: [{{ .group }}]
@@ -106,6 +120,81 @@ ConfigMap (docs/adr/0013-drift.md). */}}
     resources: [{{ .resource }}]
     scope: "*"
   {{- end }}
+{{- if .Values.selfGuard.enabled }}
+# What would cut Podcullis itself off. It is never in the way of a recovery.
+- name: self.podcullis.io
+  admissionReviewVersions: [v1]
+  sideEffects: None
+  matchPolicy: Equivalent
+  failurePolicy: Ignore
+  timeoutSeconds: 3
+  clientConfig:
+    service:
+      namespace: {{ .Release.Namespace }}
+      name: {{ include "podcullis.fullname" . }}
+      path: /self
+      port: {{ .Values.service.port }}
+    {{- with include "podcullis.caBundle" . }}
+    caBundle: {{ b64enc . }}
+    {{- end }}
+  namespaceSelector:
+    matchExpressions:
+    - key: kubernetes.io/metadata.name
+      operator: In
+      values: [{{ .Release.Namespace }}]
+  matchConditions:
+  # A kubelet that reports waits for nobody.
+  - name: labels-change
+    expression: "request.resource.resource != 'pods' || request.operation != 'UPDATE' || !has(oldObject.metadata.labels) || !has(object.metadata.labels) || object.metadata.labels != oldObject.metadata.labels"
+  rules:
+  - apiGroups: [""]
+    apiVersions: [v1]
+    operations: [UPDATE, DELETE]
+    resources: [services]
+    scope: Namespaced
+  - apiGroups: [networking.k8s.io]
+    apiVersions: [v1]
+    operations: [CREATE, UPDATE, DELETE]
+    resources: [networkpolicies]
+    scope: Namespaced
+  - apiGroups: [""]
+    apiVersions: [v1]
+    operations: [CREATE, UPDATE]
+    resources: [pods, pods/status, replicationcontrollers]
+    scope: Namespaced
+  - apiGroups: [apps]
+    apiVersions: [v1]
+    operations: [CREATE, UPDATE]
+    resources: [deployments, statefulsets, daemonsets, replicasets]
+    scope: Namespaced
+  - apiGroups: [batch]
+    apiVersions: [v1]
+    operations: [CREATE, UPDATE]
+    resources: [jobs, cronjobs]
+    scope: Namespaced
+  - apiGroups: [discovery.k8s.io]
+    apiVersions: [v1]
+    operations: [CREATE, UPDATE]
+    resources: [endpointslices]
+    scope: Namespaced
+{{- end }}
+{{- end -}}
+
+{{/* What the server is in the cluster, for its self-guard. */}}
+{{- define "podcullis.self" -}}
+namespace: {{ .Release.Namespace }}
+service: {{ include "podcullis.fullname" . }}
+deployment: {{ include "podcullis.fullname" . }}
+servicePort: {{ .Values.service.port }}
+portName: https
+podPort: {{ .Values.ports.webhook }}
+selector:
+  {{- include "podcullis.selectorLabels" . | nindent 2 }}
+  app.kubernetes.io/component: webhook
+webhookConfiguration: {{ include "podcullis.clusterName" . }}
+apiServer:
+  cidrs: {{ toJson .Values.networkPolicy.apiServerCIDRs }}
+  ports: {{ toJson .Values.networkPolicy.apiServerPorts }}
 {{- end -}}
 
 {{/* The extraWorkloads with the presets as guardrail/extra.go has them, as JSON. */}}

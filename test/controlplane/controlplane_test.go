@@ -162,7 +162,7 @@ func helmInstalls(t *testing.T, plane *controlplane.ControlPlane) {
 	if want := "deployment.apps/example\n"; got != want {
 		t.Errorf("deployments of the chart: got %q, want %q", got, want)
 	}
-	stdout, _, err = plane.Helm(t.Context(), "env", "HELM_CACHE_HOME")
+	stdout, _, err := plane.Helm(t.Context(), "env", "HELM_CACHE_HOME")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,6 +1,7 @@
 package chaos
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -16,9 +17,12 @@ import (
 	"k8s.io/client-go/util/retry"
 )
 
-// endpointLag is how long the news of a replica's end takes to reach whoever
-// chooses where new connections go.
-const endpointLag = 500 * time.Millisecond
+// How long the news of a replica's end takes to reach whoever chooses where new
+// connections go: usually, and where a controller or an API server is busy.
+const (
+	endpointLag = 500 * time.Millisecond
+	slowNews    = 8 * time.Second
+)
 
 // service is replicas behind an address that the API server asks.
 type service struct {
@@ -26,6 +30,7 @@ type service struct {
 	*proxy
 	endpoints endpoints
 	hosts     func() string // where the next replica listens; 127.0.0.1 if nil
+	lag       time.Duration // endpointLag if 0
 	options   replicaOptions
 	ca        []byte
 	replicas  []*replica // the oldest first
@@ -74,7 +79,7 @@ func (s *service) restart(t *testing.T) {
 	old := s.replicas[0]
 	s.replicas = s.replicas[1:]
 	old.terminate()
-	pause(t, endpointLag)
+	pause(t, cmp.Or(s.lag, endpointLag))
 	s.endpoints.remove(old.address)
 	s.leaving = append(s.leaving, old)
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // The API server calls a Service by its cluster IP, and leaves it to the node to find a
@@ -33,6 +34,25 @@ func TestRollingRestartsWithAggregatorRoutingLoseNothing(t *testing.T) {
 	c := start(t)
 	s := c.behindService(t, 2, c.endpointSlice)
 	s.roll(t, "rolling restart behind a Service", "aggregator routing, HTTP/1.1")
+}
+
+// A replica that ends does not know when the last of its callers has heard of that. Who
+// asks seldom lets it be quiet meanwhile, and comes back.
+func TestSlowNewsOfAReplicasEndLosesNothing(t *testing.T) {
+	if !inNetwork(t) {
+		return
+	}
+	shared.args = []string{"--enable-aggregator-routing=true"}
+	c := start(t)
+	s := c.behindService(t, 2, c.endpointSlice)
+	s.lag = slowNews
+	load := c.load(t, 2, 400*time.Millisecond)
+	restarts := size(1, 20)
+	for range restarts {
+		s.restart(t)
+		load.passed(t, 10)
+	}
+	load.clean(t, "slow news of an end", fmt.Sprintf("%d restarts of 2 replicas", restarts), fmt.Sprintf("callers hear of it %s later; 5 requests a second; aggregator routing", slowNews))
 }
 
 // The environment of a test that runs in a network of its own.

@@ -77,7 +77,7 @@ func inNetwork(t *testing.T, furniture ...string) bool {
 		return true
 	}
 	ipProgram(t)
-	start := exec.Command("/proc/self/exe", "-test.run=^"+t.Name()+"$", "-test.v", "-test.count=1", //nolint:noctx // it ends with this process
+	start := exec.Command("/proc/self/exe", "-test.run=^"+t.Name()+"$", "-test.v", "-test.count=1",
 		fmt.Sprintf("-scale=%d", *scale))
 	result := filepath.Join(t.TempDir(), "row")
 	start.Env = append(os.Environ(), networkEnv+"=1", rowEnv+"="+result, webhookEnv+"="+build(t))

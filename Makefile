@@ -11,6 +11,9 @@ LDFLAGS := -s -w -X main.version=$(VERSION)
 PACKAGES ?= ./...
 FUZZTIME ?= 20s
 SCALE    ?= 100
+# The Kubernetes of the tests' control plane and node, such as 1.36.3; empty for the newest.
+KUBERNETES ?= $(PODCULLIS_KUBERNETES)
+export PODCULLIS_KUBERNETES := $(KUBERNETES)
 
 .PHONY: help
 help: ## Print this help
@@ -77,7 +80,7 @@ chaos: control-plane-bin ## Bad days in full, three hours or so; prints the tabl
 	PODCULLIS_REQUIRE_CONTROL_PLANE=1 $(GO) test -count=1 -timeout=6h -v -run '$(CHAOS)' ./test/chaos -scale $(SCALE)
 
 .PHONY: control-plane-bin
-control-plane-bin: ## Build etcd, kube-apiserver, kubectl, ... for the tests into .cache (minutes, once)
+control-plane-bin: ## Build etcd, kube-apiserver, kubectl, ... for the tests into .cache (minutes, once). KUBERNETES=1.36.3 for an older one, with any target
 	@$(GO) run ./test/controlplane/build
 
 .PHONY: e2e

@@ -23,11 +23,17 @@ import (
 //  3. the listener closes when no connection has been open for DrainQuiet, and
 //     not before DrainDelay has passed.
 //
+// Nobody tells when the last caller has heard. EndpointSlices, kube-proxy and the
+// API server's own list of endpoints (--enable-aggregator-routing) are mostly there
+// in half a second, and after several where something is busy. A caller that asks
+// once in a while leaves gaps between its connections, so that a short quiet proves
+// nothing.
+//
 // An idle connection that nobody uses again dies at the client's idle timeout
 // (90 s in Go); DrainTimeout bounds the wait.
 const (
-	defaultDrainDelay   = 3 * time.Second
-	defaultDrainQuiet   = 500 * time.Millisecond
+	defaultDrainDelay   = 10 * time.Second
+	defaultDrainQuiet   = 3 * time.Second
 	defaultDrainTimeout = 100 * time.Second
 
 	drainPoll = 20 * time.Millisecond

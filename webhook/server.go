@@ -57,10 +57,10 @@ type ServerOptions struct {
 	// MaxSockets is how many TCP connections may be open at once; 512 if 0.
 	MaxSockets int
 	// DrainDelay is how long after the end of Start's context the server keeps
-	// accepting in any case, for the news to reach every caller; 3 s if 0.
+	// accepting in any case, for the news to reach every caller; 10 s if 0.
 	DrainDelay time.Duration
 	// DrainQuiet is how long no TCP connection must have been open before the
-	// server shuts down; 500 ms if 0.
+	// server shuts down; 3 s if 0.
 	DrainQuiet time.Duration
 	// DrainTimeout is when the server shuts down even if connections are open;
 	// 100 s if 0, which is the client's 90 s for idle connections and some.

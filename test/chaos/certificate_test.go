@@ -39,7 +39,7 @@ func newAuthority(t *testing.T) *authority {
 
 func (a *authority) bundle() []byte { return encode("CERTIFICATE", a.cert.Raw) }
 
-// write puts a new serving pair for 127.0.0.1 in dir, the certificate first.
+// write puts a new serving pair for 127.0.0.1 and the Service in dir, the certificate first.
 func (a *authority) write(t *testing.T, dir string) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -54,7 +54,7 @@ func (a *authority) write(t *testing.T, dir string) {
 		SerialNumber: serial, Subject: pkix.Name{CommonName: "podcullis-webhook"},
 		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
 		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, DNSNames: []string{serviceName + "." + serviceNamespace + ".svc"},
 	}, a.cert, key.Public(), a.key)
 	if err != nil {
 		t.Fatal(err)

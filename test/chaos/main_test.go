@@ -36,7 +36,8 @@ var shared struct {
 	dir     string
 	plane   *controlplane.ControlPlane
 	client  *kubernetes.Clientset
-	webhook string // the binary
+	webhook string   // the binary
+	args    []string // of the API server, beside the usual ones
 	table   []row
 }
 
@@ -92,6 +93,29 @@ func record(t *testing.T, r row) {
 	shared.table = append(shared.table, r)
 	shared.Unlock()
 	t.Logf("%s: %s; %d requests, %d wrong, %d lost; %s", r.day, r.injected, r.asked, r.wrong, r.lost, r.remark)
+	if file := os.Getenv(rowEnv); file != "" {
+		if err := os.WriteFile(file, []byte(r.line()), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// rowEnv names the file for the row of a test that was started by another one.
+const rowEnv = "PODCULLIS_CHAOS_ROW"
+
+// line is a row that parseRow reads.
+func (r row) line() string {
+	return fmt.Sprintf("%s\t%s\t%d\t%d\t%d\t%s", r.day, r.injected, r.asked, r.wrong, r.lost, r.remark)
+}
+
+func parseRow(line string) (row, error) {
+	parts := strings.Split(line, "\t")
+	if len(parts) != 6 {
+		return row{}, fmt.Errorf("%q is no row", line)
+	}
+	r := row{day: parts[0], injected: parts[1], remark: parts[5]}
+	_, err := fmt.Sscan(strings.Join(parts[2:5], " "), &r.asked, &r.wrong, &r.lost)
+	return r, err
 }
 
 // cluster is the control plane as one test sees it.
@@ -107,7 +131,7 @@ func start(t *testing.T) cluster {
 	shared.Lock()
 	fresh := shared.plane == nil
 	if fresh {
-		plane, err := controlplane.Run(t.Context(), bin, filepath.Join(shared.dir, "plane-of-"+t.Name()), controlplane.Options{AuditPolicy: noAudit})
+		plane, err := controlplane.Run(t.Context(), bin, filepath.Join(shared.dir, "plane-of-"+t.Name()), controlplane.Options{AuditPolicy: noAudit, APIServerArgs: shared.args})
 		if err != nil {
 			shared.Unlock()
 			t.Fatal(err)

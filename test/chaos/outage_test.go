@@ -33,8 +33,8 @@ var readers = opening("readers", []networkingv1.NetworkPolicyPeer{{PodSelector: 
 func TestWhoIsCutOffAllowsNothingBlindly(t *testing.T) {
 	c := start(t)
 	certs, _ := certificates(t)
-	via := newProxy(t, strings.TrimPrefix(c.URL, "https://"))
-	refusing := newProxy(t, strings.TrimPrefix(c.URL, "https://"))
+	via := newProxy(t, "127.0.0.1:0", strings.TrimPrefix(c.URL, "https://"))
+	refusing := newProxy(t, "127.0.0.1:0", strings.TrimPrefix(c.URL, "https://"))
 	silent := newWithholder(t, c.REST())
 	ways := []struct {
 		name, kubeconfig string
@@ -280,7 +280,7 @@ func TestColdStartAllowsNothingBeforeItKnowsEverything(t *testing.T) {
 func TestColdStartWithoutAnAPIServerWaitsForIt(t *testing.T) {
 	c := start(t)
 	certs, _ := certificates(t)
-	way := newProxy(t, strings.TrimPrefix(c.URL, "https://"))
+	way := newProxy(t, "127.0.0.1:0", strings.TrimPrefix(c.URL, "https://"))
 	way.shut()
 	r := c.launch(t, replicaOptions{certs: certs, kubeconfig: kubeconfigVia(t, c.Kubeconfig, way.address()), unready: true})
 	caller := newCaller(t)

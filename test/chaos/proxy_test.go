@@ -33,9 +33,9 @@ type proxy struct {
 	flows   chan struct{} // closed while bytes flow
 }
 
-func newProxy(t *testing.T, targets ...string) *proxy {
+func newProxy(t *testing.T, address string, targets ...string) *proxy {
 	t.Helper()
-	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp4", "127.0.0.1:0")
+	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp4", address)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -37,6 +37,7 @@ type replicaOptions struct {
 	kubeconfig string // the admin's if empty
 	manifests  string // the cluster's files, for a replica without an API server
 	certs      string // directory
+	host       string // listen there, not on 127.0.0.1
 	ca         []byte // its bundle, where the replica is registered
 	args, env  []string
 	unready    bool   // do not wait until it is ready
@@ -68,6 +69,9 @@ func (c cluster) launch(t *testing.T, o replicaOptions) *replica {
 	}
 	dir := t.TempDir()
 	r := &replica{address: freeAddress(t), metrics: freeAddress(t), probes: freeAddress(t), logFile: filepath.Join(dir, "log"), exited: make(chan struct{})}
+	if o.host != "" {
+		r.address = net.JoinHostPort(o.host, "9443")
+	}
 	log, err := os.Create(r.logFile)
 	if err != nil {
 		t.Fatal(err)
@@ -176,6 +180,11 @@ const configurationName = "podcullis-chaos"
 // register makes the API server ask whoever listens at the address.
 func (c cluster) register(t *testing.T, address string, ca []byte, policy admissionregistrationv1.FailurePolicyType) {
 	t.Helper()
+	c.registerAs(t, admissionregistrationv1.WebhookClientConfig{URL: ptr("https://" + address + "/validate"), CABundle: ca}, policy)
+}
+
+func (c cluster) registerAs(t *testing.T, config admissionregistrationv1.WebhookClientConfig, policy admissionregistrationv1.FailurePolicyType) {
+	t.Helper()
 	var rules []admissionregistrationv1.RuleWithOperations
 	for _, door := range webhook.Doors() {
 		group, resource, _ := strings.Cut(door, "/")
@@ -188,7 +197,7 @@ func (c cluster) register(t *testing.T, address string, ca []byte, policy admiss
 		ObjectMeta: metav1.ObjectMeta{Name: configurationName},
 		Webhooks: []admissionregistrationv1.ValidatingWebhook{{
 			Name:                    "chaos.podcullis.io",
-			ClientConfig:            admissionregistrationv1.WebhookClientConfig{URL: ptr("https://" + address + "/validate"), CABundle: ca},
+			ClientConfig:            config,
 			Rules:                   rules,
 			FailurePolicy:           &policy,
 			MatchPolicy:             ptr(admissionregistrationv1.Equivalent),

@@ -1,6 +1,7 @@
 package chaos
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -16,18 +17,30 @@ import (
 	"k8s.io/client-go/util/retry"
 )
 
-// endpointLag is how long the news of a replica's end takes to reach whoever
-// chooses where new connections go.
-const endpointLag = 500 * time.Millisecond
+// How long the news of a replica's end takes to reach whoever chooses where new
+// connections go: usually, and where a controller or an API server is busy.
+const (
+	endpointLag = 500 * time.Millisecond
+	slowNews    = 8 * time.Second
+)
 
 // service is replicas behind an address that the API server asks.
 type service struct {
 	cluster
 	*proxy
-	options  replicaOptions
-	ca       []byte
-	replicas []*replica // the oldest first
-	leaving  []*replica
+	endpoints endpoints
+	hosts     func() string // where the next replica listens; 127.0.0.1 if nil
+	lag       time.Duration // endpointLag if 0
+	options   replicaOptions
+	ca        []byte
+	replicas  []*replica // the oldest first
+	leaving   []*replica
+}
+
+// endpoints is who tells callers where replicas are.
+type endpoints interface {
+	add(address string)
+	remove(address string) // for new connections; those that there are stay
 }
 
 // serve starts replicas and registers them.
@@ -37,7 +50,8 @@ func (c cluster) serve(t *testing.T, replicas int, o replicaOptions) *service {
 	if o.certs == "" {
 		s.options.certs, s.ca = certificates(t)
 	}
-	s.proxy = newProxy(t)
+	s.proxy = newProxy(t, "127.0.0.1:0")
+	s.endpoints = s.proxy
 	for range replicas {
 		s.surge(t)
 	}
@@ -48,9 +62,13 @@ func (c cluster) serve(t *testing.T, replicas int, o replicaOptions) *service {
 // surge adds a replica.
 func (s *service) surge(t *testing.T) {
 	t.Helper()
-	r := s.launch(t, s.options)
+	o := s.options
+	if s.hosts != nil {
+		o.host = s.hosts()
+	}
+	r := s.launch(t, o)
 	s.replicas = append(s.replicas, r)
-	s.add(r.address)
+	s.endpoints.add(r.address)
 }
 
 // restart replaces the oldest replica in good order: the new one first, and the
@@ -61,8 +79,8 @@ func (s *service) restart(t *testing.T) {
 	old := s.replicas[0]
 	s.replicas = s.replicas[1:]
 	old.terminate()
-	pause(t, endpointLag)
-	s.remove(old.address)
+	pause(t, cmp.Or(s.lag, endpointLag))
+	s.endpoints.remove(old.address)
 	s.leaving = append(s.leaving, old)
 }
 
@@ -86,9 +104,13 @@ func (s *service) left(t *testing.T) {
 }
 
 func TestRollingRestartsLoseNothing(t *testing.T) {
-	c := start(t)
-	s := c.serve(t, 2, replicaOptions{})
-	load := c.load(t, size(8, 16), 0)
+	start(t).serve(t, 2, replicaOptions{}).roll(t, "rolling restart", "")
+}
+
+// roll restarts every replica again and again, and loses nothing.
+func (s *service) roll(t *testing.T, day, remark string) {
+	t.Helper()
+	load := s.load(t, size(8, 16), 0)
 	restarts := size(4, 100)
 	calls := int64(size(1_200, 250_000))
 	for range restarts {
@@ -98,7 +120,7 @@ func TestRollingRestartsLoseNothing(t *testing.T) {
 	if *scale > 0 { // the API server keeps idle connections for 90 s
 		s.left(t)
 	}
-	load.clean(t, "rolling restart", fmt.Sprintf("%d restarts of 2 replicas", restarts), "")
+	load.clean(t, day, fmt.Sprintf("%d restarts of 2 replicas", restarts), remark)
 }
 
 // kill -9 loses what the victim was answering, and what is sent to it until
@@ -219,7 +241,8 @@ func TestRotationUnderLoadLosesNothing(t *testing.T) {
 	c := start(t)
 	ca := newAuthority(t)
 	pods := projected{dirs: []string{t.TempDir(), t.TempDir()}, soonest: 300 * time.Millisecond, last: time.Second}
-	s := &service{cluster: c, proxy: newProxy(t)}
+	s := &service{cluster: c, proxy: newProxy(t, "127.0.0.1:0")}
+	s.endpoints = s.proxy
 	for _, dir := range pods.dirs {
 		ca.write(t, dir)
 		s.options.certs = dir

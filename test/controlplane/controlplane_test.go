@@ -12,6 +12,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 
 	"github.com/podcullis/podcullis/test/controlplane"
+	"github.com/podcullis/podcullis/test/controlplane/binaries"
 )
 
 // patience is how long a condition may take to come true on a busy machine.
@@ -37,13 +38,21 @@ func TestControlPlane(t *testing.T) {
 }
 
 func knowsVersions(t *testing.T, plane *controlplane.ControlPlane) {
+	root, err := binaries.Root(".")
+	if err != nil {
+		t.Fatal(err)
+	}
+	version, err := binaries.Kubernetes(root)
+	if err != nil {
+		t.Fatal(err)
+	}
 	stdout := kubectl(t, plane, "", "version")
-	for _, want := range []string{"Client Version: v1.36.3", "Server Version: v1.36.3"} {
+	for _, want := range []string{"Client Version: " + version, "Server Version: " + version} {
 		if !strings.Contains(stdout, want) {
 			t.Errorf("kubectl version: want %q in\n%s", want, stdout)
 		}
 	}
-	stdout, _, err := plane.Helm(t.Context(), "version", "--template", "{{.Version}}")
+	stdout, _, err = plane.Helm(t.Context(), "version", "--template", "{{.Version}}")
 	if err != nil {
 		t.Fatal(err)
 	}

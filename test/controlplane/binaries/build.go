@@ -68,7 +68,10 @@ func (s set) build(root string, progress io.Writer, compile func(bin string) err
 }
 
 func buildControlPlane(ctx context.Context, root, bin string, progress io.Writer) error {
-	kubernetes := module{dir: filepath.Join(root, filepath.FromSlash(programsModule)), progress: progress}
+	kubernetes, err := kubernetesModule(root, programsModule, progress)
+	if err != nil {
+		return err
+	}
 	if err := kubernetes.compileKubernetes(ctx, filepath.Join(bin, allInOne)); err != nil {
 		return err
 	}
@@ -80,6 +83,12 @@ func buildControlPlane(ctx context.Context, root, bin string, progress io.Writer
 	fmt.Fprintf(progress, "Helm %s:\n", version)
 	stamps := []string{"helm.sh/helm/v4/internal/version.version=" + version}
 	return helm.compile(ctx, "helm.sh/helm/v4/cmd/helm", filepath.Join(bin, "helm"), stamps)
+}
+
+// kubernetesModule is a nested module with the pins of the Kubernetes that was chosen.
+func kubernetesModule(root, path string, progress io.Writer) (module, error) {
+	modfile, err := chosen(root, path)
+	return module{dir: filepath.Join(root, filepath.FromSlash(path)), modfile: modfile, progress: progress}, err
 }
 
 // compileKubernetes builds the module's own main package, which is several programs of Kubernetes,

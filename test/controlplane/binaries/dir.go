@@ -27,7 +27,9 @@ type set struct {
 	cache    string // the folder of all its builds, below .cache
 	override string // the environment variable that names another folder; empty for none
 	recipe   string // part of the key; raise it when what is done with the same sources changes
-	sources  []string
+
+	kubernetes string   // the nested module of the programs that pin Kubernetes
+	sources    []string // what else is built from
 }
 
 // Where the nested modules are, relative to the root of the repository.
@@ -38,11 +40,8 @@ const (
 
 func controlPlane() set {
 	return set{
-		cache: "controlplane", override: OverrideEnv, recipe: "1",
+		cache: "controlplane", override: OverrideEnv, recipe: "1", kubernetes: programsModule,
 		sources: []string{
-			programsModule + "/go.mod",
-			programsModule + "/go.sum",
-			programsModule + "/main.go",
 			helmModule + "/go.mod",
 			helmModule + "/go.sum",
 		},
@@ -124,7 +123,11 @@ func Present(dir string) (bool, error) {
 func (s set) key(root string) (string, error) {
 	sum := sha256.New()
 	fmt.Fprintln(sum, s.recipe, runtime.GOOS, runtime.GOARCH)
-	for _, name := range s.sources {
+	all, err := s.files(root)
+	if err != nil {
+		return "", err
+	}
+	for _, name := range all {
 		content, err := os.ReadFile(filepath.Join(root, filepath.FromSlash(name)))
 		if err != nil {
 			return "", err
@@ -133,4 +136,14 @@ func (s set) key(root string) (string, error) {
 		sum.Write(content)
 	}
 	return hex.EncodeToString(sum.Sum(nil)[:8]), nil
+}
+
+// files lists everything the programs are built from, relative to root.
+func (s set) files(root string) ([]string, error) {
+	modfile, err := chosen(root, s.kubernetes)
+	if err != nil {
+		return nil, err
+	}
+	at := s.kubernetes + "/"
+	return append([]string{at + modfile, at + strings.TrimSuffix(modfile, ".mod") + ".sum", at + "main.go"}, s.sources...), nil
 }

@@ -9,7 +9,12 @@ import (
 
 func TestDirFollowsThePins(t *testing.T) {
 	t.Setenv(OverrideEnv, "")
-	for _, changed := range controlPlane().sources {
+	t.Setenv(KubernetesEnv, "")
+	all, err := controlPlane().files(fakeRepository(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, changed := range all {
 		t.Run(changed, func(t *testing.T) {
 			root := fakeRepository(t)
 			before := dir(t, root)
@@ -26,6 +31,7 @@ func TestDirFollowsThePins(t *testing.T) {
 
 func TestBuildLeavesWhatIsThereAlone(t *testing.T) {
 	t.Setenv(OverrideEnv, "")
+	t.Setenv(KubernetesEnv, "")
 	root := fakeRepository(t)
 	want := dir(t, root)
 	if err := os.MkdirAll(want, 0o755); err != nil {
@@ -60,12 +66,43 @@ func TestRootPassesNestedModulesOver(t *testing.T) {
 	}
 }
 
+func TestKubernetesIsTheNewestOrTheChosen(t *testing.T) {
+	t.Setenv(OverrideEnv, "")
+	root := fakeRepository(t)
+	t.Setenv(KubernetesEnv, "")
+	newest := dir(t, root)
+	for chosen, want := range map[string]string{"": "v1.99.0", "1.99.0": "v1.99.0", "v1.99.0": "v1.99.0", "1.98.1": "v1.98.1", "v1.98.1": "v1.98.1"} {
+		t.Setenv(KubernetesEnv, chosen)
+		if got, err := Kubernetes(root); err != nil || got != want {
+			t.Errorf("%q: got %s and %v, want %s", chosen, got, err, want)
+		}
+		if same := dir(t, root) == newest; same != (want == "v1.99.0") {
+			t.Errorf("%q: in the folder of the newest: %t", chosen, same)
+		}
+	}
+}
+
+func TestKubernetesThatNothingPins(t *testing.T) {
+	t.Setenv(OverrideEnv, "")
+	t.Setenv(KubernetesEnv, "1.12.0")
+	_, err := Dir(fakeRepository(t))
+	const want = KubernetesEnv + " is 1.12.0: " + programsModule + " pins 1.99.0 and 1.98.1"
+	if err == nil || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
+	}
+}
+
 func fakeRepository(t *testing.T) string {
 	t.Helper()
 	root := t.TempDir()
 	write(t, filepath.Join(root, "go.mod"), "module "+mainModule+"\n")
-	for _, name := range controlPlane().sources {
-		write(t, filepath.Join(root, name), "module "+name+"\n")
+	for _, module := range []string{programsModule, helmModule} {
+		for _, name := range []string{"go.mod", "go.sum", "main.go"} {
+			write(t, filepath.Join(root, module, name), "module "+name+"\n")
+		}
+	}
+	for file, version := range map[string]string{"go.mod": "v1.99.0", "kubernetes-1.98.1.mod": "v1.98.1", "kubernetes-1.98.1.sum": ""} {
+		write(t, filepath.Join(root, programsModule, file), "require (\n\tk8s.io/kubernetes "+version+"\n)\n")
 	}
 	return root
 }

@@ -8,6 +8,9 @@
 // The programs of a node (kubelet, kube-proxy, cert-manager) are made in the same way from two other
 // modules, ../../node/programs and ../../node/certmanager, into a folder of their own.
 //
+// The newest Kubernetes is the one that go.mod of those modules pins. An older one has pins of its
+// own beside it, kubernetes-VERSION.mod, and KubernetesEnv chooses it.
+//
 // Each result lives in the repository's ignored .cache folder, in a folder named after a hash of
 // what it was built from. So a folder that exists is complete and current, and changing a pin
 // builds anew beside the old one.

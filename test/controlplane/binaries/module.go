@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -21,10 +22,11 @@ const tailLines = 40
 // module is a nested module that programs are compiled in.
 type module struct {
 	dir      string
+	modfile  string // its pins, if not go.mod
 	progress io.Writer
 }
 
-// version returns the version the module pins a dependency to, such as v1.36.3.
+// version returns the version the module pins a dependency to, such as v1.37.2.
 func (m module) version(ctx context.Context, path string) (string, error) {
 	out, err := m.output(ctx, "list", "-m", "-f", "{{.Version}}", path)
 	return strings.TrimSpace(out), err
@@ -129,6 +131,9 @@ func (m module) output(ctx context.Context, args ...string) (string, error) {
 
 // command runs the go command in the module, cut off from workspaces and C compilers.
 func (m module) command(ctx context.Context, args ...string) *exec.Cmd {
+	if m.modfile != "" {
+		args = slices.Insert(slices.Clone(args), 1, "-modfile="+m.modfile)
+	}
 	cmd := exec.CommandContext(ctx, "go", args...)
 	cmd.Dir = m.dir
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOWORK=off")

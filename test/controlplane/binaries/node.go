@@ -27,11 +27,8 @@ const (
 
 func node() set {
 	return set{
-		cache: "node", recipe: "1",
+		cache: "node", recipe: "1", kubernetes: nodeModule,
 		sources: []string{
-			nodeModule + "/go.mod",
-			nodeModule + "/go.sum",
-			nodeModule + "/main.go",
 			certManagerModule + "/go.mod",
 			certManagerModule + "/go.sum",
 			certManagerModule + "/main.go",
@@ -56,7 +53,10 @@ func BuildNode(ctx context.Context, root string, progress io.Writer) (string, er
 }
 
 func buildNode(ctx context.Context, root, bin string, progress io.Writer) error {
-	kubernetes := module{dir: filepath.Join(root, filepath.FromSlash(nodeModule)), progress: progress}
+	kubernetes, err := kubernetesModule(root, nodeModule, progress)
+	if err != nil {
+		return err
+	}
 	if err := kubernetes.compileKubernetes(ctx, filepath.Join(bin, "node")); err != nil {
 		return err
 	}

@@ -46,6 +46,7 @@ type app struct {
 	guardrails *guardrailFiles
 	model      model
 	server     *webhook.Server
+	validity   *webhook.Validity
 	watches    []func(context.Context)
 }
 
@@ -110,7 +111,8 @@ func setup(ctx context.Context, o *options, stderr io.Writer) (*app, error) {
 		return nil, err
 	}
 	idle := newIdle(a.guardrails.engine, a.model, a.log, a.registry)
-	a.watches = append(a.watches, a.guardrails.watch, idle.watch)
+	a.validity = webhook.NewValidity(certificates, a.registry, a.log)
+	a.watches = append(a.watches, a.guardrails.watch, idle.watch, a.validity.Watch)
 	return a, nil
 }
 
@@ -298,7 +300,7 @@ func (a *app) run(ctx context.Context) error {
 	if a.model.start != nil {
 		g.Go(func() error { return a.model.start(background) })
 	}
-	ready := map[string]healthz.Checker{"webhook": a.server.StartedChecker()}
+	ready := map[string]healthz.Checker{"webhook": a.server.StartedChecker(), "certificate": a.validity.Checker()}
 	if a.model.ready != nil {
 		ready["model"] = func(*http.Request) error { return a.model.ready() }
 	}

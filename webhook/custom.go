@@ -16,7 +16,7 @@ func (j *Judge) changeFrom(r *admissionv1.AdmissionRequest, before *cluster.Snap
 			return customChange(c, r)
 		}
 	}
-	return changeFrom(r, before, j.Now())
+	return changeFrom(r, before, j.Clock())
 }
 
 // customChange is that of an object of another API. What is stored and cannot be read

@@ -30,7 +30,8 @@ const (
 // but a failed handshake. So nobody would notice a replica that every API server
 // refuses to talk to.
 //
-// It goes by this machine's wall clock, as the API server goes by its own.
+// It goes by a wall clock: the API server's, if that is known, because that is by which
+// callers go.
 type Validity struct {
 	certificates Certificates
 	now          func() time.Time
@@ -41,12 +42,12 @@ type Validity struct {
 // NewValidity watches over certificates, and registers the metrics
 // podcullis_certificate_valid and podcullis_certificate_expiry_timestamp_seconds. Like
 // prometheus.MustRegister it panics if they are registered already.
-func NewValidity(certificates Certificates, registerer prometheus.Registerer, logger *slog.Logger) *Validity {
-	v := &Validity{certificates: certificates, now: time.Now, logger: orDefault(logger, slog.Default()), period: validityPeriod}
+func NewValidity(certificates Certificates, now func() time.Time, registerer prometheus.Registerer, logger *slog.Logger) *Validity {
+	v := &Validity{certificates: certificates, now: now, logger: orDefault(logger, slog.Default()), period: validityPeriod}
 	registerer.MustRegister(
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "podcullis_certificate_valid",
-			Help: "1 while the serving certificate is within its time by this machine's clock, 0 when it has expired or is not valid yet.",
+			Help: "1 while the serving certificate is within its time, 0 when it has expired or is not valid yet.",
 		}, func() float64 {
 			if _, err := v.check(); err != nil {
 				return 0
@@ -131,7 +132,7 @@ func (v *Validity) check() (warning string, err error) {
 	case now.After(to):
 		return "", fmt.Errorf("the %s has expired: it was valid until %s", what, clock(to))
 	case now.Before(from):
-		return "", fmt.Errorf("the %s is not valid before %s, and by this machine's clock that is to come", what, clock(from))
+		return "", fmt.Errorf("the %s is not valid before %s, and it is %s", what, clock(from), now.UTC().Format("2006-01-02"))
 	case to.Sub(now) < soon:
 		return fmt.Sprintf("the %s expires within %s, at %s", what, soon, clock(to)), nil
 	}

@@ -93,8 +93,7 @@ func TestACertificateOutsideItsTimeIsNotReady(t *testing.T) {
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
 			registry := prometheus.NewRegistry()
-			v := NewValidity(fixed{c.pair}, registry, quiet)
-			v.now = newWallClock(c.now).now
+			v := NewValidity(fixed{c.pair}, newWallClock(c.now).now, registry, quiet)
 			err := v.Checker()(nil)
 			var remark Remark
 			switch remarks := errors.As(err, &remark); {
@@ -134,8 +133,7 @@ func TestTheClockAloneIsToldOnce(t *testing.T) {
 	noon := time.Date(2031, 5, 4, 12, 0, 0, 0, time.UTC)
 	clock := newWallClock(noon)
 	var log strings.Builder
-	v := NewValidity(fixed{pairOf(t, noon.Add(-48*time.Hour), noon.Add(48*time.Hour), time.Time{})}, prometheus.NewRegistry(), textLogger(&log))
-	v.now = clock.now
+	v := NewValidity(fixed{pairOf(t, noon.Add(-48*time.Hour), noon.Add(48*time.Hour), time.Time{})}, clock.now, prometheus.NewRegistry(), textLogger(&log))
 	last := ""
 	for _, step := range []struct {
 		jump time.Duration
@@ -186,7 +184,7 @@ func TestValidityOfEveryKindOfCertificate(t *testing.T) {
 		t.Fatal(err)
 	}
 	registry := prometheus.NewRegistry()
-	v := NewValidity(files, registry, quiet)
+	v := NewValidity(files, time.Now, registry, quiet)
 	if err := v.Checker()(nil); err == nil || !strings.Contains(err.Error(), "has expired") {
 		t.Errorf("expired files: %v", err)
 	}
@@ -202,7 +200,7 @@ func TestValidityOfEveryKindOfCertificate(t *testing.T) {
 	if got, want := gauge(t, registry, "podcullis_certificate_expiry_timestamp_seconds"), float64(files.NotAfter().Unix()); got != want {
 		t.Errorf("expiry metric %v, want %v", got, want)
 	}
-	selfSigned := NewValidity(own, prometheus.NewRegistry(), quiet)
+	selfSigned := NewValidity(own, time.Now, prometheus.NewRegistry(), quiet)
 	if err := selfSigned.Checker()(nil); err != nil {
 		t.Errorf("self-signed: %v", err)
 	}

@@ -47,6 +47,7 @@ type app struct {
 	model      model
 	server     *webhook.Server
 	validity   *webhook.Validity
+	clock      *apiClock
 	watches    []func(context.Context)
 }
 
@@ -69,11 +70,12 @@ func setup(ctx context.Context, o *options, stderr io.Writer) (*app, error) {
 	ctrllog.SetLogger(logr.FromSlogHandler(a.log.Handler()))
 	klog.SetLogger(logr.FromSlogHandler(a.log.Handler()))
 
+	a.clock = newAPIClock(a.log, a.registry)
 	var err error
 	if a.guardrails, err = loadGuardrails(o, a.log, a.registry); err != nil {
 		return nil, err
 	}
-	if a.model, err = newModel(o, a.guardrails.custom, a.log, a.registry); err != nil {
+	if a.model, err = newModel(o, a.guardrails.custom, a.clock, a.log, a.registry); err != nil {
 		return nil, err
 	}
 	metrics := webhook.NewMetrics(a.registry)
@@ -84,7 +86,7 @@ func setup(ctx context.Context, o *options, stderr io.Writer) (*app, error) {
 	if err := a.watchForDrift(certificates); err != nil {
 		return nil, err
 	}
-	server := webhook.ServerOptions{BindAddress: o.bindAddress, Certificates: certificates, DrainTimeout: o.drainTimeout, Logger: a.log}
+	server := webhook.ServerOptions{BindAddress: o.bindAddress, Certificates: certificates, DrainTimeout: o.drainTimeout, Logger: a.log, Clock: a.clock.Now}
 	if o.clientCA != "" {
 		if server.Clients, err = webhook.LoadClients(o.clientCA, o.clientNames, a.log); err != nil {
 			return nil, err
@@ -103,6 +105,7 @@ func setup(ctx context.Context, o *options, stderr io.Writer) (*app, error) {
 		Claims:    a.model.claims,
 		Metrics:   webhook.NewJudgeMetrics(a.registry),
 		Log:       a.log,
+		Clock:     a.clock.Now,
 	})
 	a.server.Register("/validate", webhook.NewReviewHandler(judge, webhook.ReviewOptions{
 		Mode: webhook.Mode(o.mode), Ready: a.model.ready, MemoryLimit: memoryLimit(), Logger: a.log, Metrics: metrics,
@@ -111,7 +114,7 @@ func setup(ctx context.Context, o *options, stderr io.Writer) (*app, error) {
 		return nil, err
 	}
 	idle := newIdle(a.guardrails.engine, a.model, a.log, a.registry)
-	a.validity = webhook.NewValidity(certificates, a.registry, a.log)
+	a.validity = webhook.NewValidity(certificates, a.clock.Now, a.registry, a.log)
 	a.watches = append(a.watches, a.guardrails.watch, idle.watch, a.validity.Watch)
 	return a, nil
 }
@@ -148,6 +151,7 @@ func (a *app) keepCertificate(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("--certificate-secret: %w", err)
 	}
+	a.clock.listen(config)
 	c, err := client.New(rest.AddUserAgent(config, "podcullis-webhook/"+version), client.Options{})
 	if err != nil {
 		return fmt.Errorf("--certificate-secret: API server: %w", err)
@@ -155,7 +159,7 @@ func (a *app) keepCertificate(ctx context.Context) error {
 	namespace, name, _ := strings.Cut(a.options.certSecret, "/")
 	keeper := rotation.New(rotation.Options{
 		Client: c, Secret: types.NamespacedName{Namespace: namespace, Name: name},
-		Configuration: a.options.webhookConfig, Hosts: a.options.certHosts, Dir: a.options.certDir, Log: a.log,
+		Configuration: a.options.webhookConfig, Hosts: a.options.certHosts, Dir: a.options.certDir, Log: a.log, Now: a.clock.Now,
 	})
 	ctx, cancel := context.WithTimeout(ctx, certificateTimeout)
 	defer cancel()
@@ -167,7 +171,7 @@ func (a *app) keepCertificate(ctx context.Context) error {
 }
 
 // newModel chooses the source of the cluster: files, an API server, or nothing.
-func newModel(o *options, custom []cluster.Custom, log *slog.Logger, registry prometheus.Registerer) (model, error) {
+func newModel(o *options, custom []cluster.Custom, clock *apiClock, log *slog.Logger, registry prometheus.Registerer) (model, error) {
 	if len(o.clusterManifests) > 0 {
 		set, err := manifest.Load(o.clusterManifests, nil)
 		if err != nil {
@@ -187,6 +191,7 @@ func newModel(o *options, custom []cluster.Custom, log *slog.Logger, registry pr
 	case err != nil:
 		return model{}, err
 	}
+	clock.listen(config)
 	return newLiveModel(config, custom, o, log, registry)
 }
 

@@ -86,7 +86,7 @@ func setup(ctx context.Context, o *options, stderr io.Writer) (*app, error) {
 	if err := a.watchForDrift(certificates); err != nil {
 		return nil, err
 	}
-	server := webhook.ServerOptions{BindAddress: o.bindAddress, Certificates: certificates, DrainTimeout: o.drainTimeout, Logger: a.log, Clock: a.clock.Now}
+	server := webhook.ServerOptions{BindAddress: o.bindAddress, MaxSockets: socketsWithin(descriptors()), Certificates: certificates, DrainTimeout: o.drainTimeout, Logger: a.log, Clock: a.clock.Now}
 	if o.clientCA != "" {
 		if server.Clients, err = webhook.LoadClients(o.clientCA, o.clientNames, a.log); err != nil {
 			return nil, err

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -39,7 +40,9 @@ type replicaOptions struct {
 	certs      string // directory
 	ca         []byte // its bundle, where the replica is registered
 	args, env  []string
-	unready    bool // do not wait until it is ready
+	// within is a command that runs the replica, with what it is given after its own arguments.
+	within  []string
+	unready bool // do not wait until it is ready
 }
 
 // build makes the binary, once.
@@ -81,7 +84,8 @@ func (c cluster) launch(t *testing.T, o replicaOptions) *replica {
 		"--bind-address", r.address, "--metrics-bind-address", r.metrics, "--health-probe-bind-address", r.probes,
 		"--config", repository(t, "examples", "shop-guardrails.yaml"), "--log-level", "warn",
 	)
-	r.cmd = exec.CommandContext(context.Background(), build(t), append(args, o.args...)...)
+	line := append(append(slices.Clone(o.within), build(t)), append(args, o.args...)...)
+	r.cmd = exec.CommandContext(context.Background(), line[0], line[1:]...)
 	r.cmd.Stdout, r.cmd.Stderr = log, log
 	r.cmd.Env = append([]string{"HOME=" + dir, "TMPDIR=" + dir}, o.env...)
 	if err := r.cmd.Start(); err != nil {

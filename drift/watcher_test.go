@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -22,6 +23,7 @@ import (
 
 // answer is the API server's.
 type answer struct {
+	mu            sync.Mutex // while a Watcher runs beside the test
 	configuration *admissionregistrationv1.ValidatingWebhookConfiguration
 	err           error
 }
@@ -30,7 +32,9 @@ func (a *answer) Get(_ context.Context, name string, _ metav1.GetOptions) (*admi
 	if name != "podcullis" {
 		return nil, errors.New("asked for " + name)
 	}
-	return a.configuration, a.err
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.configuration.DeepCopy(), a.err
 }
 
 // watched is a Watcher with all that it says.
@@ -171,7 +175,9 @@ func TestWatchNoticesWithinAMinute(t *testing.T) {
 		if diff := cmp.Diff([]int{0}, w.reports); diff != "" {
 			t.Fatalf("at the start (-want +got):\n%s", diff)
 		}
+		w.answer.mu.Lock()
 		w.answer.configuration.Webhooks[0].FailurePolicy = new(admissionregistrationv1.Ignore)
+		w.answer.mu.Unlock()
 		time.Sleep(time.Minute)
 		synctest.Wait()
 		if got := w.reports[len(w.reports)-1]; got != 1 {

@@ -23,8 +23,9 @@ const (
 	leafLifetime = 365 * 24 * time.Hour
 	// ahead is how long before its end a certificate is renewed.
 	ahead = 90 * 24 * time.Hour
-	// skew is how much clocks may differ.
-	skew = time.Hour
+	// back is for how long before it is made a CA is valid, and each certificate of it: who
+	// makes one while its clock is ahead, must not leave everybody with one that is to come.
+	back = 10 * 365 * 24 * time.Hour
 
 	caName = "podcullis-ca"
 )
@@ -43,7 +44,7 @@ func renewed(data map[string][]byte, hosts []string, now time.Time) (map[string]
 	case ca == nil:
 		what = "CA"
 		var err error
-		if ca, err = maker.CreateCACert(now.Add(-skew), now.Add(caLifetime)); err != nil {
+		if ca, err = maker.CreateCACert(now.Add(-back), now.Add(caLifetime)); err != nil {
 			return nil, "", fmt.Errorf("make CA: %w", err)
 		}
 	case !validLeaf(data, hosts, now):
@@ -51,7 +52,7 @@ func renewed(data map[string][]byte, hosts []string, now time.Time) (map[string]
 	default:
 		return data, "", nil
 	}
-	certificate, key, err := maker.CreateCertPEM(ca, now.Add(-skew), now.Add(leafLifetime))
+	certificate, key, err := maker.CreateCertPEM(ca, ca.Cert.NotBefore, now.Add(leafLifetime))
 	if err != nil {
 		return nil, "", fmt.Errorf("make certificate: %w", err)
 	}
@@ -64,11 +65,13 @@ func renewed(data map[string][]byte, hosts []string, now time.Time) (map[string]
 	return out, what, nil
 }
 
-// authorityOf is the CA in the Secret, or nil if there is none that lasts.
+// authorityOf is the CA in the Secret, or nil if there is none that is valid and lasts.
 func authorityOf(data map[string][]byte, now time.Time) *rotator.KeyPairArtifacts {
 	certificate, key := data[caCertificate], data[caKey]
-	if ok, err := rotator.ValidCert(certificate, certificate, key, caName, nil, now.Add(ahead)); err != nil || !ok {
-		return nil
+	for _, at := range []time.Time{now, now.Add(ahead)} {
+		if ok, err := rotator.ValidCert(certificate, certificate, key, caName, nil, at); err != nil || !ok {
+			return nil
+		}
 	}
 	pair, err := tls.X509KeyPair(certificate, key)
 	if err != nil {
@@ -83,10 +86,12 @@ func authorityOf(data map[string][]byte, now time.Time) *rotator.KeyPairArtifact
 
 func validLeaf(data map[string][]byte, hosts []string, now time.Time) bool {
 	for _, host := range hosts {
-		ok, err := rotator.ValidCert(data[caCertificate], data[corev1.TLSCertKey], data[corev1.TLSPrivateKeyKey],
-			host, &[]x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}, now.Add(ahead))
-		if err != nil || !ok {
-			return false
+		for _, at := range []time.Time{now, now.Add(ahead)} {
+			ok, err := rotator.ValidCert(data[caCertificate], data[corev1.TLSCertKey], data[corev1.TLSPrivateKeyKey],
+				host, &[]x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}, at)
+			if err != nil || !ok {
+				return false
+			}
 		}
 	}
 	return true

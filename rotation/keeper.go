@@ -40,6 +40,9 @@ type Options struct {
 	Dir string
 	// Period is how often the Secret is looked at; 10 s if 0.
 	Period time.Duration
+	// Now is time.Now if nil. A certificate has to be valid by the clock of the API server,
+	// so that is the one to give.
+	Now func() time.Time
 	// Log is slog.Default() if nil.
 	Log *slog.Logger
 }
@@ -55,9 +58,12 @@ type Keeper struct {
 
 // New makes a Keeper. It does nothing before Keep.
 func New(options Options) *Keeper {
-	k := &Keeper{options: options, log: options.Log, now: time.Now}
+	k := &Keeper{options: options, log: options.Log, now: options.Now}
 	if k.options.Period <= 0 {
 		k.options.Period = defaultPeriod
+	}
+	if k.now == nil {
+		k.now = time.Now
 	}
 	if k.log == nil {
 		k.log = slog.Default()
@@ -162,11 +168,16 @@ func (k *Keeper) write(secret *corev1.Secret) error {
 	if bytes.Equal(k.served, secret.Data[corev1.TLSCertKey]) {
 		return nil
 	}
-	for _, name := range []string{caCertificate, corev1.TLSPrivateKeyKey, corev1.TLSCertKey} {
-		path := filepath.Join(k.options.Dir, name)
-		if err := os.WriteFile(path+".new", secret.Data[name], 0o600); err != nil {
+	names := []string{caCertificate, corev1.TLSPrivateKeyKey, corev1.TLSCertKey}
+	// All are written before any counts: on a full disk the pair that was there stays, and
+	// stays a pair, for a process that starts meanwhile.
+	for _, name := range names {
+		if err := os.WriteFile(filepath.Join(k.options.Dir, name+".new"), secret.Data[name], 0o600); err != nil {
 			return fmt.Errorf("write certificate: %w", err)
 		}
+	}
+	for _, name := range names {
+		path := filepath.Join(k.options.Dir, name)
 		if err := os.Rename(path+".new", path); err != nil {
 			return fmt.Errorf("write certificate: %w", err)
 		}

@@ -31,8 +31,7 @@ type CertificateDirOptions struct {
 	Interval time.Duration
 	// Logger is slog.Default() if nil.
 	Logger *slog.Logger
-	// Metrics, if set, learns when the certificate expires, and whether what lies in
-	// the directory is what is served.
+	// Metrics, if set, learns whether what lies in the directory is what is served.
 	Metrics *Metrics
 }
 
@@ -112,9 +111,6 @@ func (d *CertificateDir) reload() (changed bool, err error) {
 	}
 	d.cert, d.key = cert, key
 	d.current.Store(&pair)
-	if d.metrics != nil {
-		d.metrics.certificateExpires(pair.Leaf.NotAfter)
-	}
 	return true, nil
 }
 

@@ -16,7 +16,7 @@ func (j *Judge) changeFrom(r *admissionv1.AdmissionRequest, before *cluster.Snap
 	if c := j.customOf(r.Kind); c != nil {
 		return customChange(c, r)
 	}
-	return changeFrom(r, before, j.Now(), j.Bounds)
+	return changeFrom(r, before, j.Clock(), j.Bounds)
 }
 
 // customOf is the kind of another API that a request is about; nil for the others.

@@ -78,6 +78,9 @@ type JudgeOptions struct {
 	Log     *slog.Logger
 	// Now is time.Now when nil.
 	Now func() time.Time
+	// Clock is by which days are counted: the end of an exemption, the age of a deletion.
+	// It may jump; Now, by which waits are, must not. Now when nil.
+	Clock func() time.Time
 }
 
 // Judge is the admission.Handler that asks the guardrails.
@@ -96,6 +99,9 @@ func NewJudge(o JudgeOptions) *Judge {
 	}
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.Clock == nil {
+		o.Clock = o.Now
 	}
 	return &Judge{JudgeOptions: o}
 }
@@ -228,7 +234,7 @@ func (j *Judge) evaluateOnce(ctx context.Context, r *admission.Request, before *
 	began := time.Now()
 	v.decision, err = j.Evaluator.Evaluate(ctx, guardrail.Review{
 		Request: &r.AdmissionRequest, Change: change, Before: before, After: after,
-		Origin: guardrail.Admission, Believed: believed, Time: j.Now(),
+		Origin: guardrail.Admission, Believed: believed, Time: j.Clock(),
 	})
 	j.Metrics.evaluated(time.Since(began))
 	switch {

@@ -22,13 +22,12 @@ const (
 // Metrics counts what the transport sees. Labels are bounded: resources that
 // Podcullis does not know are "other", and no object is ever named.
 type Metrics struct {
-	requests          *prometheus.CounterVec
-	duration          *prometheus.HistogramVec
-	inFlight          prometheus.Gauge
-	rejected          *prometheus.CounterVec
-	panics            prometheus.Counter
-	certificateExpiry *prometheus.GaugeVec
-	certificateLoads  *prometheus.GaugeVec
+	requests         *prometheus.CounterVec
+	duration         *prometheus.HistogramVec
+	inFlight         prometheus.Gauge
+	rejected         *prometheus.CounterVec
+	panics           prometheus.Counter
+	certificateLoads *prometheus.GaugeVec
 }
 
 // NewMetrics makes the collectors and registers them. Like
@@ -56,12 +55,8 @@ func NewMetrics(registerer prometheus.Registerer) *Metrics {
 			Name: "podcullis_panics_total",
 			Help: "Panics while a request was handled. Any is a bug.",
 		}),
-		// Vectors without labels, so that a server without a certificate file shows
-		// nothing rather than an expiry in 1970 and a reload that failed.
-		certificateExpiry: prometheus.NewGaugeVec(prometheus.GaugeOpts{
-			Name: "podcullis_certificate_expiry_timestamp_seconds",
-			Help: "When the serving certificate expires, in seconds since 1970.",
-		}, nil),
+		// A vector without labels, so that a server without a certificate file shows
+		// nothing rather than a reload that failed.
 		certificateLoads: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "podcullis_certificate_last_reload_successful",
 			Help: "1 when tls.crt and tls.key are what is served, 0 when they did not load and the last good pair is.",
@@ -70,7 +65,7 @@ func NewMetrics(registerer prometheus.Registerer) *Metrics {
 	for _, reason := range []string{rejectedBodyTooLarge, rejectedOverloaded, rejectedNotReady, rejectedSlowBody, rejectedBadRequest} {
 		m.rejected.WithLabelValues(reason) // 0 is an answer too
 	}
-	registerer.MustRegister(m.requests, m.duration, m.inFlight, m.rejected, m.panics, m.certificateExpiry, m.certificateLoads)
+	registerer.MustRegister(m.requests, m.duration, m.inFlight, m.rejected, m.panics, m.certificateLoads)
 	return m
 }
 
@@ -80,10 +75,6 @@ func (m *Metrics) judged(request *admissionv1.AdmissionRequest, response *admiss
 	dryRun := strconv.FormatBool(request.DryRun != nil && *request.DryRun)
 	m.requests.WithLabelValues(resource, operation, decisionLabel(response), dryRun).Inc()
 	m.duration.WithLabelValues(resource, operation).Observe(took.Seconds())
-}
-
-func (m *Metrics) certificateExpires(at time.Time) {
-	m.certificateExpiry.WithLabelValues().Set(float64(at.Unix()))
 }
 
 func (m *Metrics) certificateLoaded(err error) {

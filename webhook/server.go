@@ -68,6 +68,8 @@ type ServerOptions struct {
 	DrainTimeout time.Duration
 	// Logger is slog.Default() if nil.
 	Logger *slog.Logger
+	// Clock is by which client certificates are valid; time.Now if nil.
+	Clock func() time.Time
 }
 
 // Server serves webhooks over TLS. It is a webhook.Server of controller-runtime,
@@ -228,6 +230,7 @@ func (s *Server) tlsConfig() *tls.Config {
 		MinVersion:     tls.VersionTLS12,
 		NextProtos:     []string{"http/1.1"},
 		GetCertificate: s.options.Certificates.GetCertificate,
+		Time:           s.options.Clock,
 	}
 	if s.options.Clients != nil {
 		s.options.Clients.demand(config)

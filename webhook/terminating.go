@@ -35,7 +35,7 @@ func (j *Judge) namespaceEnds(r *admission.Request, s *cluster.Snapshot, c clust
 		return verdict{}, false
 	}
 	pass := verdict{decision: guardrail.Decision{Subject: requestSubject(r)}}
-	if _, isNetpol := c.Before.(*cluster.Netpol); !isNetpol || j.Now().Sub(ns.DeletedAt) >= terminationPatience {
+	if _, isNetpol := c.Before.(*cluster.Netpol); !isNetpol || j.Clock().Sub(ns.DeletedAt) >= terminationPatience {
 		return pass, true
 	}
 	// The model alone is asked: no pod is created here any more, and one that was allowed, came

@@ -52,7 +52,7 @@ func (j *Judge) orWait(ctx context.Context, r *admission.Request, change cluster
 func (j *Judge) later(r *admission.Request, v verdict, why waitError, leaving []cluster.Object) verdict {
 	v.err, v.code = why, http.StatusConflict
 	if r.Operation == admissionv1.Delete && !slices.Contains(namespaceControllers, r.UserInfo.Username) {
-		v.code, v.retryAfter = http.StatusTooManyRequests, patience(leaving, j.Now())
+		v.code, v.retryAfter = http.StatusTooManyRequests, patience(leaving, j.Clock())
 	}
 	return v
 }

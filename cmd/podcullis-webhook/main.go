@@ -17,7 +17,9 @@ import (
 var version = "devel"
 
 func main() {
-	signal.Ignore(syscall.SIGPIPE) // who read the log is gone: no reason to go, too
+	// Go ends a program that writes to a broken pipe, and standard error is where the log
+	// goes: whoever read it may end before us.
+	signal.Ignore(syscall.SIGPIPE)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	stop()

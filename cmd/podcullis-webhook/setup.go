@@ -48,6 +48,8 @@ type app struct {
 	guardrails *guardrailFiles
 	model      model
 	server     *webhook.Server
+	validity   *webhook.Validity
+	clock      *apiClock
 	watches    []func(context.Context)
 }
 
@@ -80,10 +82,11 @@ func setup(ctx context.Context, o *options, stderr io.Writer) (_ *app, err error
 	ctrllog.SetLogger(logr.FromSlogHandler(a.log.Handler()))
 	klog.SetLogger(logr.FromSlogHandler(a.log.Handler()))
 
+	a.clock = newAPIClock(a.log, a.registry)
 	if a.guardrails, err = loadGuardrails(o, a.log, a.registry); err != nil {
 		return nil, err
 	}
-	if a.model, err = newModel(ctx, o, a.guardrails, a.log, a.registry); err != nil {
+	if a.model, err = newModel(ctx, o, a.guardrails, a.clock, a.log, a.registry); err != nil {
 		return nil, err
 	}
 	metrics := webhook.NewMetrics(a.registry)
@@ -94,7 +97,7 @@ func setup(ctx context.Context, o *options, stderr io.Writer) (_ *app, err error
 	if err := a.watchForDrift(certificates); err != nil {
 		return nil, err
 	}
-	server := webhook.ServerOptions{BindAddress: o.bindAddress, Certificates: certificates, DrainTimeout: o.drainTimeout, Logger: a.log}
+	server := webhook.ServerOptions{BindAddress: o.bindAddress, MaxSockets: socketsWithin(descriptors()), Certificates: certificates, DrainTimeout: o.drainTimeout, Logger: a.log, Clock: a.clock.Now}
 	if o.clientCA != "" {
 		if server.Clients, err = webhook.LoadClients(o.clientCA, o.clientNames, a.log); err != nil {
 			return nil, err
@@ -116,6 +119,7 @@ func setup(ctx context.Context, o *options, stderr io.Writer) (_ *app, err error
 		OwnNamespace: a.ownNamespaceOnly,
 		Metrics:      webhook.NewJudgeMetrics(a.registry),
 		Log:          a.log,
+		Clock:        a.clock.Now,
 	}
 	a.model.inFlight.into(&judging)
 	judge := webhook.NewJudge(judging)
@@ -130,7 +134,8 @@ func setup(ctx context.Context, o *options, stderr io.Writer) (_ *app, err error
 	}
 	a.tellMessages()
 	idle := newIdle(a.guardrails.engine, a.model, a.log, a.registry)
-	a.watches = append(a.watches, a.guardrails.watch, idle.watch, a.model.inFlight.run)
+	a.validity = webhook.NewValidity(certificates, a.clock.Now, a.registry, a.log)
+	a.watches = append(a.watches, a.guardrails.watch, idle.watch, a.validity.Watch, a.model.inFlight.run)
 	return a, nil
 }
 
@@ -166,6 +171,7 @@ func (a *app) keepCertificate(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("--certificate-secret: %w", err)
 	}
+	a.clock.listen(config)
 	c, err := client.New(rest.AddUserAgent(config, "podcullis-webhook/"+version), client.Options{})
 	if err != nil {
 		return fmt.Errorf("--certificate-secret: API server: %w", err)
@@ -173,7 +179,7 @@ func (a *app) keepCertificate(ctx context.Context) error {
 	namespace, name, _ := strings.Cut(a.options.certSecret, "/")
 	keeper := rotation.New(rotation.Options{
 		Client: c, Secret: types.NamespacedName{Namespace: namespace, Name: name},
-		Configuration: a.options.webhookConfig, Hosts: a.options.certHosts, Dir: a.options.certDir, Log: a.log,
+		Configuration: a.options.webhookConfig, Hosts: a.options.certHosts, Dir: a.options.certDir, Log: a.log, Now: a.clock.Now,
 	})
 	ctx, cancel := context.WithTimeout(ctx, certificateTimeout)
 	defer cancel()
@@ -185,7 +191,7 @@ func (a *app) keepCertificate(ctx context.Context) error {
 }
 
 // newModel chooses the source of the cluster: files, an API server, or nothing.
-func newModel(ctx context.Context, o *options, guardrails *guardrailFiles, log *slog.Logger, registry prometheus.Registerer) (model, error) {
+func newModel(ctx context.Context, o *options, guardrails *guardrailFiles, clock *apiClock, log *slog.Logger, registry prometheus.Registerer) (model, error) {
 	if len(o.clusterManifests) > 0 {
 		set, err := manifest.Read(manifest.Input{Sources: o.clusterManifests, Stored: true, Bounds: o.bounds})
 		if err != nil {
@@ -205,6 +211,7 @@ func newModel(ctx context.Context, o *options, guardrails *guardrailFiles, log *
 	case err != nil:
 		return model{}, err
 	}
+	clock.listen(config)
 	return newLiveModel(ctx, config, guardrails, o, log, registry)
 }
 
@@ -324,7 +331,7 @@ func (a *app) run(ctx context.Context) error {
 	if a.model.start != nil {
 		g.Go(func() error { return a.model.start(background) })
 	}
-	ready := map[string]healthz.Checker{"webhook": a.server.StartedChecker()}
+	ready := map[string]healthz.Checker{"webhook": a.server.StartedChecker(), "certificate": a.validity.Checker()}
 	if a.model.ready != nil {
 		ready["model"] = func(*http.Request) error { return a.model.ready() }
 	}

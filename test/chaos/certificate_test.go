@@ -42,6 +42,12 @@ func (a *authority) bundle() []byte { return encode("CERTIFICATE", a.cert.Raw) }
 // write puts a new serving pair for 127.0.0.1 and the Service in dir, the certificate first.
 func (a *authority) write(t *testing.T, dir string) {
 	t.Helper()
+	a.writeUntil(t, dir, time.Now().Add(48*time.Hour))
+}
+
+// writeUntil is write with an end.
+func (a *authority) writeUntil(t *testing.T, dir string, end time.Time) {
+	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
@@ -52,7 +58,7 @@ func (a *authority) write(t *testing.T, dir string) {
 	}
 	leaf, err := x509.CreateCertificate(rand.Reader, &x509.Certificate{
 		SerialNumber: serial, Subject: pkix.Name{CommonName: "podcullis-webhook"},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: end,
 		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, DNSNames: []string{serviceName + "." + serviceNamespace + ".svc"},
 	}, a.cert, key.Public(), a.key)

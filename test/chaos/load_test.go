@@ -143,6 +143,13 @@ func (l *load) passed(t *testing.T, requests int64) {
 	})
 }
 
+// lostSoFar is how many were lost until now.
+func (l *load) lostSoFar() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.lost)
+}
+
 // end stops the load, waits for what is in flight, and says how many were lost.
 func (l *load) end() int64 {
 	select {

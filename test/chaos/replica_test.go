@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -42,6 +43,8 @@ type replicaOptions struct {
 	args, env  []string
 	unready    bool   // do not wait until it is ready
 	cgroup     string // the cgroup.procs of the one to be in
+	// within is a command that runs the replica, with what it is given after its own arguments.
+	within []string
 }
 
 // build makes the binary, once.
@@ -86,7 +89,8 @@ func (c cluster) launch(t *testing.T, o replicaOptions) *replica {
 		"--bind-address", r.address, "--metrics-bind-address", r.metrics, "--health-probe-bind-address", r.probes,
 		"--config", repository(t, "examples", "shop-guardrails.yaml"), "--log-level", "warn",
 	)
-	r.cmd = exec.CommandContext(context.Background(), build(t), append(args, o.args...)...)
+	line := append(append(slices.Clone(o.within), build(t)), append(args, o.args...)...)
+	r.cmd = exec.CommandContext(context.Background(), line[0], line[1:]...)
 	if o.cgroup != "" {
 		r.cmd = exec.CommandContext(context.Background(), "sh", append([]string{"-c", `echo $$ >"$0" && exec "$@"`, o.cgroup}, r.cmd.Args...)...)
 	}

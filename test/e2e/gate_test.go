@@ -38,6 +38,8 @@ type gateOptions struct {
 	rules []admissionregistrationv1.RuleWithOperations // added to those of the doors
 	// everything registers the webhook for all resources there are.
 	everything bool
+	// conditions are matchConditions of the webhook.
+	conditions []admissionregistrationv1.MatchCondition
 }
 
 // gate is a podcullis-webhook process that is registered with the API server.
@@ -212,6 +214,7 @@ func entries(options gateOptions, replicas ...*gate) []admissionregistrationv1.V
 			SideEffects:             ptr(admissionregistrationv1.SideEffectClassNone),
 			TimeoutSeconds:          ptr(int32(10)),
 			AdmissionReviewVersions: []string{"v1"},
+			MatchConditions:         options.conditions,
 			NamespaceSelector: &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{
 				{Key: "kubernetes.io/metadata.name", Operator: metav1.LabelSelectorOpNotIn, Values: []string{"kube-system"}},
 			}},

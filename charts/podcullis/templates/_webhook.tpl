@@ -37,7 +37,8 @@ namespaceSelector:
 objectSelector:
   {{- toYaml . | nindent 2 }}
 {{- end }}
-{{- with $e.matchConditions }}
+{{- $conditions := concat (include "podcullis.leftOut" ($e.leaveOut | default dict) | fromYamlArray) $e.matchConditions }}
+{{- with $conditions }}
 matchConditions:
   {{- toYaml . | nindent 2 }}
 {{- end }}
@@ -73,6 +74,34 @@ let it pass under Ignore. */}}
     && request.resource.group in ['', 'apps', 'batch'] && request.resource.resource != 'pods')
     || (has(object.metadata.labels) ? object.metadata.labels : {}) != (has(oldObject.metadata.labels) ? oldObject.metadata.labels : {})
     || (has(object.metadata.ownerReferences) ? object.metadata.ownerReferences : []) != (has(oldObject.metadata.ownerReferences) ? oldObject.metadata.ownerReferences : [])
+{{- end -}}
+
+{{/* The conditions by which the API server leaves out what nobody has to judge. An error in
+one would be failurePolicy's to decide, so nothing is read that may not be there: every
+field that can be missing is asked for with has(), and what is no Pod or Binding of the core
+group, or another operation, is called about before anything else is looked at. */}}
+{{- define "podcullis.leftOut" -}}
+{{- if .unchangedStatus }}
+- name: podcullis.io/status-that-changes-labels
+  expression: >-
+    !(request.operation == 'UPDATE' && request.resource.group == '' && request.resource.resource == 'pods'
+    && has(request.subResource) && request.subResource == 'status')
+    || (has(object.metadata.labels) ? object.metadata.labels : {}) != (has(oldObject.metadata.labels) ? oldObject.metadata.labels : {})
+    || (has(oldObject.status) && has(oldObject.status.phase) && oldObject.status.phase in ['Succeeded', 'Failed']
+    && !(has(object.status) && has(object.status.phase) && object.status.phase in ['Succeeded', 'Failed']))
+{{- end }}
+{{- if .unlabelledBindings }}
+- name: podcullis.io/binding-with-labels
+  expression: >-
+    !(request.operation == 'CREATE' && request.resource.group == '' && (request.resource.resource == 'bindings'
+    || (request.resource.resource == 'pods' && has(request.subResource) && request.subResource == 'binding')))
+    || (has(object.metadata.labels) && size(object.metadata.labels) > 0)
+{{- end }}
+{{- if .podDeletions }}
+- name: podcullis.io/not-a-deletion-of-a-pod
+  expression: >-
+    !(request.operation == 'DELETE' && request.resource.group == '' && request.resource.resource == 'pods')
+{{- end }}
 {{- end -}}
 
 {{/* All webhooks. The server compares what is there with a copy of this text, in the

@@ -109,6 +109,7 @@ func (m *Model) changes(now *cluster.Snapshot, batch []event) []cluster.Change {
 		case reflect.DeepEqual(before, after):
 		default:
 			changes = append(changes, cluster.Change{Before: before, After: after})
+			m.noteWrite(changes[len(changes)-1], e.write)
 		}
 	}
 	return changes

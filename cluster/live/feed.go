@@ -75,7 +75,10 @@ func (f *feed) Update(o any) error { return f.Add(o) }
 // Delete implements toolscache.ReflectorStore.
 func (f *feed) Delete(o any) error {
 	if m, err := meta.Accessor(o); err == nil {
-		f.queue.put(f.gone(types.NamespacedName{Namespace: m.GetNamespace(), Name: m.GetName()}))
+		e := f.gone(types.NamespacedName{Namespace: m.GetNamespace(), Name: m.GetName()})
+		e.write = writeOf(m)
+		e.write.Manager, e.write.At = "", time.Time{} // those of the write before
+		f.queue.put(e)
 	}
 	return nil
 }
@@ -107,6 +110,10 @@ func (f *feed) Transformer() toolscache.TransformFunc { return f.trim }
 
 // is says what an object is now; nothing if it is none.
 func (f *feed) is(o any) []event {
+	write := cluster.Write{Seen: time.Now()}
+	if m, err := meta.Accessor(o); err == nil {
+		write = writeOf(m)
+	}
 	trimmed, err := f.trim(o)
 	api, ok := trimmed.(runtime.Object)
 	if err != nil || !ok {
@@ -119,14 +126,14 @@ func (f *feed) is(o any) []event {
 	name := types.NamespacedName{Namespace: m.GetNamespace(), Name: m.GetName()}
 	f.known[name] = struct{}{}
 	if c, ok := api.(*customObject); ok && c.template == nil && c.err == nil {
-		return []event{{ref: f.ref(name)}} // without a template it makes no pods of its own
+		return []event{{ref: f.ref(name), write: write}} // without a template it makes no pods of its own
 	}
-	return []event{{ref: f.ref(name), api: api}}
+	return []event{{ref: f.ref(name), api: api, write: write}}
 }
 
 func (f *feed) gone(name types.NamespacedName) event {
 	delete(f.known, name)
-	return event{ref: f.ref(name)}
+	return event{ref: f.ref(name), write: cluster.Write{Seen: time.Now()}}
 }
 
 func (f *feed) ref(name types.NamespacedName) cluster.Ref {

@@ -109,6 +109,9 @@ func setup(ctx context.Context, o *options, stderr io.Writer) (*app, error) {
 	if err := a.openMemoryDoor(a.server); err != nil {
 		return nil, err
 	}
+	if err := a.watchForBreaches(); err != nil {
+		return nil, err
+	}
 	idle := newIdle(a.guardrails.engine, a.model, a.log, a.registry)
 	a.watches = append(a.watches, a.guardrails.watch, idle.watch)
 	return a, nil

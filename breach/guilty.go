@@ -14,10 +14,10 @@ import (
 const (
 	// maxEvaluations bounds how much one comparison tries out to find which changes it was.
 	maxEvaluations = 400
-	searchTime     = 500 * time.Millisecond
+	searchTime     = 3 * time.Second
 	// earlierTime and maxEarlier bound which changes of a while ago are looked at.
 	earlierTime = 10 * time.Minute
-	maxEarlier  = 32
+	maxEarlier  = 16
 )
 
 // guilty are the fewest changes that make a violation: it is there with them, and without
@@ -49,45 +49,40 @@ func (c *comparison) near(f found) []cluster.Change {
 }
 
 // earlier are the changes of a while ago without which the guilty ones would have done no
-// harm: the netpol that waited for a label. They are found by taking them back.
+// harm: the netpol that waited for a label. They are found by taking each of them back.
 func (c *comparison) earlier(ctx context.Context, f found, guilty []cluster.Change) []Cause {
-	recent := c.recent(f.Violation)
-	if len(recent) == 0 {
-		return nil
-	}
-	var back, forth []cluster.Change
-	for _, w := range slices.Backward(recent) {
-		back = append(back, cluster.Change{Before: w.Change.After, After: w.Change.Before})
-	}
-	for _, w := range recent {
-		forth = append(forth, w.Change)
-	}
-	origin := trialText(back)
-	before, ok := c.origins[origin] // one snapshot, by which trials are known
-	if !ok {
-		var err error
-		if before, err = c.before.Apply(back...); err != nil {
-			return nil
-		}
-		c.origins[origin] = before
-	}
 	k := keyOf(f.Violation)
-	with := func(some []cluster.Change) bool {
-		return c.makes(ctx, before, slices.Concat(some, guilty), f.beside, k)
-	}
-	if with(nil) || !with(forth) {
-		return nil // harmful without any of them, or it cannot be told
-	}
+	named := map[cluster.Ref]bool{}
 	var out []Cause
-	for _, change := range fewest(forth, with) {
-		out = append(out, cause(change, c.journal))
+	for _, w := range c.recent(f.Violation) {
+		if named[w.Ref] {
+			continue
+		}
+		now := c.before.Object(w.Ref)
+		before, ok := c.origins[w.Change]
+		if !ok {
+			var err error
+			if before, err = c.before.Apply(cluster.Change{Before: now, After: w.Change.Before}); err != nil {
+				continue
+			}
+			c.origins[w.Change] = before
+		}
+		// What had harmed in a moment in which it was open already is not to blame, either.
+		again := cluster.Change{Before: w.Change.Before, After: now}
+		if !c.makes(ctx, before, guilty, f.beside, k) && c.makes(ctx, before, slices.Concat([]cluster.Change{again}, guilty), f.beside, k) {
+			named[w.Ref] = true
+			x := cause(w.Change, nil)
+			x.Write = w.Write
+			out = append(out, x)
+		}
 	}
 	return out
 }
 
-// recent are the newest changes before the comparison of what a violation speaks of, the
-// oldest first.
+// recent are the newest changes before the comparison that may have to do with a violation,
+// the newest first.
 func (c *comparison) recent(v guardrail.Violation) []cluster.Written {
+	text := v.Message + fmt.Sprint(v.Details)
 	now := map[cluster.Ref]bool{}
 	for _, change := range c.changes {
 		now[change.Ref()] = true
@@ -97,16 +92,20 @@ func (c *comparison) recent(v guardrail.Violation) []cluster.Written {
 		if time.Since(w.Write.Seen) > earlierTime || len(out) == maxEarlier {
 			break
 		}
-		namespace := w.Ref.Namespace
-		if namespace == "" {
-			namespace = w.Ref.Name
-		}
-		if !now[w.Ref] && w.Change != (cluster.Change{}) && !strings.Contains(w.Ref.Kind, ".") && concerns(v, namespace) {
+		if !now[w.Ref] && w.Change != (cluster.Change{}) && !strings.Contains(w.Ref.Kind, ".") && mayMatter(v, text, w) {
 			out = append(out, w)
 		}
 	}
-	slices.Reverse(out)
 	return out
+}
+
+// mayMatter reports whether a violation speaks of what a change is about: of the new
+// netpols it names those that let somebody through.
+func mayMatter(v guardrail.Violation, text string, w cluster.Written) bool {
+	if w.Ref.Kind == "NetworkPolicy" && w.Change.After != nil && w.Change.Before == nil && v.Details != nil {
+		return strings.Contains(text, w.Ref.Namespace+"/"+w.Ref.Name)
+	}
+	return concerns(v, namespaceOf(w.Change))
 }
 
 // makes reports whether some changes make a violation, as a guardrail says that is asked

@@ -36,7 +36,7 @@ func newMetrics(r prometheus.Registerer) *metrics {
 		delay: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name:    "podcullis_violation_seen_delay_seconds",
 			Help:    "From the watch event that made a violation to its report.",
-			Buckets: []float64{.045, .05, .06, .075, .1, .25, .5, 1, 5},
+			Buckets: []float64{.03, .04, .05, .06, .075, .1, .25, .5, 1, 5},
 		}),
 		unjudged: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "podcullis_seen_failures_total",

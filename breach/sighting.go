@@ -36,7 +36,7 @@ type comparison struct {
 	journal []cluster.Written
 	told    []Breach
 	tried   map[trial][]guardrail.Decision
-	origins map[string]*cluster.Snapshot // see earlier
+	origins map[cluster.Change]*cluster.Snapshot // see earlier
 	began   time.Time
 	budget  int // evaluations left for finding out which changes it was
 }
@@ -53,7 +53,7 @@ func (s *sighting) look(ctx context.Context, before, after *cluster.Snapshot) (w
 	ctx, cancel := context.WithTimeout(ctx, evaluationTime)
 	defer cancel()
 	c := &comparison{
-		sighting: s, before: before, after: after, tried: map[trial][]guardrail.Decision{}, origins: map[string]*cluster.Snapshot{},
+		sighting: s, before: before, after: after, tried: map[trial][]guardrail.Decision{}, origins: map[cluster.Change]*cluster.Snapshot{},
 		began: time.Now(), budget: maxEvaluations,
 	}
 	for _, change := range after.ChangesSince(before) {

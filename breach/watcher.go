@@ -25,7 +25,7 @@ const (
 	pace = 10 * time.Millisecond
 	// settling is how long a violation has to stand before it is reported. Each kind has a
 	// watch of its own, and the netpol that was created before a pod may show after it.
-	settling = 40 * time.Millisecond
+	settling = 25 * time.Millisecond
 	// ownerPatience is settling for a pod whose ReplicaSet, say, does not show yet. It is
 	// what admission waits for one.
 	ownerPatience = 300 * time.Millisecond

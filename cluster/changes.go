@@ -78,3 +78,29 @@ func changesOf[K comparable, V interface {
 		}
 	}
 }
+
+// Object is the object of that identity, nil when the model holds none.
+func (s *Snapshot) Object(ref Ref) Object {
+	switch ref.Kind {
+	case "Namespace":
+		if n, ok := s.Namespace(ref.Name); ok && !n.Implied {
+			return n
+		}
+	case "Pod":
+		if p, ok := s.Pod(ref.Namespace, ref.Name); ok {
+			return p
+		}
+	case "NetworkPolicy":
+		if n, ok := s.Netpol(ref.Namespace, ref.Name); ok {
+			return n
+		}
+	default:
+		if f, ok := s.foreign[ref]; ok {
+			return f
+		}
+		if t, ok := s.Template(ref); ok {
+			return t
+		}
+	}
+	return nil
+}

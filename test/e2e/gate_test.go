@@ -269,7 +269,7 @@ func (g *gate) unregister(t *testing.T) {
 }
 
 // readOnlyUser is who the webhook is to the API server: it may read what the
-// model is made of and ask who may do what, and nothing else.
+// model is made of, ask who may do what and write Events, and nothing else.
 func (c cluster) readOnlyUser(t *testing.T) string {
 	t.Helper()
 	kubeconfig, err := c.UserKubeconfig("podcullis-webhook", "podcullis")
@@ -290,6 +290,7 @@ rules:
 - {apiGroups: [apps], resources: [deployments, statefulsets, daemonsets, replicasets], verbs: [get, list, watch]}
 - {apiGroups: [batch], resources: [jobs, cronjobs], verbs: [get, list, watch]}
 - {apiGroups: [authorization.k8s.io], resources: [subjectaccessreviews], verbs: [create]}
+- {apiGroups: [events.k8s.io], resources: [events], verbs: [create]}
 ---
 apiVersion: rbac.authorization.k8s.io/v1
 kind: ClusterRoleBinding

@@ -62,6 +62,16 @@ func TestOwnerShowsLater(t *testing.T) {
 	}
 }
 
+// Where there is no time to let it settle, it is told.
+func TestWhatIsHeldForLongIsTold(t *testing.T) {
+	w := newWorld(t, basicConfig, shop()...)
+	w.watcher.hold = 0
+	w.happens(w.is(hole("shop/hole", "app=web")))
+	if got := w.look(); len(got) != 1 {
+		t.Errorf("told: %q", got)
+	}
+}
+
 func TestModeAuditTellsNobody(t *testing.T) {
 	w := newWorld(t, basicConfig, shop()...)
 	w.watcher.DryRun = true
@@ -93,7 +103,7 @@ func TestActionsThatDoNotDeny(t *testing.T) {
 // The guardrails change, the cluster does not; and what happened before they did is judged
 // by those that were in force.
 func TestReload(t *testing.T) {
-	const lax = "apiVersion: podcullis.io/v1alpha1\nkind: Guardrails\nguardrails:\n- {name: none, guardrail: default-deny, action: audit}\n"
+	const lax = "apiVersion: podcullis.io/v1alpha1\nkind: Guardrails\nguardrails:\n- {name: none, guardrail: forbidden-paths, action: deny, parameters: {from: {podSelector: {matchLabels: {no: body}}}, to: {}}}\n"
 	w := newWorld(t, lax, append(shop(), hole("shop/hole", "app=web"))...)
 	told := make(chan Breach, 10)
 	w.watcher.Tell = func(b Breach) { told <- b }

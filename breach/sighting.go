@@ -72,10 +72,11 @@ func (s *sighting) look(ctx context.Context, before, after *cluster.Snapshot) (w
 			s.first[k] = now
 		}
 		left := settling - now.Sub(s.first[k])
-		if left <= 0 {
-			left = c.settle(ctx, f)
+		held := now.Sub(s.opened) >= s.watcher.hold
+		if left <= 0 || held {
+			left = c.settle(ctx, f, held)
 		}
-		if left > 0 && now.Sub(s.opened) < longestHold {
+		if left > 0 {
 			if wait == 0 || left < wait {
 				wait = left
 			}
@@ -143,15 +144,15 @@ func askedAbout(changes []cluster.Change, after *cluster.Snapshot) []cluster.Cha
 }
 
 // settle reports a violation that has stood for long enough, and returns 0; else how long
-// it may still take until it is certain.
-func (c *comparison) settle(ctx context.Context, f found) time.Duration {
+// it may still take until it is certain. With held there is no more time for that.
+func (c *comparison) settle(ctx context.Context, f found, held bool) time.Duration {
 	named := len(c.said) < maxReported
 	guilty := c.near(f)
 	if named {
 		guilty = c.guilty(ctx, f)
 	}
 	why := c.why(ctx, f, guilty)
-	if left := ownerPatience - time.Since(c.first[keyOf(f.Violation)]); left > 0 && why == "" && c.ownersMissing(guilty) {
+	if left := ownerPatience - time.Since(c.first[keyOf(f.Violation)]); left > 0 && !held && why == "" && c.ownersMissing(guilty) {
 		return left
 	}
 	log, m := c.watcher.Log, c.watcher.metrics
@@ -221,8 +222,11 @@ func (c *comparison) dependsOnClaim(ctx context.Context, f found, guilty, judged
 		_, ok := c.after.UnmodelledOwner(change.Ref())
 		return ok && change.After != nil
 	})
+	if !claims {
+		return false
+	}
 	after, err := c.before.Apply(guilty...)
-	if !claims || err != nil {
+	if err != nil {
 		return false
 	}
 	var reviews []guardrail.Review

@@ -30,7 +30,7 @@ const (
 	// what admission waits for one.
 	ownerPatience = 300 * time.Millisecond
 	// longestHold bounds for how long later changes are compared with the same snapshot.
-	longestHold = time.Second
+	longestHold = 5 * time.Second
 	// evaluationTime bounds one comparison.
 	evaluationTime = 10 * time.Second
 	// retries is how often a comparison that could not be made is tried again.
@@ -56,12 +56,13 @@ type Options struct {
 type Watcher struct {
 	Options
 	metrics *metrics
+	hold    time.Duration
 	blind   string // what was said last about guardrails that cannot be judged
 }
 
 // New makes a Watcher and registers its metrics.
 func New(o Options) *Watcher {
-	return &Watcher{Options: o, metrics: newMetrics(o.Registry)}
+	return &Watcher{Options: o, metrics: newMetrics(o.Registry), hold: longestHold}
 }
 
 // Watch follows the model until ctx ends. The first snapshot after the model is synced is
@@ -78,7 +79,7 @@ func (w *Watcher) Watch(ctx context.Context) {
 		}
 		// What has changed until now is judged by the guardrails that were in force; then
 		// come those of a reload.
-		judged = w.step(ctx, rules, judged)
+		judged = w.look(ctx, rules, judged)
 		rules = w.rules()
 		if !pause(ctx, pace) {
 			return
@@ -100,9 +101,13 @@ func (w *Watcher) rules() guardrail.InForce {
 	return rules
 }
 
-// step judges what has changed since a snapshot, and returns the one up to which all is
+// Look judges what has changed since a snapshot, and returns the one up to which all is
 // judged: the newest at which nothing was unsettled.
-func (w *Watcher) step(ctx context.Context, rules guardrail.InForce, judged *cluster.Snapshot) *cluster.Snapshot {
+func (w *Watcher) Look(ctx context.Context, judged *cluster.Snapshot) *cluster.Snapshot {
+	return w.look(ctx, w.rules(), judged)
+}
+
+func (w *Watcher) look(ctx context.Context, rules guardrail.InForce, judged *cluster.Snapshot) *cluster.Snapshot {
 	s := &sighting{watcher: w, rules: rules, first: map[key]time.Time{}, said: map[key]bool{}, opened: time.Now()}
 	failed := 0
 	for {

@@ -212,7 +212,7 @@ func owned() clustertest.Option {
 // deployment stands for a Deployment in a list of objects.
 type deployment struct{ ref, labels string }
 
-func (*deployment) DeepCopyObject() runtime.Object { return nil }
+func (*deployment) DeepCopyObject() runtime.Object   { return nil }
 func (*deployment) GetObjectKind() schema.ObjectKind { return schema.EmptyObjectKind }
 
 func plain(objects []runtime.Object) []runtime.Object {

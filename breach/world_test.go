@@ -165,7 +165,7 @@ func (w *world) gone(ref string) cluster.Change {
 func (w *world) look() []string {
 	w.t.Helper()
 	w.told = nil
-	w.judged = w.watcher.step(w.t.Context(), w.watcher.rules(), w.judged)
+	w.judged = w.watcher.Look(w.t.Context(), w.judged)
 	var out []string
 	for _, b := range w.told {
 		var by []string
@@ -182,7 +182,9 @@ func (w *world) look() []string {
 }
 
 // knowing are the violations that were let in knowingly: "guardrail why" and how many.
-func (w *world) knowing() map[string]float64 { return w.counted("podcullis_violations_seen_allowed_total") }
+func (w *world) knowing() map[string]float64 {
+	return w.counted("podcullis_violations_seen_allowed_total")
+}
 
 func (w *world) counted(name string) map[string]float64 {
 	w.t.Helper()

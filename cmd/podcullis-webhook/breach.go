@@ -16,7 +16,7 @@ import (
 // server has nothing to report.
 func (a *app) watchForBreaches() error {
 	model, ok := a.model.Model.(*live.Model)
-	if !ok {
+	if !ok || !a.options.watchViolations {
 		return nil
 	}
 	options := breach.Options{

@@ -47,6 +47,7 @@ type options struct {
 	drainTimeout     time.Duration
 	logFormat        string
 	logLevel         string
+	watchViolations  bool
 	events           bool
 	canary           string
 	remove           []string
@@ -61,9 +62,12 @@ func defaultOptions() *options {
 		maxStaleness:   15 * time.Second,
 		rememberFor:    cluster.DefaultMemoryLimits().For,
 		reloadPeriod:   2 * time.Second,
-		events:         true,
-		logFormat:      "text",
-		logLevel:       "info",
+
+		watchViolations: true,
+		events:          true,
+
+		logFormat: "text",
+		logLevel:  "info",
 	}
 }
 
@@ -95,7 +99,8 @@ func (o *options) AddFlags(f *pflag.FlagSet) {
 	f.DurationVar(&o.drainTimeout, "drain-timeout", o.drainTimeout, "how long to wait at the end for callers to close their connections (default 1m40s)")
 	f.StringVar(&o.logFormat, "log-format", o.logFormat, "text or json")
 	f.StringVar(&o.logLevel, "log-level", o.logLevel, "debug, info, warn or error")
-	f.BoolVar(&o.events, "events", o.events, "write an Event, beside the object that changed last, for a violation that got in without being asked about")
+	f.BoolVar(&o.watchViolations, "watch-violations", o.watchViolations, "see violations that got in without being asked about: count and log them")
+	f.BoolVar(&o.events, "events", o.events, "write an Event for each of those, beside the object that changed last")
 	f.StringVar(&o.canary, "canary", o.canary, "instead of serving, submit to this `namespace`, as a dry run, what the chart's canary guardrail refuses, and say whether it was; in --mode audit, whether it was warned of")
 	f.StringArrayVar(&o.remove, "remove", o.remove, "instead of serving, remove this object, `resource[.group]/[namespace/]name`, if it is there; repeatable")
 }

@@ -4,9 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -59,7 +59,7 @@ func (s *sheet) measureBreakIns(ctx context.Context) (err error) {
 		return err
 	}
 	delays := load.Latencies(st.webhook.seen()[before:])
-	how := fmt.Sprintf("netpols that let the frontends of a namespace reach the databases of another, %.0f a second, of which nobody asks the server; as it logs, to the millisecond; %s", breakInsPace, p)
+	how := fmt.Sprintf("netpols that let a frontend of a namespace reach a database of another, %.0f a second, of which nobody asks the server; as it logs, to the millisecond; %s", breakInsPace, p)
 	if len(delays) == 0 {
 		return fmt.Errorf("nothing was reported of %d netpols", len(holes))
 	}
@@ -85,17 +85,27 @@ func (s *sheet) awaitQuiet(ctx context.Context, st *stage) error {
 	})
 }
 
-// pathsInto are netpols that let all frontends reach out, and others of which each lets
-// those of one namespace into the databases of another.
+// pathsInto are netpols that let one frontend of each namespace reach out, and others of
+// which each lets one of those into a database of another namespace.
 func pathsInto(p town.Plan, n int) (ways, holes []client.Object) {
 	var namespaces []string
+	databases, frontends := map[string]string{}, map[string]string{} // the first of a namespace
 	for o := range p.Objects() {
-		if ns := o.GetNamespace(); o.GetLabels()[town.TierLabel] == town.Database && !slices.Contains(namespaces, ns) {
+		pod, ok := o.(*corev1.Pod)
+		if !ok {
+			continue
+		}
+		ns, name := pod.Namespace, pod.Labels["app.kubernetes.io/name"]
+		switch {
+		case pod.Labels[town.TierLabel] == town.Frontend && frontends[ns] == "":
+			frontends[ns] = name
+		case pod.Labels[town.TierLabel] == town.Database && databases[ns] == "":
+			databases[ns] = name
 			namespaces = append(namespaces, ns)
 		}
 	}
-	only := func(tier string) metav1.LabelSelector {
-		return metav1.LabelSelector{MatchLabels: map[string]string{town.TierLabel: tier}}
+	only := func(name string) metav1.LabelSelector {
+		return metav1.LabelSelector{MatchLabels: map[string]string{"app.kubernetes.io/name": name}}
 	}
 	netpol := func(namespace, name string, spec networkingv1.NetworkPolicySpec) client.Object {
 		np := &networkingv1.NetworkPolicy{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}, Spec: spec}
@@ -104,15 +114,15 @@ func pathsInto(p town.Plan, n int) (ways, holes []client.Object) {
 	}
 	for _, ns := range namespaces {
 		ways = append(ways, netpol(ns, "way-out", networkingv1.NetworkPolicySpec{
-			PodSelector: only(town.Frontend), PolicyTypes: []networkingv1.PolicyType{networkingv1.PolicyTypeEgress}, Egress: []networkingv1.NetworkPolicyEgressRule{{}},
+			PodSelector: only(frontends[ns]), PolicyTypes: []networkingv1.PolicyType{networkingv1.PolicyTypeEgress}, Egress: []networkingv1.NetworkPolicyEgressRule{{}},
 		}))
 	}
 	for i := range min(n, len(namespaces)*(len(namespaces)-1)) {
 		to, step := namespaces[i%len(namespaces)], 1+i/len(namespaces)
 		from := namespaces[(i+step)%len(namespaces)]
-		pods := only(town.Frontend)
+		pods := only(frontends[from])
 		holes = append(holes, netpol(to, fmt.Sprintf("hole-%d", i), networkingv1.NetworkPolicySpec{
-			PodSelector: only(town.Database), PolicyTypes: []networkingv1.PolicyType{networkingv1.PolicyTypeIngress},
+			PodSelector: only(databases[to]), PolicyTypes: []networkingv1.PolicyType{networkingv1.PolicyTypeIngress},
 			Ingress: []networkingv1.NetworkPolicyIngressRule{{From: []networkingv1.NetworkPolicyPeer{{
 				PodSelector: &pods, NamespaceSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"kubernetes.io/metadata.name": from}},
 			}}}},

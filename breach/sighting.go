@@ -169,6 +169,9 @@ func (c *comparison) settle(ctx context.Context, f found, held bool) time.Durati
 	m.report(&b)
 	if named {
 		log.Warn("violation got in", "guardrail", b.Guardrail, "severity", b.Severity, "violation", b.Summary(), "by", b.Causes(), "delay", b.Delay.Round(time.Millisecond))
+		if !c.toldOf(b) { // trying out what would mend it takes longer than to find it
+			b.Violation = c.ownWords(ctx, f, guilty)
+		}
 		c.told = append(c.told, b)
 	} else if len(c.said) == maxReported {
 		log.Warn("more violations got in at once than are named; the metric counts them", "named", maxReported)
@@ -265,9 +268,6 @@ func (c *comparison) breach(ctx context.Context, f found, guilty []cluster.Chang
 		c.journal = c.watcher.Model.Journal()
 	}
 	b := Breach{Violation: f.Violation}
-	if named {
-		b.Violation = c.ownWords(ctx, f, guilty)
-	}
 	var shown time.Time
 	for _, change := range guilty {
 		x := cause(change, c.journal)
@@ -284,10 +284,24 @@ func (c *comparison) breach(ctx context.Context, f found, guilty []cluster.Chang
 	return b
 }
 
+// toldOf reports whether a breach is only more of one that is told of.
+func (c *comparison) toldOf(b Breach) bool {
+	return len(bundle(append(slices.Clone(c.told), b))) < len(bundle(c.told))+1
+}
+
 // ownWords is the violation as the guardrail words it beside one of the changes that made
 // it: what is advised depends on that.
 func (c *comparison) ownWords(ctx context.Context, f found, guilty []cluster.Change) guardrail.Violation {
-	for _, d := range c.decisions(ctx, c.before, guilty, askedAbout(guilty, c.after)) {
+	after, err := c.before.Apply(guilty...)
+	if err != nil {
+		return f.Violation
+	}
+	var reviews []guardrail.Review
+	for _, change := range askedAbout(guilty, c.after) {
+		reviews = append(reviews, review(change, c.began))
+	}
+	decisions, _ := c.rules.Word(ctx, c.before, after, reviews)
+	for _, d := range decisions {
 		for _, v := range d.Violations {
 			if keyOf(v) == keyOf(f.Violation) {
 				return v

@@ -49,9 +49,23 @@ func (f InForce) Excludes(namespace string) bool {
 // EvaluateInHindsight judges changes that have happened: what before and after differ in,
 // each time as if the change of the review had been asked for. It differs from Evaluate in
 // that objects of excluded namespaces are judged, too, and that guardrails which read the
-// request are not asked.
+// request are not asked. No fixes are tried (netpol.fix): that takes longer than all else,
+// and Word does it for what is told.
 func (f InForce) EvaluateInHindsight(ctx context.Context, before, after *cluster.Snapshot, believed bool, reviews []Review) ([]Decision, error) {
-	return f.hindsight(ctx, before, after, believed, reviews, func(*instance, *Review) bool { return true })
+	return f.hindsight(ctx, f.world(before, after, believed, true), reviews, func(*instance, *Review) bool { return true })
+}
+
+// Word is EvaluateInHindsight with the advice that admission would give.
+func (f InForce) Word(ctx context.Context, before, after *cluster.Snapshot, reviews []Review) ([]Decision, error) {
+	return f.hindsight(ctx, f.world(before, after, false, false), reviews, func(*instance, *Review) bool { return true })
+}
+
+func (f InForce) world(before, after *cluster.Snapshot, believed, unfixed bool) func(*turn) *world {
+	return func(t *turn) *world {
+		w := f.set.world(t, before, after)
+		w.options.Believed, w.unfixed = believed, unfixed
+		return w
+	}
 }
 
 // Survey is EvaluateInHindsight for many changes: what they did together shows beside each
@@ -62,7 +76,7 @@ func (f InForce) Survey(ctx context.Context, before, after *cluster.Snapshot, re
 		kind, operation string
 	}
 	asked := map[question]bool{}
-	return f.hindsight(ctx, before, after, false, reviews, func(i *instance, r *Review) bool {
+	return f.hindsight(ctx, f.world(before, after, false, true), reviews, func(i *instance, r *Review) bool {
 		q := question{i, r.kind(), string(r.Request.Operation)}
 		if asked[q] {
 			return false
@@ -73,16 +87,15 @@ func (f InForce) Survey(ctx context.Context, before, after *cluster.Snapshot, re
 	})
 }
 
-func (f InForce) hindsight(ctx context.Context, before, after *cluster.Snapshot, believed bool, reviews []Review, want func(*instance, *Review) bool) ([]Decision, error) {
+func (f InForce) hindsight(ctx context.Context, world func(*turn) *world, reviews []Review, want func(*instance, *Review) bool) ([]Decision, error) {
 	t := f.lane.newTurn(ctx)
 	defer t.end()
-	w := f.set.world(t, before, after)
-	w.options.Believed = believed
+	w := world(t)
 	out := make([]Decision, 0, len(reviews))
 	var errs []error
 	for n := range reviews {
 		r := &reviews[n]
-		r.Before, r.After = before, after
+		r.Before, r.After = w.before, w.after
 		var instances []*instance
 		for _, i := range f.instances {
 			if want(i, r) {

@@ -164,14 +164,19 @@ func (e *Engine) EvaluateAll(ctx context.Context, before, after *cluster.Snapsho
 }
 
 func (s *ruleset) evaluate(ctx context.Context, r *Review, w *world) (Decision, error) {
-	d := Decision{Subject: r.Subject()}
 	if slices.Contains(s.config.Exclude.Namespaces, r.namespace()) {
-		return d, nil
+		return Decision{Subject: r.Subject()}, nil
 	}
+	return s.ask(ctx, r, w, s.byUrgency)
+}
+
+// ask asks some guardrails about one review.
+func (s *ruleset) ask(ctx context.Context, r *Review, w *world, instances []*instance) (Decision, error) {
+	d := Decision{Subject: r.Subject()}
 	in := &input{review: r}
 	eval := &evaluation{Review: r, world: w}
 	var errs []error
-	for _, i := range s.byUrgency {
+	for _, i := range instances {
 		applies, err := i.applies(r, in)
 		var found []Violation
 		if err == nil && applies {

@@ -31,7 +31,7 @@ type fixing struct {
 // to tell; there `podcullis explain --fix` has the answer for one.
 func (e *evaluation) fix(args []*ast.Term) (ast.Value, error) {
 	path, ok, err := e.path(args[0])
-	if err != nil || !ok || e.Origin != Admission || e.fixing.sought >= maxFixes {
+	if err != nil || !ok || e.Origin != Admission || e.world.unfixed || e.fixing.sought >= maxFixes {
 		return nil, err
 	}
 	if e.fixing.sought++; e.fixing.sought == 1 {

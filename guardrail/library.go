@@ -45,6 +45,9 @@ type Guardrail struct {
 	readsObject bool
 	// asksModel is set for one that may look at more than pairs of namespaces.
 	asksModel bool
+	// readsRequest is set when it reads more of the request than which object changes and
+	// how: that is known only of a change that somebody asks about.
+	readsRequest bool
 }
 
 var severities = []string{"critical", "high", "medium", "low"}
@@ -187,8 +190,9 @@ func (l *Library) add(file string, m *ast.Module) error {
 	if err := g.readRules(compiled); err != nil {
 		return err
 	}
-	g.readsObject = readsObject(compiled) || usesLibraryThatReadsObject(compiled, l.compiler.Modules)
+	g.readsObject = readsObject(compiled) || usesLibraryThat(readsObject, compiled, l.compiler.Modules)
 	g.asksModel = asksModel(file, compiled)
+	g.readsRequest = readsRequest(compiled) || usesLibraryThat(readsRequest, compiled, l.compiler.Modules)
 	l.guardrails[g.ID] = g
 	return nil
 }
@@ -262,6 +266,20 @@ func (g *Guardrail) readRules(m *ast.Module) error {
 // readsObject reports whether a module reads the object as sent. Whatever is not
 // plainly something else counts as reading it.
 func readsObject(m *ast.Module) bool {
+	return reads(m, func(field string) bool { return slices.Contains([]string{"", "object", "oldObject", "options"}, field) })
+}
+
+// readsRequest reports whether a module reads more of the request than which object
+// changes and how.
+func readsRequest(m *ast.Module) bool {
+	return reads(m, func(field string) bool {
+		return !slices.Contains([]string{"kind", "resource", "namespace", "name", "operation"}, field)
+	})
+}
+
+// reads reports whether a module reads one of some fields of the request, or what may
+// hold them.
+func reads(m *ast.Module, counts func(field string) bool) bool {
 	reads := false
 	ast.WalkTerms(m, func(t *ast.Term) bool {
 		if v, ok := t.Value.(ast.Var); ok && v == ast.InputRootDocument.Value {
@@ -271,7 +289,7 @@ func readsObject(m *ast.Module) bool {
 		if !ok || len(ref) == 0 || !ref[0].Equal(ast.InputRootDocument) {
 			return false
 		}
-		reads = reads || !readsOtherThanObject(ref)
+		reads = reads || !readsOther(ref, counts)
 		for _, part := range ref[1:] {
 			if _, isVar := part.Value.(ast.Var); !isVar && !part.IsGround() {
 				reads = true
@@ -282,7 +300,7 @@ func readsObject(m *ast.Module) bool {
 	return reads
 }
 
-func readsOtherThanObject(ref ast.Ref) bool {
+func readsOther(ref ast.Ref, counts func(field string) bool) bool {
 	field := func(i int) string {
 		if i >= len(ref) {
 			return ""
@@ -294,12 +312,12 @@ func readsOtherThanObject(ref ast.Ref) bool {
 	case "parameters", "origin", "time":
 		return true
 	case "request", "review":
-		return !slices.Contains([]string{"", "object", "oldObject", "options"}, field(2))
+		return !counts(field(2))
 	}
 	return false
 }
 
-func usesLibraryThatReadsObject(m *ast.Module, all map[string]*ast.Module) bool {
+func usesLibraryThat(reads func(*ast.Module) bool, m *ast.Module, all map[string]*ast.Module) bool {
 	usesLibrary := false
 	ast.WalkRefs(m, func(r ast.Ref) bool {
 		usesLibrary = usesLibrary || (len(r) > 1 && r[0].Equal(ast.DefaultRootDocument) && r[1].Equal(ast.StringTerm("lib")))
@@ -309,7 +327,7 @@ func usesLibraryThatReadsObject(m *ast.Module, all map[string]*ast.Module) bool 
 		return false
 	}
 	for _, other := range all {
-		if packagePath(other)[0] == "lib" && readsObject(other) {
+		if packagePath(other)[0] == "lib" && reads(other) {
 			return true
 		}
 	}

@@ -17,6 +17,7 @@ type world struct {
 	options       connectivity.Options
 	deadline      time.Time // zero when there is none
 	asking        *asking
+	unfixed       bool // netpol.fix knows none
 	openedBy      map[string][]connectivity.Connection
 	openBy        map[string][]connectivity.Connection
 	exposedBy     map[string][]connectivity.Exposure

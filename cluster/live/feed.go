@@ -87,6 +87,8 @@ func (f *feed) Delete(o any) error {
 		if gone.seen = f.observation(name, m, o); gone.seen != nil {
 			gone.seen.Deleted = true
 		}
+		gone.write = writeOf(m)
+		gone.write.Manager, gone.write.At = "", time.Time{} // those of the write before
 		f.queue.put(gone)
 	}
 	return nil
@@ -123,6 +125,10 @@ func (f *feed) Transformer() toolscache.TransformFunc { return f.trim }
 
 // is says what an object is now; nothing if it is none.
 func (f *feed) is(o any) []event {
+	write := cluster.Write{Seen: time.Now()}
+	if m, err := meta.Accessor(o); err == nil {
+		write = writeOf(m)
+	}
 	trimmed, err := f.trim(o)
 	api, ok := trimmed.(runtime.Object)
 	if err != nil || !ok {
@@ -135,14 +141,14 @@ func (f *feed) is(o any) []event {
 	name := types.NamespacedName{Namespace: m.GetNamespace(), Name: m.GetName()}
 	f.known[name] = struct{}{}
 	if c, ok := api.(*customObject); ok && c.template == nil && c.err == nil {
-		return []event{{ref: f.ref(name), seen: f.observation(name, m, api)}} // without a template it makes no pods of its own
+		return []event{{ref: f.ref(name), write: write, seen: f.observation(name, m, api)}} // without a template it makes no pods of its own
 	}
-	return []event{{ref: f.ref(name), api: api, seen: f.observation(name, m, api)}}
+	return []event{{ref: f.ref(name), api: api, write: write, seen: f.observation(name, m, api)}}
 }
 
 func (f *feed) gone(name types.NamespacedName) event {
 	delete(f.known, name)
-	return event{ref: f.ref(name)}
+	return event{ref: f.ref(name), write: cluster.Write{Seen: time.Now()}}
 }
 
 func (f *feed) ref(name types.NamespacedName) cluster.Ref {

@@ -59,7 +59,8 @@ type Model struct {
 	now    atomic.Pointer[generation]
 	synced chan struct{} // closed once the initial objects are in the snapshot
 
-	trim toolscache.TransformFunc // of the kinds that cluster.FromAPI knows
+	trim    toolscache.TransformFunc // of the kinds that cluster.FromAPI knows
+	journal journal
 
 	askOthers func(context.Context) (*cluster.MemoryCopy, error) // see Options
 	copied    *cluster.MemoryCopy                                // what they said; the applier's once the queue is open

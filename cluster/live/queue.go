@@ -13,6 +13,7 @@ type event struct {
 	ref     cluster.Ref
 	api     runtime.Object
 	foreign *cluster.Foreign
+	write   cluster.Write
 	// applied, if set, makes the event a mark that is about no object: it is
 	// called when all events before it are in the snapshot.
 	applied func()

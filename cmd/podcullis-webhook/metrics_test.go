@@ -72,6 +72,7 @@ func TestFixedLabelsAreThereFromTheStart(t *testing.T) {
 		"podcullis_owner_waits_total":       {"missing", "seen"},
 		"podcullis_rejected_requests_total": {"bad_request", "body_too_large", "not_ready", "overloaded"},
 		"podcullis_reloads_total":           {"failure", "success"},
+		"podcullis_seen_events_total":       {"created", "dropped", "exists", "failed"},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)

@@ -52,6 +52,8 @@ type options struct {
 	ledger           string
 	requestTimeout   time.Duration
 	knownCallers     bool
+	watchViolations  bool
+	events           bool
 	canary           string
 	remove           []string
 	bounds           cluster.Bounds
@@ -59,17 +61,19 @@ type options struct {
 
 func defaultOptions() *options {
 	return &options{
-		bindAddress:    "127.0.0.1:9443",
-		metricsAddress: "127.0.0.1:8080",
-		probeAddress:   "127.0.0.1:8081",
-		mode:           string(webhook.Enforce),
-		maxStaleness:   15 * time.Second,
-		rememberFor:    cluster.DefaultMemoryLimits().For,
-		requestTimeout: 60 * time.Second,
-		reloadPeriod:   2 * time.Second,
-		logFormat:      "text",
-		logLevel:       "info",
-		bounds:         cluster.Bounds{Netpol: cluster.DefaultNetpolBound, Object: cluster.DefaultObjectBound},
+		bindAddress:     "127.0.0.1:9443",
+		metricsAddress:  "127.0.0.1:8080",
+		probeAddress:    "127.0.0.1:8081",
+		mode:            string(webhook.Enforce),
+		maxStaleness:    15 * time.Second,
+		rememberFor:     cluster.DefaultMemoryLimits().For,
+		requestTimeout:  60 * time.Second,
+		reloadPeriod:    2 * time.Second,
+		logFormat:       "text",
+		logLevel:        "info",
+		bounds:          cluster.Bounds{Netpol: cluster.DefaultNetpolBound, Object: cluster.DefaultObjectBound},
+		watchViolations: true,
+		events:          true,
 	}
 }
 
@@ -108,6 +112,8 @@ func (o *options) AddFlags(f *pflag.FlagSet) {
 	f.DurationVar(&o.drainTimeout, "drain-timeout", o.drainTimeout, "how long to wait at the end for callers to close their connections (default 1m40s)")
 	f.StringVar(&o.logFormat, "log-format", o.logFormat, "text or json")
 	f.StringVar(&o.logLevel, "log-level", o.logLevel, "debug, info, warn or error")
+	f.BoolVar(&o.watchViolations, "watch-violations", o.watchViolations, "see violations that got in without being asked about: count and log them")
+	f.BoolVar(&o.events, "events", o.events, "write an Event for each of those, beside the object that changed last")
 	f.StringVar(&o.canary, "canary", o.canary, "instead of serving, submit to this `namespace`, as a dry run, what the chart's canary guardrail refuses, and say whether it was; in --mode audit, whether it was warned of")
 	f.StringArrayVar(&o.remove, "remove", o.remove, "instead of serving, remove this object, `resource[.group]/[namespace/]name`, if it is there; repeatable")
 }

@@ -133,6 +133,9 @@ func setup(ctx context.Context, o *options, stderr io.Writer) (_ *app, err error
 		return nil, err
 	}
 	a.tellMessages()
+	if err := a.watchForBreaches(); err != nil {
+		return nil, err
+	}
 	idle := newIdle(a.guardrails.engine, a.model, a.log, a.registry)
 	a.validity = webhook.NewValidity(certificates, a.clock.Now, a.registry, a.log)
 	a.watches = append(a.watches, a.guardrails.watch, idle.watch, a.validity.Watch, a.model.inFlight.run)

@@ -10,8 +10,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -25,6 +27,16 @@ type program struct {
 	probe string // URL of /readyz; empty for none
 	cmd   *exec.Cmd
 	done  chan error
+
+	mu     sync.Mutex
+	delays []time.Duration // of violations that got in, from the watch event to the report
+}
+
+// seen are the delays with which the server has reported what got in so far.
+func (p *program) seen() []time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.delays)
 }
 
 // build builds the two servers into dir, as make build does.
@@ -111,9 +123,19 @@ func start(ctx context.Context, path, ca string, args ...string) (*program, erro
 		lines := bufio.NewScanner(stderr)
 		lines.Buffer(nil, 1<<20)
 		for lines.Scan() {
-			var entry struct{ Msg, Address string }
-			if json.Unmarshal(lines.Bytes(), &entry) == nil && entry.Msg == "serving" {
-				address <- entry.Address
+			var entry struct {
+				Msg, Address string
+				Delay        time.Duration
+			}
+			if json.Unmarshal(lines.Bytes(), &entry) == nil {
+				switch entry.Msg {
+				case "serving":
+					address <- entry.Address
+				case "violation got in":
+					p.mu.Lock()
+					p.delays = append(p.delays, entry.Delay)
+					p.mu.Unlock()
+				}
 			}
 			if said.Len() < 1<<14 {
 				said.WriteString(lines.Text() + "\n")

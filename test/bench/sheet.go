@@ -79,6 +79,7 @@ func (s *sheet) measure(ctx context.Context) error {
 		{"solitary", s.measureSolitary},
 		{"https", s.measureHTTPS},
 		{"churn", s.measureChurn},
+		{"seen", s.measureSeen},
 		{"leftover", s.measureLeftover},
 		{"memory", s.measureMemory},
 	}

@@ -272,7 +272,7 @@ func (g *gate) unregister(t *testing.T) {
 }
 
 // readOnlyUser is who the webhook is to the API server: it may read what the
-// model is made of, ask who may do what and keep the ledger, and nothing else.
+// model is made of, ask who may do what, keep the ledger and write Events, and nothing else.
 func (c cluster) readOnlyUser(t *testing.T) string {
 	t.Helper()
 	kubeconfig, err := c.UserKubeconfig("podcullis-webhook", "podcullis")
@@ -295,6 +295,7 @@ rules:
 - {apiGroups: [authorization.k8s.io], resources: [subjectaccessreviews], verbs: [create]}
 - {apiGroups: [admissionregistration.k8s.io], resources: [validatingwebhookconfigurations], verbs: [list]}
 - {apiGroups: [coordination.k8s.io], resources: [leases], verbs: [get, create, update]}
+- {apiGroups: [events.k8s.io], resources: [events], verbs: [create]}
 ---
 apiVersion: rbac.authorization.k8s.io/v1
 kind: ClusterRoleBinding

@@ -1,0 +1,127 @@
+package guardrail
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/podcullis/podcullis/cluster"
+)
+
+// InForce are the guardrails of one moment: a reload does not change them.
+type InForce struct {
+	set  *ruleset
+	lane *lane
+	// instances are those that can judge what nobody asks about.
+	instances []*instance
+}
+
+// InForce are the guardrails as they are now.
+func (e *Engine) InForce() InForce {
+	f := InForce{set: e.current.Load(), lane: e.lane}
+	for _, i := range f.set.byUrgency {
+		if !i.readsRequest {
+			f.instances = append(f.instances, i)
+		}
+	}
+	return f
+}
+
+// Judging lists the names of the guardrails that judge in hindsight, in order of the
+// configuration, and those that cannot: they read the object as sent, or who sends it.
+func (f InForce) Judging() (names, blind []string) {
+	for _, i := range f.set.instances {
+		if i.readsRequest {
+			blind = append(blind, i.Name)
+		} else {
+			names = append(names, i.Name)
+		}
+	}
+	return names, blind
+}
+
+// Excludes reports whether nobody judges the objects of a namespace at admission.
+func (f InForce) Excludes(namespace string) bool {
+	return slices.Contains(f.set.config.Exclude.Namespaces, namespace)
+}
+
+// EvaluateInHindsight judges changes that have happened: what before and after differ in,
+// each time as if the change of the review had been asked for. It differs from Evaluate in
+// that objects of excluded namespaces are judged, too, and that guardrails which read the
+// request are not asked. No fixes are tried (netpol.fix): that takes longer than all else,
+// and Word does it for what is told.
+func (f InForce) EvaluateInHindsight(ctx context.Context, before, after *cluster.Snapshot, believed bool, reviews []Review) ([]Decision, error) {
+	return f.hindsight(ctx, f.world(before, after, believed, true), reviews, func(*instance, *Review) bool { return true })
+}
+
+// Word is EvaluateInHindsight with the advice that admission would give.
+func (f InForce) Word(ctx context.Context, before, after *cluster.Snapshot, reviews []Review) ([]Decision, error) {
+	return f.hindsight(ctx, f.world(before, after, false, false), reviews, func(*instance, *Review) bool { return true })
+}
+
+func (f InForce) world(before, after *cluster.Snapshot, believed, unfixed bool) func(*turn) *world {
+	return func(t *turn) *world {
+		w := f.set.world(t, before, after)
+		w.options.Believed, w.unfixed = believed, unfixed
+		return w
+	}
+}
+
+// Survey is EvaluateInHindsight for many changes: what they did together shows beside each
+// of them, so each guardrail is asked beside one change of a kind and operation only.
+func (f InForce) Survey(ctx context.Context, before, after *cluster.Snapshot, reviews []Review) ([]Decision, error) {
+	type question struct {
+		*instance
+		kind, operation string
+	}
+	asked := map[question]bool{}
+	return f.hindsight(ctx, f.world(before, after, false, true), reviews, func(i *instance, r *Review) bool {
+		q := question{i, r.kind(), string(r.Request.Operation)}
+		if asked[q] {
+			return false
+		}
+		applies, err := i.applies(r, &input{review: r})
+		asked[q] = err == nil && applies
+		return true
+	})
+}
+
+func (f InForce) hindsight(ctx context.Context, world func(*turn) *world, reviews []Review, want func(*instance, *Review) bool) ([]Decision, error) {
+	t := f.lane.newTurn(ctx)
+	defer t.end()
+	w := world(t)
+	out := make([]Decision, 0, len(reviews))
+	var errs []error
+	for n := range reviews {
+		r := &reviews[n]
+		r.Before, r.After = w.before, w.after
+		var instances []*instance
+		for _, i := range f.instances {
+			if want(i, r) {
+				instances = append(instances, i)
+			}
+		}
+		d, err := f.set.ask(ctx, r, w, instances)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", r.Subject(), err))
+		}
+		for _, failure := range d.Failures {
+			errs = append(errs, fmt.Errorf("%s: %w", r.Subject(), failure))
+		}
+		out = append(out, d)
+	}
+	return out, errors.Join(errs...)
+}
+
+// Stance tells how a guardrail looks at a change, whatever it would say: whether it judges
+// it, and whether the change is exempt.
+func (f InForce) Stance(guardrail string, r Review) (judges, exempt bool) {
+	at := slices.IndexFunc(f.instances, func(i *instance) bool { return i.Name == guardrail })
+	if at < 0 {
+		return false, false
+	}
+	applies, err := f.instances[at].applies(&r, &input{review: &r})
+	_, exempt = f.set.exemption(guardrail, &r)
+	return err != nil || applies, exempt
+}

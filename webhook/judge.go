@@ -15,11 +15,12 @@ import (
 
 	"github.com/podcullis/podcullis/cluster"
 	"github.com/podcullis/podcullis/guardrail"
+	"github.com/podcullis/podcullis/remedy"
 )
 
 // Evaluator judges a change; *guardrail.Engine is one.
 type Evaluator interface {
-	Evaluate(context.Context, guardrail.Review) (guardrail.Decision, error)
+	remedy.Evaluator
 	// Judges reports whether a guardrail is about objects of a kind.
 	Judges(kind schema.GroupKind) bool
 }
@@ -91,6 +92,7 @@ func (j *Judge) Handle(ctx context.Context, r admission.Request) admission.Respo
 	ctx, cancel := context.WithTimeout(ctx, j.EvaluationTime)
 	defer cancel()
 	verdict := j.judge(ctx, &r)
+	j.advise(ctx, &verdict)
 	j.record(ctx, &r, verdict)
 	return j.respond(verdict)
 }
@@ -110,6 +112,8 @@ type verdict struct {
 	claim string
 	// after is the cluster with the change, once it is known.
 	after *cluster.Snapshot
+	// review is what the guardrails were asked last.
+	review guardrail.Review
 }
 
 func (j *Judge) judge(ctx context.Context, r *admission.Request) verdict {
@@ -248,10 +252,11 @@ func (j *Judge) evaluateOnce(ctx context.Context, r *admission.Request, before *
 	}
 	v.after = after
 	began := time.Now()
-	v.decision, err = j.Evaluator.Evaluate(ctx, guardrail.Review{
+	v.review = guardrail.Review{
 		Request: &r.AdmissionRequest, Change: change, Before: before, After: after,
 		Origin: guardrail.Admission, Believed: believed, Time: j.Now(),
-	})
+	}
+	v.decision, err = j.Evaluator.Evaluate(ctx, v.review)
 	j.Metrics.evaluated(time.Since(began))
 	switch {
 	case err == nil:

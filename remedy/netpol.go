@@ -39,6 +39,7 @@ const (
 const (
 	maxEdits  = 40
 	maxValues = 6 // in a list that an edit writes
+	maxRanges = 2 // of ports that are left out
 )
 
 // ruleAt is a rule of the netpol that is edited.
@@ -119,7 +120,7 @@ func (s *search) ruleEdits(w narrowing, at ruleAt, add func(int, string, func(*c
 			})
 		}
 	}
-	if ports := w.ports[at]; !ports.Empty() && !ports.All() {
+	if ports := w.ports[at]; len(ports.Ranges()) > 0 && len(ports.Ranges()) <= maxRanges {
 		add(rankPorts, fmt.Sprintf("leave %s out of %s", ports, at), func(draft *cluster.Draft) bool {
 			return withoutPorts(draft, rule, at, ports)
 		})

@@ -160,35 +160,36 @@ func (s *search) try(from attempt, e edit, at int) (attempt, bool) {
 	if err != nil || s.warnsAnew(d) || s.opensMore(c) {
 		return attempt{}, false
 	}
-	return attempt{edits: edits, next: at + 1, change: c, denials: len(d.With(guardrail.Deny)), lost: s.lost(c), idle: s.idle(c)}, true
+	a := attempt{edits: edits, next: at + 1, change: c, denials: len(d.With(guardrail.Deny)), lost: s.lost(c)}
+	a.idle = a.denials == 0 && s.idle(c)
+	return a, s.ctx.Err() == nil // what was interrupted is not complete
 }
 
-// idle tells whether an edit leaves a netpol that selects nobody, where it selected
-// somebody: that is to delete it.
+// idle tells whether an edit leaves a netpol that selects nobody, or a rule that lets
+// nobody through, where it did: that is to delete it, in other words.
 func (s *search) idle(c *changed) bool {
 	for _, e := range c.edited {
-		if e.Netpol == nil {
+		if e.Netpol == nil || !e.Own { // of others' who needs what is not known
 			continue
 		}
 		is, _ := s.review.After.Netpol(e.Object.Namespace, e.Object.Name)
 		n, _ := c.review.After.Netpol(e.Object.Namespace, e.Object.Name)
-		if selectsAny(s.review.After, is) && !selectsAny(s.review.After, n) {
+		before, after := connectivity.Selects(s.review.After, is), connectivity.Selects(s.review.After, n)
+		if len(before.Workloads) > 0 && len(after.Workloads) == 0 {
 			return true
 		}
-	}
-	return false
-}
-
-func selectsAny(s *cluster.Snapshot, n *cluster.Netpol) bool {
-	for w := range s.Workloads(n.Namespace) {
-		for _, v := range w.Variants {
-			if n.Selector.Matches(v.Labels) != cluster.No {
-				return true
+		for d := range after.Rules {
+			for i, r := range after.Rules[d] {
+				if i < len(before.Rules[d]) && !idleRule(before.Rules[d][i]) && idleRule(r) {
+					return true
+				}
 			}
 		}
 	}
 	return false
 }
+
+func idleRule(r connectivity.RuleSelection) bool { return len(r.Workloads) == 0 && len(r.Blocks) == 0 }
 
 func boolRank(b bool) int {
 	if b {
@@ -267,6 +268,9 @@ func (s *search) remedy(a attempt) Remedy {
 		r.Lost = nil
 	} else {
 		r.Opened, r.Kept = s.kept(a.change)
+	}
+	if s.ctx.Err() != nil { // the count was interrupted
+		r.Opened, r.Kept = 0, 0
 	}
 	return r
 }

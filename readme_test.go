@@ -29,6 +29,7 @@ import (
 	"github.com/podcullis/podcullis/connectivity"
 	"github.com/podcullis/podcullis/guardrail"
 	"github.com/podcullis/podcullis/policies"
+	"github.com/podcullis/podcullis/remedy"
 	"github.com/podcullis/podcullis/report"
 )
 
@@ -63,16 +64,21 @@ func TestDenialOfREADME(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	decision, err := engine(t, "examples/shop-guardrails.yaml").Evaluate(t.Context(), guardrail.Review{
+	judge := engine(t, "examples/shop-guardrails.yaml")
+	review := guardrail.Review{
 		Request: &admissionv1.AdmissionRequest{
 			UID: "1", Operation: admissionv1.Create, Namespace: netpol.Namespace, Name: netpol.Name,
 			Kind:   metav1.GroupVersionKind{Group: "networking.k8s.io", Version: "v1", Kind: "NetworkPolicy"},
 			Object: runtime.RawExtension{Raw: raw},
 		},
 		Change: change, Before: before, After: after, Origin: guardrail.Admission, Time: time.Now(),
-	})
+	}
+	decision, err := judge.Evaluate(t.Context(), review)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if r, found := remedy.Find(t.Context(), judge, review, decision); found {
+		decision.Advice = r.Advice()
 	}
 	if diff := cmp.Diff(decision.DenialMessage(), strings.TrimSpace(block(t, readme, "denial", "text"))); diff != "" {
 		t.Errorf("README.md shows another denial (-real +shown):\n%s", diff)

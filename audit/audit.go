@@ -91,7 +91,7 @@ func Examine(ctx context.Context, e Evaluator, items []Item, snapshot *cluster.S
 	decisions, err := e.EvaluateAll(ctx, &cluster.Snapshot{}, snapshot, reviews)
 	errs := []error{err}
 	var out Report
-	evaluated := false
+	evaluated, sought := false, 0
 	if asker, ok := e.(Asker); ok {
 		var err error
 		if out.Unmatched, err = asker.Unmatched(snapshot); err != nil {
@@ -102,6 +102,13 @@ func Examine(ctx context.Context, e Evaluator, items []Item, snapshot *cluster.S
 		evaluated = evaluated || len(d.Evaluated) > 0
 		for _, f := range d.Failures {
 			errs = append(errs, fmt.Errorf("%s: %w", d.Subject, f))
+		}
+		if advice := advise(ctx, e, reviews[i], d, &sought); advice != "" {
+			for k := range d.Violations {
+				if v := &d.Violations[k]; v.Action == guardrail.Deny {
+					v.Message = v.WithAdvice(advice)
+				}
+			}
 		}
 		for _, v := range d.Violations {
 			out.Findings = append(out.Findings, Finding{v, items[i].Object.Ref()})

@@ -74,28 +74,7 @@ func (d *Draft) RemoveRule(direction Direction, i int) {
 // removes the peers that ask for that label. A rule for everybody then is for every
 // other pod. It is false when no peer is left.
 func (d *Draft) LeaveOutPods(direction Direction, i int, key, value string) bool {
-	peers := d.peers(direction, i)
-	if len(*peers) == 0 {
-		*peers = []networkingv1.NetworkPolicyPeer{{NamespaceSelector: &metav1.LabelSelector{}}}
-	}
-	var left []networkingv1.NetworkPolicyPeer
-	for _, peer := range *peers {
-		if peer.IPBlock != nil {
-			left = append(left, peer)
-			continue
-		}
-		if peer.PodSelector == nil {
-			peer.PodSelector = &metav1.LabelSelector{}
-		}
-		if v, ok := peer.PodSelector.MatchLabels[key]; ok && v == value {
-			continue
-		}
-		peer.PodSelector.MatchExpressions = append(peer.PodSelector.MatchExpressions,
-			metav1.LabelSelectorRequirement{Key: key, Operator: metav1.LabelSelectorOpNotIn, Values: []string{value}})
-		left = append(left, peer)
-	}
-	*peers = left
-	return len(left) > 0
+	return d.NarrowPeers(direction, i, metav1.LabelSelectorRequirement{Key: key, Operator: metav1.LabelSelectorOpIn, Values: []string{value}})
 }
 
 // LeaveOutAddresses makes a block of addresses an exception of a rule's blocks,

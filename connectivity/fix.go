@@ -264,11 +264,7 @@ func (f *fixer) try(c *Fix) bool {
 }
 
 func (f *fixer) cost(fixed *cluster.Snapshot) int {
-	lost := missing(f.snapshot, fixed, Query{From: Everyone(), To: Everyone()}, f.options)
-	for _, block := range Anywhere() {
-		lost = append(lost, missing(f.snapshot, fixed, Query{From: Everyone(), To: Selection{Block: block}}, f.options)...)
-		lost = append(lost, missing(f.snapshot, fixed, Query{From: Selection{Block: block}, To: Everyone()}, f.options)...)
-	}
+	lost := Missing(f.snapshot, fixed, f.options)
 	cost := 0
 	for _, l := range lost {
 		if !f.asked(l) {
@@ -288,4 +284,16 @@ func partOf(p, whole Peer) bool {
 		return p.Workload == whole.Workload
 	}
 	return whole.CIDR.Overlaps(p.CIDR) && whole.CIDR.Bits() <= p.CIDR.Bits()
+}
+
+// Missing lists the connections of a snapshot that another one with the same pods,
+// templates and namespaces has not, those with the outside among them, sorted.
+func Missing(from, in *cluster.Snapshot, o Options) []Connection {
+	out := missing(from, in, Query{From: Everyone(), To: Everyone()}, o)
+	for _, block := range Anywhere() {
+		out = append(out, missing(from, in, Query{From: Everyone(), To: Selection{Block: block}}, o)...)
+		out = append(out, missing(from, in, Query{From: Selection{Block: block}, To: Everyone()}, o)...)
+	}
+	slices.SortStableFunc(out, compareConnections)
+	return out
 }

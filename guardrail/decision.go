@@ -71,6 +71,9 @@ type Decision struct {
 	Failures []Failure
 	// Evaluated are the names of the guardrails that were asked.
 	Evaluated []string
+	// Advice, if set, says how to change what is denied so that nothing denies it any
+	// more; it takes the place of what each guardrail advises.
+	Advice string
 }
 
 // With lists the violations of one action.
@@ -106,9 +109,42 @@ func (d Decision) DenialMessage() string {
 			fmt.Fprintf(&b, "\nand %d more", len(denials)-maxViolations)
 			break
 		}
-		fmt.Fprintf(&b, "\n[%s] %s", v.Guardrail, v.Message)
+		fmt.Fprintf(&b, "\n[%s] %s", v.Guardrail, d.worded(v))
+	}
+	if d.Advice != "" {
+		fmt.Fprintf(&b, "\nto fix: %s", d.Advice)
 	}
 	return b.String()
+}
+
+// worded is the message of a violation, without its own advice where there is one for
+// all.
+func (d Decision) worded(v Violation) string {
+	if d.Advice == "" {
+		return v.Message
+	}
+	return v.WithoutAdvice()
+}
+
+// adviceLine begins the line by which a guardrail says how to fix a violation.
+const adviceLine = "  to fix: "
+
+// WithoutAdvice is the message without the lines that say how to fix it.
+func (v Violation) WithoutAdvice() string {
+	var out []string
+	within := false
+	for line := range strings.SplitSeq(v.Message, "\n") {
+		within = strings.HasPrefix(line, adviceLine) || within && strings.HasPrefix(line, "    ")
+		if !within {
+			out = append(out, line)
+		}
+	}
+	return strings.Join(out, "\n")
+}
+
+// WithAdvice is the message with another advice, of one or more lines.
+func (v Violation) WithAdvice(advice string) string {
+	return v.WithoutAdvice() + "\n" + adviceLine + strings.ReplaceAll(advice, "\n", "\n  ")
 }
 
 func distinctGuardrails(list []Violation) int {

@@ -19,10 +19,29 @@ const aFix = `
 apiVersion: podcullis.io/v1alpha1
 kind: Guardrails
 guardrails:
-- name: db-is-shut
-  guardrail: forbidden-paths
-  action: deny
-  parameters: {from: {podSelector: {matchExpressions: [{key: app, operator: NotIn, values: [db]}]}}, to: {podSelector: {matchLabels: {app: db}}}}
+- {name: db-is-shut, guardrail: fixing, action: deny}
+`
+
+const fixingRego = `# METADATA
+# title: Fixing
+# description: Tells the fix of each path.
+# custom:
+#   severity: high
+#   kinds: [NetworkPolicy]
+package guardrails.fixing
+
+violation contains {"msg": $"{c.from.name} could reach db\n  to fix: {advice(c)}", "details": c} if {
+	some c in netpol.opened({
+		"from": {"podSelector": {"matchExpressions": [{"key": "app", "operator": "NotIn", "values": ["db"]}]}},
+		"to": {"podSelector": {"matchLabels": {"app": "db"}}},
+	})
+}
+
+advice(c) := text if {
+	text := netpol.fix(c).text
+}
+
+else := "none"
 `
 
 var allowAll = clustertest.Netpol("shop/allow-all", "{podSelector: {}, ingress: [{ports: [{port: 5432}]}]}")
@@ -44,7 +63,11 @@ func shop(t testing.TB, n int) *cluster.Snapshot {
 // reported with the evaluation that it asked.
 func reviewed(ctx context.Context, t testing.TB, r Review) ([]Violation, *evaluation) {
 	t.Helper()
-	e, err := configure("c", aFix, embedded(t))
+	l, err := library(map[string]string{"fixing.rego": fixingRego})
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := configure("c", aFix, l)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -50,3 +50,6 @@ func pathQuestionOf(parameters map[string]any) (connectivity.Query, error) {
 	}
 	return parsePathQuestion(ast.NewTerm(term))
 }
+
+// Connectivity is how the configuration has connections computed.
+func (e *Engine) Connectivity() connectivity.Options { return e.current.Load().options }

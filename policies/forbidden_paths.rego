@@ -190,12 +190,9 @@ changed := $"{input.request.namespace}/{input.request.name}"
 
 isolating(connection, reason) := $"that isolates {paths.subject(connection, reason.direction)} for {reason.direction}: podSelector: \{} and policyTypes: [{paths.types([reason.direction])}] in namespace {paths.subject_peer(connection, reason.direction).namespace} (`podcullis explain default-deny -n {paths.subject_peer(connection, reason.direction).namespace}` prints one)"
 
-# narrow is the edit of the netpols that was tried and shuts the path, else what to aim at.
-narrow(connection, reason) := $"{edit.text}{cost(edit)}" if {
-	not connection.unknown
-	edit := netpol.fix(connection)
-	worthwhile(edit)
-} else := $"keep {possible.chosen("from")} out of {rule(connection)}'s from" if {
+# narrow is what to aim at. Where an edit was tried that settles the whole review,
+# Podcullis gives that one instead of these lines.
+narrow(connection, reason) := $"keep {possible.chosen("from")} out of {rule(connection)}'s from" if {
 	reason.direction == "ingress"
 	connection.from.witness
 } else := $"keep {possible.chosen("to")} out of {rule(connection)}'s to" if {
@@ -209,18 +206,6 @@ narrow(connection, reason) := $"{edit.text}{cost(edit)}" if {
 } else := $"let {rule(connection)}'s to name only the pods that {paths.peer(connection.from)} needs" if {
 	connection.to.name
 } else := $"let {rule(connection)}'s to name only the addresses that {paths.peer(connection.from)} needs"
-
-# worthwhile: NetworkPolicies that are there already are not to blame for new labels,
-# and what they let through is needed.
-worthwhile(_) if input.request.kind.kind == "NetworkPolicy"
-
-worthwhile(edit) if edit.cost == 0
-
-cost(edit) := "" if {
-	edit.cost == 0
-} else := "; that costs 1 other connection" if {
-	edit.cost == 1
-} else := $"; that costs {edit.cost} other connections"
 
 # rule names the rule of the decisive reason, as shortly as it is clear which one is meant.
 rule(connection) := "that rule" if {

@@ -78,29 +78,6 @@ test_one_of_two_ingress_rules_is_named if {
 		with netpol.opened as [connection(web, db, [ingress_rule("shop/a"), ingress_rule("shop/allow-all")])]
 }
 
-test_a_fix_that_was_tried_is_told_with_its_cost if {
-	text := "remove ingress rule 1 of NetworkPolicy shop/allow-all"
-	every cost, words in {0: "", 1: "; that costs 1 other connection", 7: "; that costs 7 other connections"} {
-		fixes == {concat("", ["to fix: ", text, words])} with input as allow_all
-			with netpol.opened as [connection(web, db, [ingress_rule("shop/allow-all")])]
-			with netpol.fix as {"text": text, "cost": cost}
-	}
-}
-
-test_a_netpol_that_was_there_pays_for_no_new_label if {
-	every cost, words in {0: "remove it", 1: "narrow that rule's from to the pods that need shop/StatefulSet/db"} {
-		fixes == {concat("", ["to fix: change the labels by which that rule matches, or ", words])} with input as new_pod
-			with netpol.opened as [connection(web, db, [ingress_rule("shop/db")])]
-			with netpol.fix as {"text": "remove it", "cost": cost}
-	}
-}
-
-test_what_is_in_doubt_is_not_tried if {
-	fixes == {"to fix: narrow that rule's from to the pods that need shop/StatefulSet/db"} with input as allow_all
-		with netpol.opened as unproved(object.union(ingress_rule("shop/a"), {"unknown": "host-network"}))
-		with netpol.fix as {"text": "remove it", "cost": 0}
-}
-
 test_to_the_world if {
 	fixes == {"to fix: let that rule's to name only the addresses that shop/StatefulSet/db needs"} with input as allow_all
 		with netpol.opened as [connection(db, world, [egress_rule("shop/allow-all")])]

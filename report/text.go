@@ -49,7 +49,11 @@ func (r *Result) Text(w io.Writer, s Style) error {
 		if f.Action == "deny" {
 			colour = red
 		}
-		fmt.Fprintf(&b, "  %s [%s] %s\n", s.paint(colour, string(f.Action)), f.Guardrail, strings.ReplaceAll(f.Message, "\n", "\n  "))
+		message := f.Message
+		if i+1 < len(findings) && findings[i+1].Object == f.Object && f.sharesAdvice(findings[i+1]) {
+			message = f.WithoutAdvice() // one edit is for both, and is told once
+		}
+		fmt.Fprintf(&b, "  %s [%s] %s\n", s.paint(colour, string(f.Action)), f.Guardrail, strings.ReplaceAll(message, "\n", "\n  "))
 	}
 	for i, m := range r.remarks() {
 		if i == 0 && len(findings) > 0 {
@@ -63,6 +67,12 @@ func (r *Result) Text(w io.Writer, s Style) error {
 	}
 	_, err := w.Write(b.Bytes())
 	return err
+}
+
+// sharesAdvice tells whether two findings have the same way out.
+func (f Finding) sharesAdvice(o Finding) bool {
+	advice := func(f Finding) string { return strings.TrimPrefix(f.Message, f.WithoutAdvice()) }
+	return advice(f) != "" && advice(f) == advice(o)
 }
 
 // title is an object in the words of a message: "NetworkPolicy shop/allow-web".

@@ -16,11 +16,12 @@ import (
 
 	"github.com/podcullis/podcullis/cluster"
 	"github.com/podcullis/podcullis/guardrail"
+	"github.com/podcullis/podcullis/remedy"
 )
 
 // Evaluator judges a change; *guardrail.Engine is one.
 type Evaluator interface {
-	Evaluate(context.Context, guardrail.Review) (guardrail.Decision, error)
+	remedy.Evaluator
 	// Judges reports whether a guardrail is about objects of a kind.
 	Judges(kind schema.GroupKind) bool
 }
@@ -112,6 +113,7 @@ func (j *Judge) Handle(ctx context.Context, r admission.Request) admission.Respo
 	defer cancel()
 	verdict := j.judge(ctx, &r)
 	j.Metrics.comesBack(verdict)
+	j.advise(ctx, &verdict)
 	j.record(ctx, &r, verdict)
 	if j.OwnNamespace != nil && j.OwnNamespace() {
 		verdict = verdict.conceal(&r)
@@ -142,6 +144,8 @@ type verdict struct {
 	oneOfMany bool
 	// unwritten says why an allowed change could not be written to the ledger.
 	unwritten string
+	// review is what the guardrails were asked last.
+	review guardrail.Review
 }
 
 func (j *Judge) judge(ctx context.Context, r *admission.Request) verdict {
@@ -232,10 +236,11 @@ func (j *Judge) evaluateOnce(ctx context.Context, r *admission.Request, before *
 	}
 	v.after = after
 	began := time.Now()
-	v.decision, err = j.Evaluator.Evaluate(ctx, guardrail.Review{
+	v.review = guardrail.Review{
 		Request: &r.AdmissionRequest, Change: change, Before: before, After: after,
 		Origin: guardrail.Admission, Believed: believed, Time: j.Clock(),
-	})
+	}
+	v.decision, err = j.Evaluator.Evaluate(ctx, v.review)
 	j.Metrics.evaluated(time.Since(began))
 	switch {
 	case err == nil:

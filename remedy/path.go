@@ -1,0 +1,98 @@
+package remedy
+
+import (
+	"encoding/json"
+	"net/netip"
+
+	"github.com/podcullis/podcullis/cluster"
+	"github.com/podcullis/podcullis/connectivity"
+	"github.com/podcullis/podcullis/guardrail"
+)
+
+// path is what the details of a violation say about one path: a connection as
+// netpol.opened gives it, or one that netpol.closed misses.
+type path struct {
+	guardrail string
+	from, to  peer
+	ports     connectivity.PortSet
+	because   []because
+}
+
+type peer struct {
+	Namespace, Kind, Name string
+	CIDR                  string
+	Labels                map[string]string
+	Witness               bool
+}
+
+// because is one reason: a rule, no isolation, or, with neither, a netpol in the way.
+type because struct {
+	Direction   string
+	Netpol      string
+	Rule        *int
+	NotIsolated bool
+}
+
+// isObstacle tells whether a path is missing, not open.
+func (p path) isObstacle() bool {
+	for _, b := range p.because {
+		if b.Rule != nil || b.NotIsolated {
+			return false
+		}
+	}
+	return len(p.because) > 0
+}
+
+// about tells whether a connection is between the ends of the path.
+func (p path) about(c connectivity.Connection) bool { return p.from.is(c.From) && p.to.is(c.To) }
+
+func (p peer) is(x connectivity.Peer) bool {
+	if x.Workload != nil {
+		return x.Workload.Ref == cluster.Ref{Namespace: p.Namespace, Kind: p.Kind, Name: p.Name}
+	}
+	block, err := netip.ParsePrefix(p.CIDR)
+	return err == nil && x.CIDR.IsValid() && block.Overlaps(x.CIDR)
+}
+
+// maxPaths bounds how many paths of a denial are looked at for edits. What settles
+// the first settles the others, or the search goes on.
+const maxPaths = 1000
+
+// pathsOf reads the details of what denies; those of another form say nothing. It is
+// not certain when one of the paths is not.
+func pathsOf(d guardrail.Decision) (out []path, certain bool) {
+	for _, v := range d.With(guardrail.Deny) {
+		if len(out) == maxPaths {
+			break
+		}
+		raw, err := json.Marshal(v.Details)
+		if err != nil {
+			continue
+		}
+		var in struct {
+			From, To peer
+			Ports    []struct {
+				Protocol      string
+				Port, EndPort uint16
+			}
+			Because []because
+			Unknown string
+		}
+		if json.Unmarshal(raw, &in) != nil || len(in.Because) == 0 {
+			continue
+		}
+		if in.Unknown != "" {
+			return nil, false
+		}
+		p := path{guardrail: v.Guardrail, from: in.From, to: in.To, because: in.Because}
+		for _, x := range in.Ports {
+			protocol, ok := cluster.ParseProtocol(x.Protocol)
+			if !ok {
+				continue
+			}
+			p.ports = p.ports.Union(connectivity.Ports(connectivity.PortRange{Protocol: protocol, First: x.Port, Last: max(x.Port, x.EndPort)}))
+		}
+		out = append(out, p)
+	}
+	return out, true
+}

@@ -1,0 +1,262 @@
+package remedy
+
+import (
+	"encoding/json"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+
+	yamlv3 "go.yaml.in/yaml/v3"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/yaml"
+
+	"github.com/podcullis/podcullis/cluster"
+)
+
+// String is "ingress rule 1".
+func (r ruleAt) String() string { return fmt.Sprintf("%s rule %d", r.direction, r.rule+1) }
+
+// leave says how a selector is narrowed to what a requirement does not match.
+func leave(r metav1.LabelSelectorRequirement, out, in string) string {
+	values := strings.Join(r.Values, " or ")
+	switch r.Operator {
+	case metav1.LabelSelectorOpIn:
+		return fmt.Sprintf("leave the pods with %s=%s %s", r.Key, values, out)
+	case metav1.LabelSelectorOpNotIn:
+		return fmt.Sprintf("leave only the pods with %s=%s %s", r.Key, values, in)
+	case metav1.LabelSelectorOpExists:
+		return fmt.Sprintf("leave the pods with a label %s %s", r.Key, out)
+	}
+	return fmt.Sprintf("leave only the pods with a label %s %s", r.Key, in)
+}
+
+func peerText(p cluster.NetpolPeer) string {
+	switch {
+	case p.Block != nil:
+		return "ipBlock " + p.Block.Prefix.String()
+	case p.OwnNamespace:
+		return fmt.Sprintf("podSelector %s", p.Pods)
+	}
+	return fmt.Sprintf("namespaceSelector %s, podSelector %s", p.Namespaces, p.Pods)
+}
+
+// text joins what is to be done, object by object.
+func (s *search) text(edits []edit) string {
+	var objects []cluster.Ref
+	parts := map[cluster.Ref][]string{}
+	for _, e := range edits {
+		if !slices.Contains(objects, e.object) {
+			objects = append(objects, e.object)
+		}
+		parts[e.object] = append(parts[e.object], e.text)
+	}
+	var out []string
+	for _, o := range objects {
+		text := strings.Join(parts[o], ", and ")
+		if o != s.review.Change.Ref() {
+			text = fmt.Sprintf("first, in %s %s/%s, which this change does not touch, %s", o.Kind, o.Namespace, o.Name, text)
+		}
+		out = append(out, text)
+	}
+	return strings.Join(out, "; ")
+}
+
+// Summary is the remedy in one line: what to do, and what it costs.
+func (r Remedy) Summary() string {
+	if cost := r.Cost(); cost != "" {
+		return r.Text + "; " + cost
+	}
+	return r.Text
+}
+
+// Cost says what an edit leaves of what the change opens, and names what it closes.
+func (r Remedy) Cost() string {
+	var parts []string
+	switch lost := len(r.Lost); {
+	case r.Opened == 0:
+	case r.Kept == 0 && lost == 0:
+		return "it opens nothing else"
+	case r.Kept == 0:
+		parts = append(parts, fmt.Sprintf("keeps none of the %d connections that it opens", r.Opened))
+	default:
+		parts = append(parts, fmt.Sprintf("keeps %d of the %d connections that it opens", r.Kept, r.Opened))
+	}
+	if lost := r.LostText(); lost != "" {
+		parts = append(parts, "closes "+lost)
+	}
+	return strings.Join(parts, ", ")
+}
+
+// Advice is what a person reads: the summary, and the changed parts in YAML.
+func (r Remedy) Advice() string {
+	var b strings.Builder
+	b.WriteString(r.Summary())
+	for _, e := range r.Edits {
+		if e.Part == "" {
+			continue
+		}
+		if len(r.Edits) > 1 || !e.Own {
+			fmt.Fprintf(&b, "\n  # %s %s/%s", e.Object.Kind, e.Object.Namespace, e.Object.Name)
+		}
+		for line := range strings.SplitSeq(e.Part, "\n") {
+			b.WriteString("\n  " + line)
+		}
+	}
+	return b.String()
+}
+
+// maxNamed is how many of the connections that are lost are named.
+const maxNamed = 2
+
+// LostText names what is closed beside what is forbidden; "" for nothing.
+func (r Remedy) LostText() string {
+	groups := r.lostGroups()
+	var out []string
+	for i, g := range groups {
+		if i == maxNamed {
+			return fmt.Sprintf("%s and %d more", strings.Join(out, "; "), rest(groups[i:], func(g *lostGroup) int { return len(g.from) }))
+		}
+		names := g.from
+		if len(names) > 3 {
+			names = append(slices.Clone(names[:2]), fmt.Sprintf("%d more", len(names)-2))
+		}
+		out = append(out, fmt.Sprintf("%s to %s on %s", join(names), g.to, g.ports))
+	}
+	return strings.Join(out, "; ")
+}
+
+// lostGroup are connections to one peer on the same ports.
+type lostGroup struct {
+	to, ports string
+	from      []string
+}
+
+const outsideText = "any address outside the cluster"
+
+func (r Remedy) lostGroups() []*lostGroup {
+	has := map[[3]string]bool{}
+	for _, l := range r.Lost {
+		has[[3]string{l.From.String(), l.To.String(), l.Ports.String()}] = true
+	}
+	// Both families of addresses are one peer for people.
+	name := func(is string, otherFamily func(string) bool) (text string, second bool) {
+		switch {
+		case is == "0.0.0.0/0" && otherFamily("::/0"):
+			return outsideText, false
+		case is == "::/0" && otherFamily("0.0.0.0/0"):
+			return outsideText, true
+		}
+		return is, false
+	}
+	var groups []*lostGroup
+	for _, l := range r.Lost {
+		ports := l.Ports.String()
+		from, again := name(l.From.String(), func(f string) bool { return has[[3]string{f, l.To.String(), ports}] })
+		to, too := name(l.To.String(), func(f string) bool { return has[[3]string{l.From.String(), f, ports}] })
+		if again || too {
+			continue
+		}
+		i := slices.IndexFunc(groups, func(g *lostGroup) bool { return g.to == to && g.ports == ports })
+		if i < 0 {
+			groups = append(groups, &lostGroup{to: to, ports: ports})
+			i = len(groups) - 1
+		}
+		groups[i].from = append(groups[i].from, from)
+	}
+	return groups
+}
+
+func rest[T any](list []T, count func(T) int) int {
+	n := 0
+	for _, x := range list {
+		n += count(x)
+	}
+	return n
+}
+
+func join(names []string) string {
+	if len(names) < 2 {
+		return strings.Join(names, "")
+	}
+	return strings.Join(names[:len(names)-1], ", ") + " and " + names[len(names)-1]
+}
+
+// maxLine is the longest YAML, in bytes, that is written in one line.
+const maxLine = 140
+
+// changedPart is what differs between a netpol and its draft, in YAML: the podSelector,
+// the policyTypes, the rules of a direction.
+func changedPart(is *cluster.Netpol, d *cluster.Draft) (yaml string, same bool) {
+	was, ok := is.Draft()
+	if !ok {
+		return "", false
+	}
+	before, after := was.Spec(), d.Spec()
+	var parts []string
+	add := func(name string, is, was any) {
+		if !reflect.DeepEqual(is, was) {
+			parts = append(parts, yamlOf(name, is))
+		}
+	}
+	add("podSelector", after.PodSelector, before.PodSelector)
+	slices.Sort(before.PolicyTypes)
+	slices.Sort(after.PolicyTypes)
+	slices.Reverse(before.PolicyTypes) // Ingress first, as people write it
+	slices.Reverse(after.PolicyTypes)
+	add("policyTypes", after.PolicyTypes, before.PolicyTypes)
+	add("ingress", orEmpty(after.Ingress), orEmpty(before.Ingress))
+	add("egress", orEmpty(after.Egress), orEmpty(before.Egress))
+	return strings.Join(parts, "\n"), len(parts) == 0
+}
+
+// orEmpty makes no difference between no rule and no list of rules.
+func orEmpty[T any](rules []T) []T { return append([]T{}, rules...) }
+
+// yamlOf writes a field in one line if that is short enough to be read.
+func yamlOf(name string, value any) string {
+	raw, err := json.Marshal(map[string]any{name: value})
+	if err != nil {
+		return ""
+	}
+	block, err := yaml.JSONToYAML(raw)
+	if err != nil {
+		return ""
+	}
+	var node yamlv3.Node
+	if yamlv3.Unmarshal(block, &node) != nil || len(node.Content) == 0 {
+		return strings.TrimSpace(string(block))
+	}
+	for depth := range maxBlockDepth { // as much in one line as can be read there
+		flow(node.Content[0], depth)
+		var out strings.Builder
+		e := yamlv3.NewEncoder(&out)
+		e.SetIndent(2)
+		e.CompactSeqIndent()
+		if e.Encode(&node) != nil {
+			break
+		}
+		text := strings.TrimSpace(out.String())
+		if !slices.ContainsFunc(strings.Split(text, "\n"), func(l string) bool { return len(l) > maxLine }) {
+			return text
+		}
+	}
+	return strings.TrimSpace(string(block))
+}
+
+// maxBlockDepth is how many levels at most are written in lines of their own before all is.
+const maxBlockDepth = 5
+
+// flow writes what is deeper than some levels in one line each.
+func flow(n *yamlv3.Node, depth int) {
+	for _, c := range n.Content {
+		if c.Kind == yamlv3.ScalarNode {
+			continue
+		}
+		c.Style = 0
+		if depth == 0 {
+			c.Style = yamlv3.FlowStyle
+		}
+		flow(c, max(depth-1, 0))
+	}
+}

@@ -1,0 +1,24 @@
+package webhook
+
+import (
+	"context"
+	"time"
+
+	"github.com/podcullis/podcullis/remedy"
+)
+
+// advise adds to a denial by which edit of the change nothing would deny it. It takes
+// at most half of the time that is left: the answer itself is more important.
+func (j *Judge) advise(ctx context.Context, v *verdict) {
+	if v.err != nil || !v.decision.Denied() {
+		return
+	}
+	if deadline, ok := ctx.Deadline(); ok {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, time.Until(deadline)/2)
+		defer cancel()
+	}
+	if r, found := remedy.Find(ctx, j.Evaluator, v.review, v.decision); found {
+		v.decision.Advice = r.Advice()
+	}
+}

@@ -39,11 +39,13 @@ type guarded struct {
 // The guard in the files of an API server, and as objects.
 func TestAdmissionGuard(t *testing.T) {
 	t.Run("Static", func(t *testing.T) {
-		plane := controlplane.Start(t, controlplane.Options{APIServerArgs: staticGuard(t)})
+		args, file := staticGuard(t)
+		plane := controlplane.Start(t, controlplane.Options{APIServerArgs: args})
 		g := guardedRelease(t, plane, "--set", "certificates.mode=cert-manager")
 		g.tryAll(t, g.injector)
 		t.Run("IsNotInTheAPI", g.isNotInTheAPI)
 		t.Run("IsThereAfterARestart", g.isThereAfterARestart)
+		t.Run("FollowsItsFile", func(t *testing.T) { g.followsItsFile(t, file) })
 		t.Run("LetsBreakGlassUninstall", g.letsBreakGlassUninstall)
 	})
 	t.Run("Installed", func(t *testing.T) {
@@ -55,8 +57,8 @@ func TestAdmissionGuard(t *testing.T) {
 }
 
 // staticGuard renders the files as the documentation has it, and returns the flags of
-// an API server that reads them.
-func staticGuard(t *testing.T) []string {
+// an API server that reads them, and the file with the policies.
+func staticGuard(t *testing.T) (args []string, file string) {
 	t.Helper()
 	dir := t.TempDir()
 	manifests := filepath.Join(dir, "static")
@@ -81,15 +83,16 @@ func staticGuard(t *testing.T) []string {
 	for line := range strings.Lines(block) {
 		config.WriteString(strings.TrimPrefix(line, "   "))
 	}
+	file = filepath.Join(manifests, "podcullis.yaml")
 	for file, content := range map[string]string{
-		filepath.Join(manifests, "podcullis.yaml"): string(text),
-		filepath.Join(dir, "config.yaml"):          strings.ReplaceAll(config.String(), "/etc/kubernetes/admission/static", manifests),
+		file:                              string(text),
+		filepath.Join(dir, "config.yaml"): strings.ReplaceAll(config.String(), "/etc/kubernetes/admission/static", manifests),
 	} {
 		if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
-	args := []string{"--admission-control-config-file=" + filepath.Join(dir, "config.yaml")}
+	args = []string{"--admission-control-config-file=" + filepath.Join(dir, "config.yaml")}
 	version, err := exec.CommandContext(t.Context(), filepath.Join(bin, "kubectl"), "version", "--client").Output()
 	if err != nil {
 		t.Fatal(err)
@@ -97,7 +100,7 @@ func staticGuard(t *testing.T) []string {
 	if strings.Contains(string(version), "v1.36.") { // from 1.37 on it is the default
 		args = append(args, "--feature-gates=ManifestBasedAdmissionControlConfig=true")
 	}
-	return args
+	return args, file
 }
 
 // guardedRelease installs the chart as the administrator, who may: there is nothing to
@@ -426,6 +429,57 @@ func (g *guarded) isThereAfterARestart(t *testing.T) {
 		t.Fatal(err)
 	}
 	wants(t, "delete by the administrator", true, g.admin.AdmissionregistrationV1().ValidatingWebhookConfigurations().Delete(t.Context(), guardedName, dryDelete))
+}
+
+// followsItsFile: one that does not load leaves what was in force; one that does counts
+// within a minute, without a restart.
+func (g *guarded) followsItsFile(t *testing.T, file string) {
+	original, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write := func(text string) {
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	reloads := func(result string) {
+		ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
+		defer cancel()
+		if err := controlplane.Await(ctx, "a reload: "+result, func(ctx context.Context) error {
+			text, err := g.admin.RESTClient().Get().AbsPath("/metrics").DoRaw(ctx)
+			for line := range strings.Lines(string(text)) {
+				if strings.HasPrefix(line, "apiserver_manifest_admission_config_controller_automatic_reloads_total{") &&
+					strings.Contains(line, `status="`+result+`"`) && !strings.HasSuffix(line, " 0\n") {
+					return nil
+				}
+			}
+			return errors.Join(err, errors.New("not yet"))
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	remove := func(c *kubernetes.Clientset) error {
+		return c.AdmissionregistrationV1().ValidatingWebhookConfigurations().Delete(t.Context(), guardedName, dryDelete)
+	}
+	write(strings.ReplaceAll(string(original), "expression:", "expresssion:"))
+	reloads("failure")
+	wants(t, "delete by the administrator after a file that does not load", true, remove(g.admin))
+	write(strings.ReplaceAll(string(original), breakGlass, "others"))
+	ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
+	defer cancel()
+	if err := controlplane.Await(ctx, "the new file", func(context.Context) error {
+		if !refused(remove(g.breaker)) {
+			return errors.New("those of the old one still may")
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	write(string(original))
+	if err := controlplane.Await(ctx, "the old file", func(context.Context) error { return remove(g.breaker) }); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // letsBreakGlassUninstall follows the documentation, and then takes the namespace away.

@@ -10,7 +10,8 @@ import (
 // advise adds to a denial by which edit of the change nothing would deny it. It takes
 // at most half of the time that is left: the answer itself is more important.
 func (j *Judge) advise(ctx context.Context, v *verdict) {
-	if v.err != nil || !v.decision.Denied() {
+	evaluator, ok := j.Evaluator.(remedy.Evaluator)
+	if !ok || v.err != nil || !v.decision.Denied() {
 		return
 	}
 	if deadline, ok := ctx.Deadline(); ok {
@@ -18,7 +19,7 @@ func (j *Judge) advise(ctx context.Context, v *verdict) {
 		ctx, cancel = context.WithTimeout(ctx, time.Until(deadline)/2)
 		defer cancel()
 	}
-	if r, found := remedy.Find(ctx, j.Evaluator, v.review, v.decision); found {
+	if r, found := remedy.Find(ctx, evaluator, v.review, v.decision); found {
 		v.decision.Advice = r.Advice()
 	}
 }

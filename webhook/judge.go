@@ -16,12 +16,11 @@ import (
 
 	"github.com/podcullis/podcullis/cluster"
 	"github.com/podcullis/podcullis/guardrail"
-	"github.com/podcullis/podcullis/remedy"
 )
 
 // Evaluator judges a change; *guardrail.Engine is one.
 type Evaluator interface {
-	remedy.Evaluator
+	Evaluate(context.Context, guardrail.Review) (guardrail.Decision, error)
 	// Judges reports whether a guardrail is about objects of a kind.
 	Judges(kind schema.GroupKind) bool
 }

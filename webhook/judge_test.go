@@ -22,7 +22,6 @@ import (
 
 	"github.com/podcullis/podcullis/cluster"
 	"github.com/podcullis/podcullis/cluster/manifest"
-	"github.com/podcullis/podcullis/connectivity"
 	"github.com/podcullis/podcullis/guardrail"
 	"github.com/podcullis/podcullis/policies"
 )
@@ -408,10 +407,6 @@ func (f failing) Evaluate(ctx context.Context, _ guardrail.Review) (guardrail.De
 }
 
 func (failing) Judges(schema.GroupKind) bool { return true }
-
-func (failing) PathQuestions() ([]guardrail.PathQuestion, error) { return nil, nil }
-
-func (failing) Connectivity() connectivity.Options { return connectivity.Options{} }
 
 func TestAnErrorIsNeverAnAllow(t *testing.T) {
 	for name, test := range map[string]struct {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -39,11 +38,13 @@ type guarded struct {
 // The guard in the files of an API server, and as objects.
 func TestAdmissionGuard(t *testing.T) {
 	t.Run("Static", func(t *testing.T) {
-		plane := controlplane.Start(t, controlplane.Options{APIServerArgs: staticGuard(t)})
+		args, file := staticGuard(t)
+		plane := controlplane.Start(t, controlplane.Options{APIServerArgs: args})
 		g := guardedRelease(t, plane, "--set", "certificates.mode=cert-manager")
 		g.tryAll(t, g.injector)
 		t.Run("IsNotInTheAPI", g.isNotInTheAPI)
 		t.Run("IsThereAfterARestart", g.isThereAfterARestart)
+		t.Run("FollowsItsFile", func(t *testing.T) { g.followsItsFile(t, file) })
 		t.Run("LetsBreakGlassUninstall", g.letsBreakGlassUninstall)
 	})
 	t.Run("Installed", func(t *testing.T) {
@@ -52,52 +53,6 @@ func TestAdmissionGuard(t *testing.T) {
 		g.tryAll(t, g.own)
 		t.Run("LetsBreakGlassUninstall", g.letsBreakGlassUninstall)
 	})
-}
-
-// staticGuard renders the files as the documentation has it, and returns the flags of
-// an API server that reads them.
-func staticGuard(t *testing.T) []string {
-	t.Helper()
-	dir := t.TempDir()
-	manifests := filepath.Join(dir, "static")
-	if err := os.Mkdir(manifests, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	bin := controlplane.Bin(t)
-	render := exec.CommandContext(t.Context(), filepath.Join(bin, "helm"), "template", "guard", chartDir, "-n", namespace,
-		"--set", "admissionGuard.form=static", "--show-only", "templates/admissionguard.yaml")
-	render.Env = []string{"HOME=" + dir}
-	text, err := render.Output()
-	if err != nil {
-		t.Fatal(err)
-	}
-	page, err := os.ReadFile("../../docs/admission-guard.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, block, _ := strings.Cut(string(page), "   ```yaml\n")
-	block, _, _ = strings.Cut(block, "   ```\n")
-	var config strings.Builder
-	for line := range strings.Lines(block) {
-		config.WriteString(strings.TrimPrefix(line, "   "))
-	}
-	for file, content := range map[string]string{
-		filepath.Join(manifests, "podcullis.yaml"): string(text),
-		filepath.Join(dir, "config.yaml"):          strings.ReplaceAll(config.String(), "/etc/kubernetes/admission/static", manifests),
-	} {
-		if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	args := []string{"--admission-control-config-file=" + filepath.Join(dir, "config.yaml")}
-	version, err := exec.CommandContext(t.Context(), filepath.Join(bin, "kubectl"), "version", "--client").Output()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if strings.Contains(string(version), "v1.36.") { // from 1.37 on it is the default
-		args = append(args, "--feature-gates=ManifestBasedAdmissionControlConfig=true")
-	}
-	return args
 }
 
 // guardedRelease installs the chart as the administrator, who may: there is nothing to
@@ -398,34 +353,6 @@ func (g *guarded) doesNotSeeWhoIsBehind(t *testing.T) {
 	if err != nil {
 		t.Errorf("the documentation says that an administrator can take on the group: %v", err)
 	}
-}
-
-func (g *guarded) isNotInTheAPI(t *testing.T) {
-	if got := kubectl(t, g.ControlPlane, "", "get", "validatingadmissionpolicies,validatingadmissionpolicybindings", "-o", "name"); got != "" {
-		t.Errorf("in the API: %s", got)
-	}
-	policy := &admissionregistrationv1.ValidatingAdmissionPolicy{ObjectMeta: metav1.ObjectMeta{Name: guardedName + "-webhooks.static.k8s.io"}}
-	policy.Spec = admissionregistrationv1.ValidatingAdmissionPolicySpec{
-		MatchConstraints: &admissionregistrationv1.MatchResources{ResourceRules: []admissionregistrationv1.NamedRuleWithOperations{{RuleWithOperations: admissionregistrationv1.RuleWithOperations{
-			Operations: []admissionregistrationv1.OperationType{"*"}, Rule: admissionregistrationv1.Rule{APIGroups: []string{"*"}, APIVersions: []string{"*"}, Resources: []string{"pods"}},
-		}}}},
-		Validations: []admissionregistrationv1.Validation{{Expression: "true"}},
-	}
-	_, err := g.breaker.AdmissionregistrationV1().ValidatingAdmissionPolicies().Create(t.Context(), policy, metav1.CreateOptions{})
-	if !apierrors.IsInvalid(err) {
-		t.Errorf("a policy of that name over the API: got %v, want it to be invalid", err)
-	}
-}
-
-// isThereAfterARestart: from the first request on, before anything else has synced.
-func (g *guarded) isThereAfterARestart(t *testing.T) {
-	if err := g.StopAPIServer(); err != nil {
-		t.Fatal(err)
-	}
-	if err := g.StartAPIServer(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	wants(t, "delete by the administrator", true, g.admin.AdmissionregistrationV1().ValidatingWebhookConfigurations().Delete(t.Context(), guardedName, dryDelete))
 }
 
 // letsBreakGlassUninstall follows the documentation, and then takes the namespace away.

@@ -27,7 +27,12 @@ var errNotServed = errors.New("404 Not Found")
 // maxProbeError bounds what is read of an answer that is no watch, in bytes.
 const maxProbeError = 4 << 10
 
-// NewProbe makes a Probe that opens a watch for a second. The API server sends
+// NewProbe makes a Probe that asks twice. First it lists one object and gives no
+// resourceVersion: for that the API server has to hear from etcd, and since Kubernetes 1.31
+// its watch cache has to have come as far as etcd has. One that is cut off from etcd, and
+// would go on telling out of its cache that nothing happens, cannot answer.
+//
+// Then it opens a watch for a second. The API server sends
 // at once what has happened after since, out of its watch cache, and ends the
 // watch in good order when the second is over: only that end says that nothing
 // has happened. The metadata is all it asks for.
@@ -41,29 +46,47 @@ func NewProbe(config *rest.Config) (Probe, error) {
 		return nil, fmt.Errorf("probe of the API server: %w", err)
 	}
 	return func(ctx context.Context, resource schema.GroupVersionResource, since string) (string, error) {
-		request, err := http.NewRequestWithContext(ctx, http.MethodGet, probeURL(server, resource, since), nil)
+		stored, err := asked(ctx, client, probeURL(server, resource, url.Values{"limit": {"1"}}), "PartialObjectMetadataList")
 		if err != nil {
 			return "", err
 		}
-		request.Header.Set("Accept", "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1")
-		response, err := client.Do(request)
+		_, err = io.Copy(io.Discard, stored)
+		if err := errors.Join(err, stored.Close()); err != nil {
+			return "", fmt.Errorf("the list broke off: %w", err)
+		}
+		query := url.Values{"watch": {"1"}, "resourceVersion": {since}, "timeoutSeconds": {"1"}}
+		happened, err := asked(ctx, client, probeURL(server, resource, query), "PartialObjectMetadata")
 		if err != nil {
 			return "", err
 		}
-		defer response.Body.Close()
-		if response.StatusCode != http.StatusOK {
-			text, _ := io.ReadAll(io.LimitReader(response.Body, maxProbeError))
-			if response.StatusCode == http.StatusNotFound {
-				return "", fmt.Errorf("%w: %s", errNotServed, text)
-			}
-			return "", fmt.Errorf("%s: %s", response.Status, text)
-		}
-		return firstEvent(response.Body)
+		defer happened.Close()
+		return firstEvent(happened)
 	}, nil
 }
 
-func probeURL(server *url.URL, resource schema.GroupVersionResource, since string) string {
-	query := url.Values{"watch": {"1"}, "resourceVersion": {since}, "timeoutSeconds": {"1"}}
+// asked is the body of an answer that is 200. The caller closes it.
+func asked(ctx context.Context, client *http.Client, url, as string) (io.ReadCloser, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return nil, err
+	}
+	request.Header.Set("Accept", "application/json;as="+as+";g=meta.k8s.io;v=v1")
+	response, err := client.Do(request)
+	if err != nil {
+		return nil, err
+	}
+	if response.StatusCode == http.StatusOK {
+		return response.Body, nil
+	}
+	defer response.Body.Close()
+	text, _ := io.ReadAll(io.LimitReader(response.Body, maxProbeError))
+	if response.StatusCode == http.StatusNotFound {
+		return nil, fmt.Errorf("%w: %s", errNotServed, text)
+	}
+	return nil, fmt.Errorf("%s: %s", response.Status, text)
+}
+
+func probeURL(server *url.URL, resource schema.GroupVersionResource, query url.Values) string {
 	path := server.JoinPath("apis", resource.Group, resource.Version, resource.Resource)
 	if resource.Group == "" {
 		path = server.JoinPath("api", resource.Version, resource.Resource)

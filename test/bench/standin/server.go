@@ -192,13 +192,14 @@ func (s *Server) collection(w http.ResponseWriter, req *http.Request, gv schema.
 	case query.Get("sendInitialEvents") != "": // clients then list first
 		fail(w, apierrors.NewInvalid(schema.GroupKind{Group: gv.Group, Kind: r.Kind}, "", nil))
 	case query.Get("watch") == "" || query.Get("watch") == "false":
-		s.list(w, r)
+		s.list(w, r, query.Get("limit") == "1")
 	default:
 		s.watch(w, req, r)
 	}
 }
 
-func (s *Server) list(w http.ResponseWriter, r *resource) {
+// list answers with all objects, whatever the limit, but for one who asks for one.
+func (s *Server) list(w http.ResponseWriter, r *resource, one bool) {
 	s.mu.Lock()
 	list := struct {
 		metav1.TypeMeta `json:",inline"`
@@ -211,6 +212,9 @@ func (s *Server) list(w http.ResponseWriter, r *resource) {
 	}
 	for _, o := range r.objects {
 		list.Items = append(list.Items, o.text)
+		if one {
+			break
+		}
 	}
 	s.mu.Unlock()
 	answer(w, list)

@@ -17,30 +17,33 @@ import (
 // snapshot to the next where nothing touched them. However the changes came, and
 // whenever somebody looked, they are those of a snapshot made at once, and what
 // a selector finds by index is what it matches one by one.
-func TestLawWhatIsDerived(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		s := &cluster.Snapshot{}
-		for range rapid.IntRange(1, 12).Draw(t, "changes") {
-			was, before := s, objectsOf(s)
-			var changes []cluster.Change
-			for range rapid.IntRange(1, 3).Draw(t, "in one Apply") {
-				object := drawObject(t)
-				change := clustertest.Create(t, object)
-				if rapid.IntRange(0, 3).Draw(t, "deleted") == 0 {
-					change = clustertest.Delete(t, object)
-				}
-				changes = append(changes, change...)
+func TestLawWhatIsDerived(t *testing.T) { rapid.Check(t, derivedIsFromScratch) }
+
+// FuzzUpdates: whatever the changes and their order, the model is that of the objects that are left.
+func FuzzUpdates(f *testing.F) { f.Fuzz(rapid.MakeFuzz(derivedIsFromScratch)) }
+
+func derivedIsFromScratch(t *rapid.T) {
+	s := &cluster.Snapshot{}
+	for range rapid.IntRange(1, 12).Draw(t, "changes") {
+		was, before := s, objectsOf(s)
+		var changes []cluster.Change
+		for range rapid.IntRange(1, 3).Draw(t, "in one Apply") {
+			object := drawObject(t)
+			change := clustertest.Create(t, object)
+			if rapid.IntRange(0, 3).Draw(t, "deleted") == 0 {
+				change = clustertest.Delete(t, object)
 			}
-			s = clustertest.Apply(t, s, changes...)
-			if rapid.Bool().Draw(t, "somebody looks") {
-				checkDerived(t, s)
-			}
-			if diff := cmp.Diff(before, objectsOf(was)); diff != "" {
-				t.Fatalf("the earlier snapshot has changed (-want +got):\n%s", diff)
-			}
+			changes = append(changes, change...)
 		}
-		checkDerived(t, s)
-	})
+		s = clustertest.Apply(t, s, changes...)
+		if rapid.Bool().Draw(t, "somebody looks") {
+			checkDerived(t, s)
+		}
+		if diff := cmp.Diff(before, objectsOf(was)); diff != "" {
+			t.Fatalf("the earlier snapshot has changed (-want +got):\n%s", diff)
+		}
+	}
+	checkDerived(t, s)
 }
 
 func checkDerived(t *rapid.T, s *cluster.Snapshot) {

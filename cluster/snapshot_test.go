@@ -288,52 +288,55 @@ func drawWorld(t *rapid.T, name string) []runtime.Object {
 	}).Draw(t, name)
 }
 
-func TestLawApply(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		world := drawWorld(t, "world")
-		s := clustertest.Snapshot(t, world...)
-		want := objectsOf(s)
-		mustBe := func(law string, got *cluster.Snapshot) {
-			t.Helper()
-			if diff := cmp.Diff(want, objectsOf(got)); diff != "" {
-				t.Fatalf("%s (-want +got):\n%s", law, diff)
-			}
-			checkFolding(t, got)
-		}
-		mustBe("the order of objects does not matter", clustertest.Snapshot(t, rapid.Permutation(world).Draw(t, "order")...))
+func TestLawApply(t *testing.T) { rapid.Check(t, applyIsLawful) }
 
-		one := &cluster.Snapshot{}
-		for _, o := range world {
-			one = clustertest.Apply(t, one, clustertest.Create(t, o)...)
-		}
-		mustBe("one change at a time equals all at once", one)
-		mustBe("creating what exists changes nothing", clustertest.Apply(t, s, clustertest.Create(t, world...)...))
+// FuzzApply: see TestLawApply.
+func FuzzApply(f *testing.F) { f.Fuzz(rapid.MakeFuzz(applyIsLawful)) }
 
-		var added []runtime.Object
-		for _, o := range drawWorld(t, "added") {
-			if !slices.ContainsFunc(world, func(w runtime.Object) bool { return refOf(w) == refOf(o) }) {
-				added = append(added, o)
-			}
+func applyIsLawful(t *rapid.T) {
+	world := drawWorld(t, "world")
+	s := clustertest.Snapshot(t, world...)
+	want := objectsOf(s)
+	mustBe := func(law string, got *cluster.Snapshot) {
+		t.Helper()
+		if diff := cmp.Diff(want, objectsOf(got)); diff != "" {
+			t.Fatalf("%s (-want +got):\n%s", law, diff)
 		}
-		there := clustertest.Apply(t, s, clustertest.Create(t, added...)...)
-		mustBe("the snapshot that others were made from is untouched", s)
-		mustBe("adding and then deleting is the identity", clustertest.Apply(t, there, clustertest.Delete(t, added...)...))
+		checkFolding(t, got)
+	}
+	mustBe("the order of objects does not matter", clustertest.Snapshot(t, rapid.Permutation(world).Draw(t, "order")...))
 
-		for o := range s.Objects() {
-			before, err := cluster.New(slices.Collect(s.Objects())...)
-			if err != nil {
-				t.Fatal(err)
-			}
-			mustBe("objects of a snapshot make the same snapshot", before)
-			mustBe("deleting and adding again is the identity",
-				clustertest.Apply(t, s, cluster.Change{Before: o}, cluster.Change{After: o}))
-			break
+	one := &cluster.Snapshot{}
+	for _, o := range world {
+		one = clustertest.Apply(t, one, clustertest.Create(t, o)...)
+	}
+	mustBe("one change at a time equals all at once", one)
+	mustBe("creating what exists changes nothing", clustertest.Apply(t, s, clustertest.Create(t, world...)...))
+
+	var added []runtime.Object
+	for _, o := range drawWorld(t, "added") {
+		if !slices.ContainsFunc(world, func(w runtime.Object) bool { return refOf(w) == refOf(o) }) {
+			added = append(added, o)
 		}
-		gone := clustertest.Apply(t, s, clustertest.Delete(t, world...)...)
-		if left := objectsOf(gone); len(left) > 0 {
-			t.Fatalf("everything was deleted, and %v is left", left)
+	}
+	there := clustertest.Apply(t, s, clustertest.Create(t, added...)...)
+	mustBe("the snapshot that others were made from is untouched", s)
+	mustBe("adding and then deleting is the identity", clustertest.Apply(t, there, clustertest.Delete(t, added...)...))
+
+	for o := range s.Objects() {
+		before, err := cluster.New(slices.Collect(s.Objects())...)
+		if err != nil {
+			t.Fatal(err)
 		}
-	})
+		mustBe("objects of a snapshot make the same snapshot", before)
+		mustBe("deleting and adding again is the identity",
+			clustertest.Apply(t, s, cluster.Change{Before: o}, cluster.Change{After: o}))
+		break
+	}
+	gone := clustertest.Apply(t, s, clustertest.Delete(t, world...)...)
+	if left := objectsOf(gone); len(left) > 0 {
+		t.Fatalf("everything was deleted, and %v is left", left)
+	}
 }
 
 func refOf(o runtime.Object) cluster.Ref {

@@ -38,37 +38,40 @@ func drawPortSet(t *rapid.T, name string) connectivity.PortSet {
 	return connectivity.Ports(ranges...)
 }
 
-func TestLawPortSetsAreSets(t *testing.T) {
-	checks(t, 100, func(t *rapid.T) {
-		a, b := drawPortSet(t, "a"), drawPortSet(t, "b")
-		results := map[string]connectivity.PortSet{"union": a.Union(b), "intersection": a.Intersect(b), "difference": a.Subtract(b), "complement": connectivity.AllPorts().Subtract(a)}
-		equal := true
-		for _, p := range cluster.Protocols() {
-			x, y := bitmapOf(a, p), bitmapOf(b, p)
-			equal = equal && *x == *y
-			wants := map[string]*bitmap{"union": {}, "intersection": {}, "difference": {}, "complement": {}}
-			for i := 1; i < len(x); i++ {
-				wants["union"][i] = x[i] || y[i]
-				wants["intersection"][i] = x[i] && y[i]
-				wants["difference"][i] = x[i] && !y[i]
-				wants["complement"][i] = !x[i]
-				if i < 16 && a.Contains(p, uint16(i)) != x[i] {
-					t.Fatalf("%s contains %s %d: %v", a, p, i, x[i])
-				}
-			}
-			for name, want := range wants {
-				if *bitmapOf(results[name], p) != *want {
-					t.Fatalf("%s of %s and %s: got %s", name, a, b, results[name])
-				}
+func TestLawPortSetsAreSets(t *testing.T) { checks(t, 100, portSetsAreSets) }
+
+// FuzzPorts: sets of port ranges against bitmaps.
+func FuzzPorts(f *testing.F) { f.Fuzz(rapid.MakeFuzz(portSetsAreSets)) }
+
+func portSetsAreSets(t *rapid.T) {
+	a, b := drawPortSet(t, "a"), drawPortSet(t, "b")
+	results := map[string]connectivity.PortSet{"union": a.Union(b), "intersection": a.Intersect(b), "difference": a.Subtract(b), "complement": connectivity.AllPorts().Subtract(a)}
+	equal := true
+	for _, p := range cluster.Protocols() {
+		x, y := bitmapOf(a, p), bitmapOf(b, p)
+		equal = equal && *x == *y
+		wants := map[string]*bitmap{"union": {}, "intersection": {}, "difference": {}, "complement": {}}
+		for i := 1; i < len(x); i++ {
+			wants["union"][i] = x[i] || y[i]
+			wants["intersection"][i] = x[i] && y[i]
+			wants["difference"][i] = x[i] && !y[i]
+			wants["complement"][i] = !x[i]
+			if i < 16 && a.Contains(p, uint16(i)) != x[i] {
+				t.Fatalf("%s contains %s %d: %v", a, p, i, x[i])
 			}
 		}
-		if a.Equal(b) != equal {
-			t.Fatalf("%s equals %s: got %v", a, b, !equal)
+		for name, want := range wants {
+			if *bitmapOf(results[name], p) != *want {
+				t.Fatalf("%s of %s and %s: got %s", name, a, b, results[name])
+			}
 		}
-		for name, s := range results {
-			checkCanonical(t, name, s)
-		}
-	})
+	}
+	if a.Equal(b) != equal {
+		t.Fatalf("%s equals %s: got %v", a, b, !equal)
+	}
+	for name, s := range results {
+		checkCanonical(t, name, s)
+	}
 }
 
 // checkCanonical: ranges are in order, disjoint and not adjacent, so that equal

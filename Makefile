@@ -64,6 +64,16 @@ fuzz: ## Run the laws of the delta on 10,000 and 5,000 clusters, and each fuzz t
 		done || exit 1; \
 	done
 
+.PHONY: race
+race: ## Run the tests under the race detector, package by package (needs gcc, half an hour). PACKAGES=./webhook for some
+	@for p in $$($(GO) list $(PACKAGES) | grep -v /test/); do CGO_ENABLED=1 $(GO) test -race -short -count=1 -timeout=40m "$$p" || exit 1; done
+
+.PHONY: vuln
+vuln: ## Ask Go's vulnerability database about all that is linked; skipped, and said so, where it cannot be reached
+	@if curl --fail --silent --show-error --max-time 20 --output /dev/null https://vuln.go.dev/index/db.json; \
+		then $(GO) run golang.org/x/vuln/cmd/govulncheck@latest ./...; \
+		else echo 'SKIPPED: https://vuln.go.dev cannot be reached, so nobody was asked about vulnerabilities'; fi
+
 .PHONY: bench
 bench: control-plane-bin ## Measure speed and memory against docs/performance.md, about ten minutes. BENCHFLAGS='-run model' for a part
 	@$(GO) run ./test/bench $(BENCHFLAGS)

@@ -7,7 +7,6 @@ import (
 	"maps"
 	"net"
 	"net/http"
-	"os"
 	"slices"
 	"strconv"
 	"sync"
@@ -16,6 +15,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"go.uber.org/goleak"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -29,7 +29,7 @@ import (
 // that time in a variable of the process: the bubbles' clocks would confuse it.
 func TestMain(m *testing.M) {
 	utilruntime.ErrorHandlers = nil
-	os.Exit(m.Run())
+	goleak.VerifyTestMain(m)
 }
 
 // fakeKind is what an API server has of one kind. It answers nothing until answer

@@ -28,9 +28,8 @@ var errNotServed = errors.New("404 Not Found")
 const maxProbeError = 4 << 10
 
 // NewProbe makes a Probe that asks twice. First it lists one object and gives no
-// resourceVersion: for that the API server has to hear from etcd, and since Kubernetes 1.31
-// its watch cache has to have come as far as etcd has. One that is cut off from etcd, and
-// would go on telling out of its cache that nothing happens, cannot answer.
+// resourceVersion: for that the API server has to hear from etcd. One that is cut off from
+// etcd, and would go on telling out of its watch cache that nothing happens, cannot answer.
 //
 // Then it opens a watch for a second. The API server sends
 // at once what has happened after since, out of its watch cache, and ends the

@@ -262,7 +262,7 @@ func TestAnAPIServerThatDoesNotAnswerIsNotWaitedFor(t *testing.T) {
 	a := &authorizer{hold: make(chan struct{})}
 	defer close(a.hold)
 	c := newClaims(a, servedKinds(), time.Now, prometheus.NewRegistry())
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second) // half of it is left over, on a busy machine too
 	defer cancel()
 	allowed, _, err := c.MayActFor(ctx, operator, "data", pg)
 	if allowed || err == nil || !strings.Contains(err.Error(), "has not answered in time") {

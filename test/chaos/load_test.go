@@ -53,7 +53,7 @@ func (c cluster) tries(ctx context.Context, netpol *networkingv1.NetworkPolicy) 
 }
 
 func (c cluster) judge(ctx context.Context, netpol *networkingv1.NetworkPolicy) (answer, error) {
-	_, err := c.client.NetworkingV1().NetworkPolicies("shop").Create(ctx, netpol, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+	_, err := c.client.NetworkingV1().NetworkPolicies("shop").Create(ctx, netpol.DeepCopy(), metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
 	denied := err != nil && strings.Contains(err.Error(), "[only-backend-reaches-db]")
 	switch {
 	case err != nil && !denied:

@@ -58,7 +58,7 @@ type Watcher struct {
 	metrics *metrics
 
 	settling, ownerPatience, hold time.Duration // the constants, but in tests
-	blind   string // what was said last about guardrails that cannot be judged
+	blind                         string        // what was said last about guardrails that cannot be judged
 }
 
 // New makes a Watcher and registers its metrics.

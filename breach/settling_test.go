@@ -27,8 +27,9 @@ func (w *world) soon(after time.Duration, changes func() []cluster.Change) (done
 // Each kind has a watch of its own: the netpol that was created first may show later.
 func TestWhatSettlesIsNotTold(t *testing.T) {
 	w := newWorld(t, basicConfig, append(shop(), clustertest.Namespace("new"))...)
+	w.watcher.settling = 2 * time.Second
 	w.happens(w.is(pod("new/a", "app=a")))
-	done := w.soon(settling/4, func() []cluster.Change { return []cluster.Change{w.is(deny("new"))} })
+	done := w.soon(settling, func() []cluster.Change { return []cluster.Change{w.is(deny("new"))} })
 	if got := w.look(); len(got) > 0 {
 		t.Errorf("told: %q", got)
 	}
@@ -48,6 +49,7 @@ func TestOwnerShowsLater(t *testing.T) {
 	front := clustertest.Deployment("shop/front", clustertest.Labels("app=front", "tier=frontend"), clustertest.UID("u"))
 	objects := append(shop(), hole("shop/hole", "app=front"), out("shop/front-out", "app=front"), front)
 	w := newWorld(t, basicConfig, objects...)
+	w.watcher.ownerPatience = 2 * time.Second
 	w.happens(w.is(pod("shop/front-1", "app=front tier=frontend", owner("ReplicaSet", "front-1"))))
 	done := w.soon(2*settling, func() []cluster.Change {
 		return []cluster.Change{w.is(clustertest.ReplicaSet("shop/front-1", clustertest.Labels("app=front", "tier=frontend"), clustertest.UID("u"), owner("Deployment", "front")))}

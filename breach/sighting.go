@@ -71,7 +71,7 @@ func (s *sighting) look(ctx context.Context, before, after *cluster.Snapshot) (w
 		if _, known := s.first[k]; !known {
 			s.first[k] = now
 		}
-		left := settling - now.Sub(s.first[k])
+		left := s.watcher.settling - now.Sub(s.first[k])
 		held := now.Sub(s.opened) >= s.watcher.hold
 		if left <= 0 || held {
 			left = c.settle(ctx, f, held)
@@ -152,7 +152,7 @@ func (c *comparison) settle(ctx context.Context, f found, held bool) time.Durati
 		guilty = c.guilty(ctx, f)
 	}
 	why := c.why(ctx, f, guilty)
-	if left := ownerPatience - time.Since(c.first[keyOf(f.Violation)]); left > 0 && !held && why == "" && c.ownersMissing(guilty) {
+	if left := c.watcher.ownerPatience - time.Since(c.first[keyOf(f.Violation)]); left > 0 && !held && why == "" && c.ownersMissing(guilty) {
 		return left
 	}
 	log, m := c.watcher.Log, c.watcher.metrics

@@ -56,13 +56,14 @@ type Options struct {
 type Watcher struct {
 	Options
 	metrics *metrics
-	hold    time.Duration
-	blind   string // what was said last about guardrails that cannot be judged
+
+	settling, ownerPatience, hold time.Duration // the constants, but in tests
+	blind                         string        // what was said last about guardrails that cannot be judged
 }
 
 // New makes a Watcher and registers its metrics.
 func New(o Options) *Watcher {
-	return &Watcher{Options: o, metrics: newMetrics(o.Registry), hold: longestHold}
+	return &Watcher{Options: o, metrics: newMetrics(o.Registry), settling: settling, ownerPatience: ownerPatience, hold: longestHold}
 }
 
 // Watch follows the model until ctx ends. The first snapshot after the model is synced is

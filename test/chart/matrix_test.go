@@ -36,6 +36,7 @@ certificates:
   existing: {secretName: my-tls, caBundle: "-----BEGIN CERTIFICATE-----\nbm9uZQ==\n-----END CERTIFICATE-----\n"}`
 	everythingOff = `
 replicas: 1
+events: false
 networkPolicy: {enabled: false}
 selfGuard: {enabled: false}
 tests: {enabled: false}

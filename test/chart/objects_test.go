@@ -263,6 +263,9 @@ func rightsAreThoseThatAreUsed(t *testing.T, r release) {
 	registration := "validatingwebhookconfigurations.admissionregistration.k8s.io named " + one[*admissionregistrationv1.ValidatingWebhookConfiguration](t, r).Name
 	want[registration] = "get"
 	args := strings.Join(one[*appsv1.Deployment](t, r).Spec.Template.Spec.Containers[0].Args, " ")
+	if !strings.Contains(args, "--events=false") {
+		want["events.events.k8s.io"] = "create"
+	}
 	if strings.Contains(args, "--memory-from=") {
 		want["tokenreviews.authentication.k8s.io"] = "create"
 		want["selfsubjectreviews.authentication.k8s.io"] = "create"

@@ -39,7 +39,8 @@ type replicaOptions struct {
 	certs      string // directory
 	ca         []byte // its bundle, where the replica is registered
 	args, env  []string
-	unready    bool // do not wait until it is ready
+	unready    bool     // do not wait until it is ready
+	stderr     *os.File // instead of a file of the log
 }
 
 // build makes the binary, once.
@@ -83,6 +84,9 @@ func (c cluster) launch(t *testing.T, o replicaOptions) *replica {
 	)
 	r.cmd = exec.CommandContext(context.Background(), build(t), append(args, o.args...)...)
 	r.cmd.Stdout, r.cmd.Stderr = log, log
+	if o.stderr != nil {
+		r.cmd.Stderr = o.stderr
+	}
 	r.cmd.Env = append([]string{"HOME=" + dir, "TMPDIR=" + dir}, o.env...)
 	if err := r.cmd.Start(); err != nil {
 		t.Fatal(err)

@@ -1,7 +1,6 @@
 package webhook
 
 import (
-	"context"
 	"log/slog"
 	"sync"
 	"time"
@@ -30,7 +29,7 @@ func (s *sparing) warn(message string, attributes ...any) {
 	}
 	s.resting = true
 	s.mu.Unlock()
-	s.logger.Log(context.Background(), slog.LevelWarn, message, attributes...)
+	s.logger.Warn(message, attributes...)
 	time.AfterFunc(sparingPeriod, s.rested)
 }
 

@@ -86,6 +86,7 @@ contexts: [{name: c, context: {cluster: c}}], clusters: [{name: c, cluster: {ser
 				}},
 			}
 			watchOnce(t, a)
+			a.lines.Close(time.Minute) // so that all of it is written
 			if !strings.Contains(log.String(), tc.want) {
 				t.Errorf("the log does not have %s:\n%s", tc.want, log.String())
 			}

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -65,6 +66,7 @@ spec: {podSelector: {matchLabels: {tier: bd}}}
 	i := &idle{engine: a.guardrails.engine, model: a.model, log: a.log, said: map[string]bool{}}
 	i.tell()
 	i.tell()
+	a.lines.Close(time.Minute) // so that all of it is written
 	for _, want := range []string{
 		`msg="guardrail chooses nobody" guardrail=misspelt side=from selector="podSelector teir=web"`,
 		`msg="guardrail chooses nobody" guardrail=misspelt side=to selector="podSelector teir=db"`,

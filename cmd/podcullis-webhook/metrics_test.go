@@ -70,7 +70,7 @@ func TestFixedLabelsAreThereFromTheStart(t *testing.T) {
 		"podcullis_access_questions_total":  {"allowed", "denied", "error"},
 		"podcullis_claims_total":            {"believed", "failed", "refused"},
 		"podcullis_owner_waits_total":       {"missing", "seen"},
-		"podcullis_rejected_requests_total": {"bad_request", "body_too_large", "not_ready", "overloaded"},
+		"podcullis_rejected_requests_total": {"bad_request", "body_too_large", "not_ready", "overloaded", "slow_body"},
 		"podcullis_reloads_total":           {"failure", "success"},
 		"podcullis_seen_events_total":       {"created", "dropped", "exists", "failed"},
 	}

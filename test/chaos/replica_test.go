@@ -45,6 +45,7 @@ type replicaOptions struct {
 	cgroup     string // the cgroup.procs of the one to be in
 	// within is a command that runs the replica, with what it is given after its own arguments.
 	within []string
+	stderr *os.File // instead of a file of the log
 }
 
 // build makes the binary, once.
@@ -95,6 +96,9 @@ func (c cluster) launch(t *testing.T, o replicaOptions) *replica {
 		r.cmd = exec.CommandContext(context.Background(), "sh", append([]string{"-c", `echo $$ >"$0" && exec "$@"`, o.cgroup}, r.cmd.Args...)...)
 	}
 	r.cmd.Stdout, r.cmd.Stderr = log, log
+	if o.stderr != nil {
+		r.cmd.Stderr = o.stderr
+	}
 	r.cmd.Env = append([]string{"HOME=" + dir, "TMPDIR=" + dir}, o.env...)
 	if err := r.cmd.Start(); err != nil {
 		t.Fatal(err)

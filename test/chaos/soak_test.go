@@ -22,9 +22,10 @@ import (
 var gauges = map[string]*regexp.Regexp{
 	"goroutines": regexp.MustCompile(`(?m)^go_goroutines (\S+)$`),
 	// The heap's goal is about twice what lived through the last collection.
-	"in flight":   regexp.MustCompile(`(?m)^podcullis_admission_in_flight (\S+)$`),
-	"last reload": regexp.MustCompile(`(?m)^podcullis_last_reload_successful (\S+)$`),
-	"heap":        regexp.MustCompile(`(?m)^go_memstats_next_gc_bytes (\S+)$`),
+	"in flight":     regexp.MustCompile(`(?m)^podcullis_admission_in_flight (\S+)$`),
+	"last reload":   regexp.MustCompile(`(?m)^podcullis_last_reload_successful (\S+)$`),
+	"heap":          regexp.MustCompile(`(?m)^go_memstats_next_gc_bytes (\S+)$`),
+	"dropped lines": regexp.MustCompile(`(?m)^podcullis_log_lines_dropped_total (\S+)$`),
 }
 
 func (r *replica) gauge(ctx context.Context, name string) (float64, error) {

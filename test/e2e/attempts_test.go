@@ -236,7 +236,7 @@ func byText() []attempt {
 		post("B14", "a port without a number means all", `{"podSelector":{"matchLabels":{"app":"db"}},"ingress":[{"ports":[{"protocol":"TCP"}]}]}`, ""),
 		post("B14", "NotIn nothing that is there", `{"podSelector":{"matchLabels":{"app":"db"}},"ingress":[{"from":[{"podSelector":{"matchExpressions":[{"key":"x","operator":"NotIn","values":["y"]}]}}]}]}`, ""),
 		post("B14", "DoesNotExist", `{"podSelector":{"matchExpressions":[{"key":"x","operator":"DoesNotExist"}]},"ingress":[{}]}`, ""),
-		{threat: "B13", way: "1 MB of characters that JSON makes six of", stdin: strings.Replace(body(`{"podSelector":{"matchLabels":{"app":"db"}},"ingress":[{}]}`), `"name":"tricky"`, `"name":"tricky","annotations":{"a":"`+strings.Repeat("<", 200<<10)+`"}`, 1), args: raw(path)},
+		{threat: "B13", way: "200 kB of characters that JSON makes six of", stdin: strings.Replace(body(`{"podSelector":{"matchLabels":{"app":"db"}},"ingress":[{}]}`), `"name":"tricky"`, `"name":"tricky","annotations":{"a":"`+strings.Repeat("<", 200<<10)+`"}`, 1), args: raw(path)},
 		{threat: "B13", way: "30,000 peers", stdin: body(`{"podSelector":{"matchLabels":{"app":"db"}},"ingress":[{"from":[` + strings.TrimSuffix(strings.Repeat(`{"podSelector":{}},`, 30000), ",") + `]}]}`), args: raw(path)},
 	}
 }
@@ -270,6 +270,6 @@ func byIdentity() []attempt {
 		{threat: "B8", way: "a pod as the ReplicaSet controller", stdin: pod("forged", labels, "shop"), args: inShop("create", "-f", "-"), as: "system:serviceaccount:kube-system:replicaset-controller"},
 		{threat: "B8", way: "a pod by who may edit", stdin: pod("forged", labels, "shop"), args: inShop("create", "-f", "-"), as: mallory},
 		{threat: "B1", way: "pods/status by who may edit", args: inShop("patch", "deployment", "logging", "--subresource=status", "--type=merge", "-p", roleLabel), as: mallory, want: isStopped},
-		{threat: "B8", way: "who may edit impersonates a controller", args: inShop("auth", "can-i", "impersonate", controller), as: mallory, want: isStopped},
+		{threat: "B8", way: "who may edit impersonates a controller", args: []string{"auth", "can-i", "impersonate", "serviceaccounts", "-n", "kube-system"}, as: mallory, want: isStopped},
 	}
 }

@@ -44,6 +44,7 @@ func TestBypassMatrix(t *testing.T) {
 	c.shop(t)
 	c.kubectl(t, doorsOfTheExtraRules, "apply", "-f", "-")
 	t.Cleanup(func() {
+		c.kubectlAnyway("delete", "namespace", "brand-new", "--wait=false")
 		c.kubectlAnyway("label", "namespace", "partner", "trusted-")
 		c.kubectlAnyway("-n", "shop", "patch", "pod", "leaving", "--type=merge", "-p", `{"metadata":{"finalizers":null}}`)
 		c.kubectlAnyway("-n", "shop", "patch", "networkpolicy", "default-deny", "--type=merge", "-p", `{"metadata":{"finalizers":null}}`)
@@ -119,7 +120,8 @@ func (c cluster) meaningOf(t *testing.T) string {
 	}
 	var out strings.Builder
 	for _, o := range set.Objects {
-		if ref := o.Ref(); !slices.Contains([]string{"shop", "partner", "escape"}, ref.Namespace) && ref.Kind != "Namespace" {
+		ref := o.Ref()
+		if in := ref.Namespace; !slices.Contains([]string{"shop", "partner", "escape", "brand-new"}, in) && (in != "" || !slices.Contains([]string{"shop", "partner", "escape"}, ref.Name)) {
 			continue
 		}
 		switch m := o.Model.(type) {

@@ -73,10 +73,10 @@ func (s *Settings) judge(r *admissionv1.AdmissionRequest, snapshot *cluster.Snap
 }
 
 func (s *Settings) findCut(c change, snapshot *cluster.Snapshot) (cut, error) {
-	switch {
-	case c.Kind.Kind == "Service":
+	switch c.Kind.Kind {
+	case "Service":
 		return s.service(c), nil
-	case c.Kind.Kind == "EndpointSlice":
+	case "EndpointSlice":
 		return s.endpoints(c, snapshot), nil
 	}
 	if found := s.makesPods(c); found.why != "" {

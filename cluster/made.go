@@ -50,8 +50,11 @@ func (m *maker) gives(shown, l labels.Set) bool {
 // always are the labels that every pod gets.
 func (m *maker) always() []string {
 	var out []string
-	for _, key := range []string{templateHashLabel, revisionHashLabel, generationLabel, podNameLabel, jobNameLabel, oldJobNameLabel, uidLabel, oldUIDLabel} {
-		if !m.values(key, nil).Lacking() {
+	for _, key := range []string{
+		templateHashLabel, revisionHashLabel, generationLabel, podNameLabel, podIndexLabel,
+		jobNameLabel, oldJobNameLabel, uidLabel, oldUIDLabel, completionIndexLabel,
+	} {
+		if m.numbers(key) || !m.values(key, nil).Lacking() {
 			out = append(out, key)
 		}
 	}

@@ -40,10 +40,24 @@ type Config struct {
 	PodNetwork []string `yaml:"podNetwork"`
 	// ExtraWorkloads are kinds of other APIs that make pods.
 	ExtraWorkloads []ExtraWorkload `yaml:"extraWorkloads"`
+	// Messages is what answers at admission tell; empty leaves it to the server, which
+	// knows who calls.
+	Messages Messages `yaml:"messages"`
 
 	podNetwork []netip.Prefix
 	validator  *configValidator
 }
+
+// Messages is what answers at admission tell.
+type Messages string
+
+// What there is to choose from.
+const (
+	// FullMessages name whatever has to do with a violation.
+	FullMessages Messages = "full"
+	// OwnNamespaceMessages name nothing of other namespaces than the change's own.
+	OwnNamespaceMessages Messages = "own-namespace"
+)
 
 // Network is PodNetwork as parsed.
 func (c *Config) Network() []netip.Prefix { return slices.Clone(c.podNetwork) }
@@ -147,7 +161,7 @@ func yamlError(file string, err error) error {
 
 func knownFields(goType string) string {
 	return map[string]string{
-		"guardrail.Config":    "apiVersion, kind, exclude, guardrails, exemptions, podNetwork, extraWorkloads",
+		"guardrail.Config":    "apiVersion, kind, exclude, guardrails, exemptions, podNetwork, extraWorkloads, messages",
 		"guardrail.Exclude":   "namespaces",
 		"guardrail.Instance":  "name, guardrail, action, match, parameters",
 		"guardrail.Match":     "namespaces, excludedNamespaces, namespaceSelector, kinds; of an exemption also workloads",

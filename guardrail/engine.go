@@ -123,6 +123,9 @@ func (e *Engine) Guardrails() []string {
 	return out
 }
 
+// Messages is what the configuration wants answers to tell; empty if it does not say.
+func (e *Engine) Messages() Messages { return e.current.Load().config.Messages }
+
 // Exemptions lists the configured exemptions.
 func (e *Engine) Exemptions() []Exemption {
 	return slices.Clone(e.current.Load().config.Exemptions)

@@ -87,6 +87,9 @@ func (v *configValidator) check(c *Config) {
 	if len(c.Guardrails) == 0 {
 		v.at([]any{"guardrails"}, "missing; without a guardrail everything would pass")
 	}
+	if !slices.Contains([]Messages{"", FullMessages, OwnNamespaceMessages}, c.Messages) {
+		v.at([]any{"messages"}, "got %q, want %s or %s", c.Messages, FullMessages, OwnNamespaceMessages)
+	}
 	for i, n := range c.Exclude.Namespaces {
 		v.checkNamespace(n, []any{"exclude", "namespaces", i})
 	}

@@ -66,6 +66,9 @@ type JudgeOptions struct {
 	// Claims knows who may act for an owner that the model does not hold. Nil when
 	// there is no API server: then nobody may.
 	Claims Claims
+	// OwnNamespace, if set, says whether answers name nothing of other namespaces than the
+	// one that they are about. It is asked for every answer.
+	OwnNamespace func() bool
 	// EvaluationTime bounds the evaluation of one request; 2 s when zero.
 	EvaluationTime time.Duration
 	// Metrics, if nil, are counted and shown nowhere.
@@ -102,6 +105,9 @@ func (j *Judge) Handle(ctx context.Context, r admission.Request) admission.Respo
 	verdict := j.judge(ctx, &r)
 	j.Metrics.comesBack(verdict)
 	j.record(ctx, &r, verdict)
+	if j.OwnNamespace != nil && j.OwnNamespace() {
+		verdict = verdict.conceal(&r)
+	}
 	return j.respond(verdict)
 }
 
@@ -118,6 +124,8 @@ type verdict struct {
 	// claim says why it was not counted that the object belongs to an owner which the
 	// model does not hold, where that made a difference.
 	claim string
+	// hint is said at the end of a refusal.
+	hint string
 	// after is the cluster with the change, once it is known.
 	after *cluster.Snapshot
 	// depends is set when it is refused only because of changes in flight.

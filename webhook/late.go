@@ -33,6 +33,7 @@ type answering struct {
 	w       http.ResponseWriter
 	body    []byte
 	place   *place
+	socket  *socket // nil without a server
 	began   time.Time
 	request atomic.Pointer[admissionv1.AdmissionRequest] // once it is decoded
 	once    sync.Once
@@ -61,7 +62,7 @@ func (a *answering) refuseLate() {
 	// The judge still holds this connection, so that the caller must not use it again.
 	a.w.Header().Set("Connection", "close")
 	if request := a.request.Load(); request != nil {
-		a.handler.logger.Warn("refused, because it is not judged in time", "uid", request.UID)
+		a.handler.refusals.warn("refused, because it is not judged in time", "uid", request.UID)
 		a.write(request, tooLate(request, time.Since(a.began)))
 	} else {
 		a.handler.refuse(a.w, identify(a.body), http.StatusGatewayTimeout, rejectedBadRequest, errors.New("it could not be read in time"))
@@ -71,12 +72,18 @@ func (a *answering) refuseLate() {
 
 // answer is the judge's. It comes back when the caller has an answer, as do the others.
 func (a *answering) answer(response admission.Response) {
+	if a.socket != nil {
+		a.socket.serves()
+	}
 	a.once.Do(func() { a.write(a.request.Load(), response) })
 }
 
 // refuse is for what cannot be judged.
 func (a *answering) refuse(code int, reason string, cause error) {
-	a.once.Do(func() { a.handler.refuse(a.w, identify(a.body), code, reason, cause) })
+	a.once.Do(func() {
+		a.place.free()
+		a.handler.refuse(a.w, identify(a.body), code, reason, cause)
+	})
 }
 
 // fail is for what broke.
@@ -84,7 +91,10 @@ func (a *answering) fail(code int, reason, message string) {
 	a.once.Do(func() { a.handler.fail(a.w, code, reason, message) })
 }
 
+// write gives the place to others first: a caller that does not read its answer must not
+// keep it.
 func (a *answering) write(request *admissionv1.AdmissionRequest, response admission.Response) {
+	a.place.free()
 	a.handler.allowInDryRun(&response.AdmissionResponse)
 	a.handler.metrics.judged(request, &response.AdmissionResponse, time.Since(a.began))
 	a.handler.answer(a.w, reviewAPIVersion, &response.AdmissionResponse)

@@ -11,6 +11,8 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	admissionv1 "k8s.io/api/admission/v1"
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
@@ -151,7 +153,9 @@ func TestAFullQueueAsksToTryAgain(t *testing.T) {
 	waiting := inBackground(handler, "/validate", strings.NewReader(podReview))
 	eventually(t, "the second is in the queue", func() bool { return handler.(*reviewHandler).queued.Load() == 2 })
 
-	response := postReview(t, handler, "/validate", podReview)
+	wantTryAgain(t, postReview(t, handler, "/validate", podReview))
+	// Nobody can be told by name, and the call has failed.
+	response := postReview(t, handler, "/validate", `{"kind":"AdmissionReview"}`)
 	if response.StatusCode != 503 || response.Header.Get("Retry-After") != "1" {
 		t.Errorf("HTTP %d, Retry-After %q", response.StatusCode, response.Header.Get("Retry-After"))
 	}
@@ -164,10 +168,20 @@ func TestAFullQueueAsksToTryAgain(t *testing.T) {
 			t.Errorf("HTTP %d: %s", recorder.Code, recorder.Body)
 		}
 	}
-	if got := samples()[`podcullis_rejected_requests_total{reason="overloaded"}`]; got != 1 {
+	if got := samples()[`podcullis_rejected_requests_total{reason="overloaded"}`]; got != 2 {
 		t.Errorf("overloaded counted %v times", got)
 	}
 	reviewResponse(t, postReview(t, handler, "/validate", podReview)) // all places are free again
+}
+
+// wantTryAgain wants a denial of u-1, which holds under every failurePolicy, that clients
+// try again by themselves.
+func wantTryAgain(t *testing.T, response *http.Response) {
+	t.Helper()
+	answer, _ := reviewResponse(t, response)
+	if answer.Allowed || answer.UID != "u-1" || answer.Result.Code != 429 || answer.Result.Details == nil || answer.Result.Details.RetryAfterSeconds != 1 {
+		t.Errorf("got %+v", answer)
+	}
 }
 
 func TestWaitingEndsAtTheDeadlineAndIsNeverAnAllow(t *testing.T) {
@@ -175,9 +189,7 @@ func TestWaitingEndsAtTheDeadlineAndIsNeverAnAllow(t *testing.T) {
 	handler := NewReviewHandler(judge, ReviewOptions{Logger: quiet, MaxInFlight: 1})
 	judging := inBackground(handler, "/validate", strings.NewReader(podReview))
 	<-judge.entered
-	if response := postReview(t, handler, "/validate?timeout=20ms", podReview); response.StatusCode != 503 {
-		t.Errorf("HTTP %d", response.StatusCode)
-	}
+	wantTryAgain(t, postReview(t, handler, "/validate?timeout=20ms", podReview))
 	close(judge.open)
 	<-judging
 }
@@ -187,9 +199,10 @@ func TestBodiesShareABudgetOfBytes(t *testing.T) {
 		second func() io.Reader
 		status int
 	}{
-		"FitsBeside":             {func() io.Reader { return strings.NewReader(podReview) }, 200},
-		"DoesNotFit":             {func() io.Reader { return strings.NewReader(paddedReview(600 << 10)) }, 503},
-		"UnknownCountsAsLargest": {func() io.Reader { return unsized{strings.NewReader(podReview)} }, 503},
+		"FitsBeside":                 {func() io.Reader { return strings.NewReader(podReview) }, 200},
+		"UnknownCountsAsWhatHasCome": {func() io.Reader { return unsized{strings.NewReader(podReview)} }, 200},
+		"DoesNotFit":                 {func() io.Reader { return strings.NewReader(paddedReview(600 << 10)) }, 429},
+		"UnknownDoesNotFit":          {func() io.Reader { return unsized{strings.NewReader(paddedReview(600 << 10))} }, 429},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -200,8 +213,8 @@ func TestBodiesShareABudgetOfBytes(t *testing.T) {
 			second := inBackground(handler, "/validate", test.second())
 			if test.status == 200 {
 				<-judge.entered
-			} else if recorder := <-second; recorder.Code != test.status || recorder.Header().Get("Retry-After") != "1" {
-				t.Errorf("HTTP %d, want %d", recorder.Code, test.status)
+			} else {
+				wantTryAgain(t, (<-second).Result())
 			}
 			close(judge.open)
 			<-first
@@ -210,24 +223,31 @@ func TestBodiesShareABudgetOfBytes(t *testing.T) {
 	}
 }
 
+// The second large one comes before the small one, and is judged after it. In a bubble, so
+// that what does not come ends the test, whatever the machine is busy with.
 func TestLargeReviewsAreJudgedAsMemoryAllows(t *testing.T) {
-	judge := newGate()
-	handler := NewReviewHandler(judge, ReviewOptions{Logger: quiet, MaxInFlight: 4, MemoryLimit: 64 << 20}) // 2 MiB at once
-	large := paddedReview(1500 << 10)
-	first := inBackground(handler, "/validate", strings.NewReader(large))
-	<-judge.entered
-	second := inBackground(handler, "/validate", strings.NewReader(large))
-	eventually(t, "the second is in the queue", func() bool { return handler.(*reviewHandler).queued.Load() == 2 })
-	small := inBackground(handler, "/validate", strings.NewReader(podReview))
-	<-judge.entered // and not the second large one, which came before it
-	close(judge.open)
-	for _, answered := range []chan *httptest.ResponseRecorder{first, second, small} {
-		if recorder := <-answered; recorder.Code != 200 {
-			t.Errorf("HTTP %d: %.200s", recorder.Code, recorder.Body)
+	synctest.Test(t, func(t *testing.T) {
+		judge := newGate()
+		handler := NewReviewHandler(judge, ReviewOptions{Logger: quiet, MaxInFlight: 4, MemoryLimit: 64 << 20, EvaluationTime: time.Hour}) // 2 MiB at once
+		large := paddedReview(1500 << 10)
+		first := inBackground(handler, "/validate", strings.NewReader(large))
+		<-judge.entered
+		second := inBackground(handler, "/validate", strings.NewReader(large))
+		synctest.Wait() // until the second can do nothing but wait
+		small := inBackground(handler, "/validate", strings.NewReader(podReview))
+		synctest.Wait()
+		if n := len(judge.entered); n != 1 {
+			t.Errorf("%d are judged beside the large one, want the small one alone", n)
 		}
-	}
-	largest := paddedReview(3 << 20) // larger than all that may be judged at once
-	reviewResponse(t, postReview(t, handler, "/validate", largest))
+		close(judge.open)
+		for _, answered := range []chan *httptest.ResponseRecorder{first, second, small} {
+			if recorder := <-answered; recorder.Code != 200 || !strings.Contains(recorder.Body.String(), `"allowed":true`) {
+				t.Errorf("HTTP %d: %.200s", recorder.Code, recorder.Body)
+			}
+		}
+		largest := paddedReview(3 << 20) // larger than all that may be judged at once
+		reviewResponse(t, postReview(t, handler, "/validate", largest))
+	})
 }
 
 // FuzzReview: whatever comes in, nothing panics, and "allowed" is said only of what is

@@ -16,6 +16,7 @@ const (
 	rejectedOverloaded   = "overloaded"
 	rejectedNotReady     = "not_ready"
 	rejectedBadRequest   = "bad_request"
+	rejectedSlowBody     = "slow_body"
 )
 
 // Metrics counts what the transport sees. Labels are bounded: resources that
@@ -49,7 +50,7 @@ func NewMetrics(registerer prometheus.Registerer) *Metrics {
 		}),
 		rejected: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "podcullis_rejected_requests_total",
-			Help: "Requests refused before anybody judged them: body_too_large, overloaded, not_ready, bad_request.",
+			Help: "Requests refused before anybody judged them: body_too_large, overloaded, not_ready, slow_body, bad_request.",
 		}, []string{"reason"}),
 		panics: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "podcullis_panics_total",
@@ -66,7 +67,7 @@ func NewMetrics(registerer prometheus.Registerer) *Metrics {
 			Help: "1 when tls.crt and tls.key are what is served, 0 when they did not load and the last good pair is.",
 		}, nil),
 	}
-	for _, reason := range []string{rejectedBodyTooLarge, rejectedOverloaded, rejectedNotReady, rejectedBadRequest} {
+	for _, reason := range []string{rejectedBodyTooLarge, rejectedOverloaded, rejectedNotReady, rejectedSlowBody, rejectedBadRequest} {
 		m.rejected.WithLabelValues(reason) // 0 is an answer too
 	}
 	registerer.MustRegister(m.requests, m.duration, m.inFlight, m.rejected, m.panics, m.certificateExpiry, m.certificateLoads)

@@ -15,6 +15,7 @@ type place struct {
 
 	mu    sync.Mutex
 	slot  bool // taken, and ours
+	lane  bool // a large review's, of which there are fewer than processors
 	heavy bool // the weight is taken, and ours
 	over  bool // somebody else has answered: no slot is taken again
 }
@@ -43,7 +44,13 @@ func (p *place) take(ctx context.Context) bool {
 		h.queued.Add(-1)
 		return false
 	}
-	p.heavy = p.weight > 0
+	p.mark(&p.heavy, p.weight > 0)
+	if p.weight > 0 && h.lanes.Acquire(ctx, 1) != nil {
+		h.queued.Add(-1)
+		p.release()
+		return false
+	}
+	p.mark(&p.lane, p.weight > 0)
 	if h.slots.Acquire(ctx, 1) != nil {
 		h.queued.Add(-1)
 		p.release()
@@ -56,6 +63,12 @@ func (p *place) take(ctx context.Context) bool {
 		p.releaseSlot()
 	}
 	return !p.over
+}
+
+func (p *place) mark(held *bool, taken bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	*held = taken
 }
 
 // free gives the slot to somebody else, for good, while the review may still be judged:
@@ -85,6 +98,10 @@ func (p *place) release() {
 }
 
 func (p *place) releaseSlot() {
+	if p.lane {
+		p.lane = false
+		p.handler.lanes.Release(1)
+	}
 	if p.slot {
 		p.slot = false
 		p.handler.slots.Release(1)

@@ -62,7 +62,8 @@ func (v verdict) message() string {
 	var parts []string
 	switch {
 	case v.waiting():
-		return strings.Join(append([]string{v.waits()}, v.objections()...), "\n")
+		parts = append([]string{v.waits()}, v.objections()...)
+		return strings.Join(v.withHint(parts), "\n")
 	case v.decision.Denied():
 		parts = append(parts, v.decision.DenialMessage())
 	}
@@ -72,7 +73,14 @@ func (v verdict) message() string {
 	if v.err != nil {
 		parts = append(parts, fmt.Sprintf("this change to %s could not be judged, so it is refused: %v", v.decision.Subject, v.err))
 	}
-	return strings.Join(parts, "\n")
+	return strings.Join(v.withHint(parts), "\n")
+}
+
+func (v verdict) withHint(lines []string) []string {
+	if v.hint != "" {
+		lines = append(lines, v.hint)
+	}
+	return lines
 }
 
 // waiting tells whether the change only comes too early.
@@ -129,6 +137,9 @@ func warnings(v verdict, mode Mode) []string {
 		if f.Action == guardrail.Warn {
 			lines = append(lines, fmt.Sprintf("[%s] could not be evaluated: %v", f.Guardrail, f.Err))
 		}
+	}
+	if len(lines) > 0 {
+		lines = v.withHint(lines)
 	}
 	return fit(lines)
 }

@@ -29,7 +29,7 @@ const (
 	defaultMaxBodyBytes = 32 << 20
 	defaultBodyBudget   = 128 << 20
 	defaultMaxDepth     = 256
-	defaultMaxQueue     = 256
+	defaultMaxQueue     = 1024
 	inFlightPerCPU      = 4
 
 	// judgedGrowth is how many times its size a review takes while it is judged, measured
@@ -45,6 +45,8 @@ const (
 	// The answer must reach the API server within the timeout: it gets a tenth of
 	// it, and at most this.
 	maxAnswerMargin = 300 * time.Millisecond
+	// answerTimeout is for a caller to take its answer, which fits most buffers on the way.
+	answerTimeout = 5 * time.Second
 )
 
 // ReviewOptions says how much a review handler takes on. The zero value of every
@@ -67,8 +69,8 @@ type ReviewOptions struct {
 	// MaxInFlight is how many reviews are decoded and judged at once; four times
 	// GOMAXPROCS if 0.
 	MaxInFlight int
-	// MaxQueue is how many more may wait for that, bodies read; 256 if 0, none if
-	// negative.
+	// MaxQueue is how many more may wait for that, bodies read; 1024 if 0, more than
+	// there are connections, none if negative.
 	MaxQueue int
 	// EvaluationTime is what the judge has for one review; 2 s if 0, as the judge's own. A
 	// tenth of a second later the review is refused unless the judge has answered.
@@ -92,10 +94,13 @@ type reviewHandler struct {
 	options ReviewOptions
 	logger  *slog.Logger
 	metrics *Metrics
+	// refusals are of what nobody has judged, and anybody can send.
+	refusals *sparing
 
-	budget *semaphore.Weighted // bytes
+	bodies *bodies
 	judged int64               // bytes of large reviews that may be judged at once
 	large  *semaphore.Weighted // bytes of large reviews being judged
+	lanes  *semaphore.Weighted // large reviews being judged: they leave a processor to small ones
 	slots  *semaphore.Weighted // reviews being judged
 	queued atomic.Int64        // reviews being judged or waiting
 }
@@ -126,14 +131,16 @@ func NewReviewHandler(judge admission.Handler, options ReviewOptions) http.Handl
 		options.Metrics = NewMetrics(prometheus.NewRegistry())
 	}
 	return &reviewHandler{
-		judge:   judge,
-		options: options,
-		judged:  judged,
-		large:   semaphore.NewWeighted(judged),
-		logger:  orDefault(options.Logger, slog.Default()),
-		metrics: options.Metrics,
-		budget:  semaphore.NewWeighted(max(options.BodyBudgetBytes, options.MaxBodyBytes)),
-		slots:   semaphore.NewWeighted(int64(options.MaxInFlight)),
+		judge:    judge,
+		options:  options,
+		judged:   judged,
+		large:    semaphore.NewWeighted(judged),
+		lanes:    semaphore.NewWeighted(int64(max(1, runtime.GOMAXPROCS(0)-1))),
+		logger:   orDefault(options.Logger, slog.Default()),
+		metrics:  options.Metrics,
+		refusals: &sparing{logger: orDefault(options.Logger, slog.Default())},
+		bodies:   newBodies(options.BodyBudgetBytes, options.MaxBodyBytes),
+		slots:    semaphore.NewWeighted(int64(options.MaxInFlight)),
 	}
 }
 
@@ -142,7 +149,7 @@ func (h *reviewHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	began := time.Now()
 	h.metrics.inFlight.Inc()
 	defer h.metrics.inFlight.Dec()
-	caller := &answering{handler: h, w: w, began: began}
+	caller := &answering{handler: h, w: w, socket: socketFrom(r.Context()), began: began}
 	defer func() {
 		if cause := recover(); cause != nil { // not the judge's, see ask
 			h.panicked("", cause)
@@ -157,7 +164,7 @@ func (h *reviewHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithDeadline(r.Context(), began.Add(timeout))
 	defer cancel()
 
-	body, release, ok := h.readBody(w, r)
+	body, release, ok := h.readBody(ctx, w, r)
 	if !ok {
 		return
 	}
@@ -165,7 +172,7 @@ func (h *reviewHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 	place, ok := h.enter(ctx, int64(len(body)))
 	if !ok {
-		h.unavailable(w, rejectedOverloaded, "too many reviews are being judged")
+		h.overloaded(w, body, errNoPlace)
 		return
 	}
 	defer place.leave()
@@ -229,52 +236,11 @@ func (h *reviewHandler) timeout(query string) (time.Duration, error) {
 	return timeout - min(timeout/10, maxAnswerMargin), nil
 }
 
-// readBody reads the whole body within the byte budget, which release gives back.
-// If it returns false it has answered.
-func (h *reviewHandler) readBody(w http.ResponseWriter, r *http.Request) (body []byte, release func(), ok bool) {
-	limit := h.options.MaxBodyBytes
-	if r.ContentLength > limit {
-		head := make([]byte, headBytes)
-		n, _ := io.ReadFull(r.Body, head)
-		h.tooLarge(w, r, head[:n])
-		return nil, nil, false
-	}
-	reserved := limit
-	if r.ContentLength >= 0 {
-		reserved = r.ContentLength
-	}
-	if !h.budget.TryAcquire(reserved) {
-		discard(r.Body, limit)
-		h.unavailable(w, rejectedOverloaded, "too many bytes of reviews are in memory")
-		return nil, nil, false
-	}
-	release = func() { h.budget.Release(reserved) }
-
-	var err error
-	if r.ContentLength >= 0 {
-		body = make([]byte, r.ContentLength)
-		_, err = io.ReadFull(r.Body, body)
-	} else {
-		body, err = io.ReadAll(io.LimitReader(r.Body, limit+1))
-	}
-	switch {
-	case err != nil:
-		release()
-		h.fail(w, http.StatusBadRequest, rejectedBadRequest, "the body broke off: "+err.Error())
-		return nil, nil, false
-	case int64(len(body)) > limit:
-		release()
-		h.tooLarge(w, r, body)
-		return nil, nil, false
-	}
-	return body, release, true
-}
-
 // tooLarge denies a review of which only the beginning is looked at. The rest is read
 // and dropped first: an answer to a caller that is still writing may not arrive.
-func (h *reviewHandler) tooLarge(w http.ResponseWriter, r *http.Request, head []byte) {
+func (h *reviewHandler) tooLarge(w http.ResponseWriter, body io.Reader, head []byte) {
 	id := identify(head)
-	discard(r.Body, 8*h.options.MaxBodyBytes)
+	discard(body, 8*h.options.MaxBodyBytes)
 	h.refuse(w, id, http.StatusRequestEntityTooLarge, rejectedBodyTooLarge,
 		fmt.Errorf("it is larger than %d bytes", h.options.MaxBodyBytes))
 }
@@ -323,7 +289,7 @@ func (h *reviewHandler) refuse(w http.ResponseWriter, id identity, code int, rea
 	if id.uid != "" {
 		message += fmt.Sprintf(" (request uid %.*s)", maxUIDBytes, id.uid)
 	}
-	h.logger.Warn("review refused", "reason", reason, "uid", id.uid[:min(len(id.uid), maxUIDBytes)], "error", cause)
+	h.refusals.warn("review refused", "reason", reason, "uid", id.uid[:min(len(id.uid), maxUIDBytes)], "error", cause)
 	if !id.deniable() {
 		h.fail(w, code, reason, message)
 		return
@@ -354,10 +320,16 @@ func failure(code int, message string) *metav1.Status {
 		http.StatusMethodNotAllowed:      metav1.StatusReasonMethodNotAllowed,
 		http.StatusUnsupportedMediaType:  metav1.StatusReasonUnsupportedMediaType,
 		http.StatusRequestEntityTooLarge: metav1.StatusReasonRequestEntityTooLarge,
+		http.StatusRequestTimeout:        metav1.StatusReasonTimeout,
+		http.StatusTooManyRequests:       metav1.StatusReasonTooManyRequests,
 		http.StatusInternalServerError:   metav1.StatusReasonInternalError,
 		http.StatusServiceUnavailable:    metav1.StatusReasonServiceUnavailable,
 	}
-	return &metav1.Status{Status: metav1.StatusFailure, Code: int32(code), Reason: reasons[code], Message: message}
+	status := &metav1.Status{Status: metav1.StatusFailure, Code: int32(code), Reason: reasons[code], Message: message}
+	if code == http.StatusTooManyRequests {
+		status.Details = &metav1.StatusDetails{RetryAfterSeconds: 1}
+	}
+	return status
 }
 
 // allowInDryRun makes a warning of a refusal that the judge did not word for a dry run.
@@ -383,6 +355,7 @@ func (h *reviewHandler) write(w http.ResponseWriter, code int, value any) {
 		http.Error(w, "podcullis cannot encode its answer", http.StatusInternalServerError)
 		return
 	}
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(answerTimeout)) // tests have no connection
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(code)

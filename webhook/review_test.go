@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -191,14 +192,16 @@ func TestTimeoutBecomesADeadlineWithRoomForTheAnswer(t *testing.T) {
 }
 
 func TestAnAnswerAfterTheDeadlineIsStillTheAnswer(t *testing.T) {
-	handler := NewReviewHandler(admission.HandlerFunc(func(ctx context.Context, _ admission.Request) admission.Response {
-		<-ctx.Done()
-		return admission.Denied("too slow")
-	}), ReviewOptions{Logger: quiet})
-	answer, _ := reviewResponse(t, postReview(t, handler, "/validate?timeout=50ms", podReview))
-	if answer.Allowed || answer.Result.Message != "too slow" {
-		t.Errorf("got %+v", answer)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		handler := NewReviewHandler(admission.HandlerFunc(func(ctx context.Context, _ admission.Request) admission.Response {
+			<-ctx.Done()
+			return admission.Denied("too slow")
+		}), ReviewOptions{Logger: quiet})
+		answer, _ := reviewResponse(t, postReview(t, handler, "/validate?timeout=50ms", podReview))
+		if answer.Allowed || answer.Result.Message != "too slow" {
+			t.Errorf("got %+v", answer)
+		}
+	})
 }
 
 func TestAPanicIsADenialThatNamesTheRequest(t *testing.T) {

@@ -216,6 +216,7 @@ func (s *Server) httpServer(ctx context.Context) *http.Server {
 		IdleTimeout:                  idleTimeout,
 		MaxHeaderBytes:               maxHeaderBytes,
 		ConnState:                    s.sockets.stateChanged,
+		ConnContext:                  withSocket,
 		DisableGeneralOptionsHandler: true,
 		// Failed handshakes: whoever can reach the port could fill the log.
 		ErrorLog: slog.NewLogLogger(s.logger.Handler(), slog.LevelDebug),
@@ -239,6 +240,7 @@ func (s *Server) tlsConfig() *tls.Config {
 func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	answer := &lastAnswer{ResponseWriter: w, last: func() bool { return s.draining.Load() || s.sockets.full() }}
 	defer answer.finish()
+	arrives(answer, r)
 	s.mu.Lock()
 	handler, found := s.handlers[r.URL.Path]
 	s.mu.Unlock()
@@ -247,6 +249,24 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	handler.ServeHTTP(answer, r)
+}
+
+// arrives makes of a request's body one whose caller must not be slow.
+func arrives(w http.ResponseWriter, r *http.Request) {
+	whole := func() {}
+	sock := socketFrom(r.Context())
+	if sock != nil {
+		whole = func() { sock.become(asking) }
+	}
+	body := newArriving(w, r, whole)
+	if r.Body == http.NoBody {
+		body.finish()
+		return
+	}
+	if sock != nil {
+		sock.reading(body)
+	}
+	r.Body = body
 }
 
 // StartedChecker is a readiness check: an error before Start and from the moment

@@ -17,6 +17,7 @@ import (
 var version = "devel"
 
 func main() {
+	signal.Ignore(syscall.SIGPIPE) // who read the log is gone: no reason to go, too
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	stop()
@@ -61,8 +62,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintf(stderr, "podcullis-webhook: %v\n", err)
 		return 2
 	}
+	defer app.lines.Close(flushTime)
 	if err := app.run(ctx); err != nil {
-		fmt.Fprintf(stderr, "podcullis-webhook: %v\n", err)
+		fmt.Fprintf(app.lines, "podcullis-webhook: %v\n", err)
 		return 1
 	}
 	return 0

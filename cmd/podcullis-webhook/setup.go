@@ -31,6 +31,7 @@ import (
 	"github.com/podcullis/podcullis/cluster"
 	"github.com/podcullis/podcullis/cluster/live"
 	"github.com/podcullis/podcullis/cluster/manifest"
+	"github.com/podcullis/podcullis/internal/logline"
 	"github.com/podcullis/podcullis/rotation"
 	"github.com/podcullis/podcullis/webhook"
 )
@@ -41,6 +42,7 @@ const certificateTimeout = 30 * time.Second
 // app is the server with everything wired.
 type app struct {
 	log        *slog.Logger
+	lines      *logline.Writer // under the log
 	options    *options
 	registry   *prometheus.Registry
 	guardrails *guardrailFiles
@@ -65,13 +67,19 @@ type model struct {
 
 // setup wires the server: what can be wrong with flags and files is wrong here,
 // before anything listens.
-func setup(ctx context.Context, o *options, stderr io.Writer) (*app, error) {
-	a := &app{options: o, log: newLogger(o, stderr), registry: prometheus.NewRegistry()}
+func setup(ctx context.Context, o *options, stderr io.Writer) (_ *app, err error) {
+	a := &app{options: o, lines: newLines(o, stderr), registry: prometheus.NewRegistry()}
+	defer func() {
+		if err != nil {
+			a.lines.Close(flushTime)
+		}
+	}()
+	a.log = newLogger(o, a.lines)
+	countLines(a.lines, a.registry)
 	a.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	ctrllog.SetLogger(logr.FromSlogHandler(a.log.Handler()))
 	klog.SetLogger(logr.FromSlogHandler(a.log.Handler()))
 
-	var err error
 	if a.guardrails, err = loadGuardrails(o, a.log, a.registry); err != nil {
 		return nil, err
 	}
@@ -96,15 +104,16 @@ func setup(ctx context.Context, o *options, stderr io.Writer) (*app, error) {
 		return nil, err
 	}
 	judging := webhook.JudgeOptions{
-		Evaluator: a.guardrails.engine,
-		Model:     a.model,
-		Mode:      webhook.Mode(o.mode),
-		Namespace: a.model.namespace,
-		Remember:  a.model.live,
-		Custom:    a.guardrails.custom,
-		Claims:    a.model.claims,
-		Metrics:   webhook.NewJudgeMetrics(a.registry),
-		Log:       a.log,
+		Evaluator:    a.guardrails.engine,
+		Model:        a.model,
+		Mode:         webhook.Mode(o.mode),
+		Namespace:    a.model.namespace,
+		Remember:     a.model.live,
+		Custom:       a.guardrails.custom,
+		Claims:       a.model.claims,
+		OwnNamespace: a.ownNamespaceOnly,
+		Metrics:      webhook.NewJudgeMetrics(a.registry),
+		Log:          a.log,
 	}
 	a.model.inFlight.into(&judging)
 	judge := webhook.NewJudge(judging)
@@ -114,6 +123,8 @@ func setup(ctx context.Context, o *options, stderr io.Writer) (*app, error) {
 	if err := a.openMemoryDoor(a.server); err != nil {
 		return nil, err
 	}
+	a.tellMessages()
+	a.tellMessages()
 	idle := newIdle(a.guardrails.engine, a.model, a.log, a.registry)
 	a.watches = append(a.watches, a.guardrails.watch, idle.watch, a.model.inFlight.run)
 	return a, nil
@@ -313,7 +324,7 @@ func (a *app) run(ctx context.Context) error {
 	if a.model.ready != nil {
 		ready["model"] = func(*http.Request) error { return a.model.ready() }
 	}
-	if err := a.listen(background, g, "probes", a.options.probeAddress, webhook.NewHealthHandler(nil, ready)); err != nil {
+	if err := a.listen(background, g, "probes", a.options.probeAddress, webhook.NewHealthHandler(map[string]healthz.Checker{"log": a.logIsRead}, ready)); err != nil {
 		return err
 	}
 	metrics := http.NewServeMux()
@@ -358,14 +369,4 @@ func (a *app) listen(ctx context.Context, g *errgroup.Group, what, address strin
 		return server.Close()
 	})
 	return nil
-}
-
-func newLogger(o *options, stderr io.Writer) *slog.Logger {
-	var level slog.Level
-	_ = level.UnmarshalText([]byte(o.logLevel)) // Validate has parsed it
-	h := &slog.HandlerOptions{Level: level}
-	if o.logFormat == "json" {
-		return slog.New(slog.NewJSONHandler(stderr, h))
-	}
-	return slog.New(slog.NewTextHandler(stderr, h))
 }

@@ -199,6 +199,7 @@ func (c cluster) values(t *testing.T) string {
 	}
 	delete(configuration, "apiVersion")
 	delete(configuration, "kind")
+	configuration["messages"] = "full" // no certificate tells who calls, and the tests read what is said
 	file := filepath.Join(c.Dir, "values.yaml")
 	err = os.WriteFile(file, []byte(asYAML(t, map[string]any{
 		"configuration": configuration,

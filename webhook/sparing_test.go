@@ -1,0 +1,38 @@
+package webhook
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+func TestRefusedStrangersAreOneLineASecond(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		handler := NewReviewHandler(allowEverything, ReviewOptions{Logger: textLogger(&log)})
+		broken := strings.Replace(podReview, `"operation"`, `"name":1,"operation"`, 1)
+		for range 500 { // five seconds
+			postReview(t, handler, "/validate", broken)
+			time.Sleep(10 * time.Millisecond)
+		}
+		time.Sleep(3 * time.Second)
+		lines := strings.Split(strings.TrimSpace(log.String()), "\n")
+		if !strings.Contains(lines[0], `msg="review refused"`) || !strings.Contains(lines[0], "twice") || len(lines) > 7 || len(lines) < 6 {
+			t.Errorf("%d lines:\n%s", len(lines), log.String())
+		}
+		told := 0
+		for _, line := range lines {
+			n := 1
+			if _, rest, ok := strings.Cut(line, " reviews="); ok {
+				_, _ = fmt.Sscan(rest, &n)
+			}
+			told += n
+		}
+		if told != 500 {
+			t.Errorf("%d of 500 are told of:\n%s", told, log.String())
+		}
+	})
+}

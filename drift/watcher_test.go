@@ -23,7 +23,11 @@ import (
 
 // answer is the API server's.
 type answer struct {
-	mu            sync.Mutex // while a Watcher runs beside the test
+	mu sync.Mutex // while a Watcher runs beside the test
+	reply
+}
+
+type reply struct {
 	configuration *admissionregistrationv1.ValidatingWebhookConfiguration
 	err           error
 }
@@ -92,35 +96,35 @@ func TestWatcherSaysWhatIsNew(t *testing.T) {
 		failed  = "level=ERROR msg=\"webhook configuration not compared, what was found last stands\" error=\"ValidatingWebhookConfiguration podcullis: dial tcp: refused\"\n"
 		ignore  = "webhook netpols.podcullis.io: failurePolicy is Ignore, installed as Fail"
 	)
-	changed := func(change func(*admissionregistrationv1.ValidatingWebhookConfiguration)) answer {
+	changed := func(change func(*admissionregistrationv1.ValidatingWebhookConfiguration)) reply {
 		live := f.live()
 		change(live)
-		return answer{configuration: live}
+		return reply{configuration: live}
 	}
 	ignored := changed(func(c *admissionregistrationv1.ValidatingWebhookConfiguration) {
 		c.Webhooks[0].FailurePolicy = new(admissionregistrationv1.Ignore)
 	})
 	for i, step := range []struct {
 		reason string
-		answer answer
+		answer reply
 		want   string
 		report int
 	}{
-		{"somebody who looks sees that it is compared", answer{configuration: f.live()}, fine, 0},
-		{"nothing new", answer{configuration: f.live()}, "", 0},
+		{"somebody who looks sees that it is compared", reply{configuration: f.live()}, fine, 0},
+		{"nothing new", reply{configuration: f.live()}, "", 0},
 		{"one line names the difference", ignored, "level=WARN msg=\"webhook configuration is not as installed\" configuration=podcullis differences=\"" + ignore + "\"\n", 1},
 		{"nothing new", ignored, "", 1},
 		{"another difference is new", changed(func(c *admissionregistrationv1.ValidatingWebhookConfiguration) {
 			c.Webhooks[0].FailurePolicy, c.Webhooks[1].TimeoutSeconds = new(admissionregistrationv1.Ignore), new(int32(1))
 		}), "level=WARN msg=\"webhook configuration is not as installed\" configuration=podcullis differences=\"" + ignore + "; webhook workloads.podcullis.io: timeoutSeconds is 1, installed as 10\"\n", 2},
-		{"an API server that is away changes nothing", answer{err: errors.New("dial tcp: refused")}, failed, 2},
-		{"said once, whatever it is", answer{err: errors.New("dial tcp: refused from another port")}, "", 2},
-		{"missing is an answer", answer{err: notFound}, missing, 1},
-		{"mended", answer{configuration: f.live()}, fine, 0},
-		{"away again is said again", answer{err: errors.New("dial tcp: refused")}, failed, 0},
-		{"back, and nothing new", answer{configuration: f.live()}, "", 0},
+		{"an API server that is away changes nothing", reply{err: errors.New("dial tcp: refused")}, failed, 2},
+		{"said once, whatever it is", reply{err: errors.New("dial tcp: refused from another port")}, "", 2},
+		{"missing is an answer", reply{err: notFound}, missing, 1},
+		{"mended", reply{configuration: f.live()}, fine, 0},
+		{"away again is said again", reply{err: errors.New("dial tcp: refused")}, failed, 0},
+		{"back, and nothing new", reply{configuration: f.live()}, "", 0},
 	} {
-		*w.answer = step.answer
+		w.answer.reply = step.answer
 		if diff := cmp.Diff(step.want, w.saying(t)); diff != "" {
 			t.Errorf("step %d, %s (-want +got):\n%s", i, step.reason, diff)
 		}
@@ -133,7 +137,7 @@ func TestWatcherSaysWhatIsNew(t *testing.T) {
 // Before the first answer nothing is known, and so nothing is reported.
 func TestWatcherReportsNothingItDoesNotKnow(t *testing.T) {
 	w := watch(t, newIntended(t))
-	*w.answer = answer{err: errors.New("forbidden")}
+	*w.answer = reply{err: errors.New("forbidden")}
 	w.step(t.Context())
 	if len(w.reports) > 0 {
 		t.Errorf("reported %v", w.reports)

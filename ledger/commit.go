@@ -177,9 +177,15 @@ func (c *core) prepare(now time.Time) *write {
 	if c.repair != "" {
 		return c.beginAnew()
 	}
+	ready := slices.ContainsFunc(c.tickets, func(t *ticket) bool { return t.state == ticketReady })
+	if !ready && now.Before(c.tidyAt(now)) && !slices.ContainsFunc(c.doc.Entries, isBarrier) {
+		return nil
+	}
 	d, freed, urgent := c.freed(now)
 	w := &write{doc: d, base: c.object}
-	c.fill(now, w)
+	if ready {
+		c.fill(w)
+	}
 	if len(w.tickets) == 0 && (!freed || !urgent) {
 		return nil
 	}
@@ -216,7 +222,8 @@ func (c *core) freed(now time.Time) (d *Document, any, urgent bool) {
 		f := d.Floors[resource]
 		d.Floors[resource] = Floor{Version: formatVersion(max(version, parseVersion(f.Version))), Newest: max(id, f.Newest)}
 	}
-	for _, e := range c.doc.Entries {
+	for i := range c.doc.Entries {
+		e := &c.doc.Entries[i]
 		s, ok := c.settled[e.ID]
 		switch {
 		case e.Operation == Barrier && c.liftable(now):
@@ -228,8 +235,8 @@ func (c *core) freed(now time.Time) (d *Document, any, urgent bool) {
 		case e.Operation == Appear && now.Sub(c.seen[e.ID]) >= c.Appear:
 			any, urgent = true, true
 			continue
-		case !ok || e.Operation == Appear || (s.read && c.applied[e.Resource] < s.version):
-			d.Entries = append(d.Entries, e)
+		case !ok || e.Operation == Appear || c.early(e, s):
+			d.Entries = append(d.Entries, *e)
 			continue
 		}
 		any = true
@@ -244,8 +251,12 @@ func (c *core) freed(now time.Time) (d *Document, any, urgent bool) {
 	return d, any, urgent
 }
 
+// early reports whether a floor would be ahead of everybody: it is of a read, so that
+// watches come to it with a bookmark only.
+func (c *core) early(e *Entry, s settlement) bool { return s.read && c.applied[e.Resource] < s.version }
+
 // tidy is when an entry that is settled is worth a write of its own.
-func (c *core) tidy(e Entry, s settlement) time.Time {
+func (c *core) tidy(e *Entry, s settlement) time.Time {
 	if _, ok := c.written[e.ID]; ok {
 		return s.at.Add(tidyOwn)
 	}
@@ -257,10 +268,11 @@ func (c *core) tidyAt(now time.Time) time.Time {
 	if c.doc == nil {
 		return at
 	}
-	for _, e := range c.doc.Entries {
+	for i := range c.doc.Entries {
+		e := &c.doc.Entries[i]
 		if e.Operation == Appear {
 			at = earlier(at, c.seen[e.ID].Add(c.Appear))
-		} else if s, ok := c.settled[e.ID]; ok {
+		} else if s, ok := c.settled[e.ID]; ok && !c.early(e, s) {
 			at = earlier(at, c.tidy(e, s))
 		}
 	}
@@ -268,7 +280,7 @@ func (c *core) tidyAt(now time.Time) time.Time {
 }
 
 // fill adds tickets to a write.
-func (c *core) fill(now time.Time, w *write) {
+func (c *core) fill(w *write) {
 	room := newRoom(w.doc.Entries)
 	for _, t := range slices.Clone(c.tickets) {
 		if t.state != ticketReady || !t.accepted || !c.usable(t) || !c.needs(t).nothing() {

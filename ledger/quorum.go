@@ -17,11 +17,12 @@ func (c *core) nextRead(now time.Time) (read, bool, time.Time) {
 	if c.reading || c.doc == nil || c.repair != "" || c.problem != nil {
 		return read{}, false, at
 	}
-	for _, e := range c.doc.Entries {
+	for i := range c.doc.Entries {
+		e := &c.doc.Entries[i]
 		if _, ok := c.settled[e.ID]; ok || e.Operation == Appear {
 			continue
 		}
-		due := c.seen[e.ID].Add(c.window(e))
+		due := c.seen[e.ID].Add(c.window(*e))
 		if again, ok := c.readAt[e.ID]; ok && again.After(due) {
 			due = again
 		}
@@ -31,7 +32,8 @@ func (c *core) nextRead(now time.Time) (read, bool, time.Time) {
 		}
 		if e.Operation != Barrier {
 			c.reading = true
-			return read{entry: &e}, true, at
+			entry := *e
+			return read{entry: &entry}, true, at
 		}
 		if resource, ok := c.unread(); ok {
 			c.reading = true

@@ -170,14 +170,14 @@ func (r *replica) start(old time.Duration) {
 		r.expect(toyKind(kind))
 	}
 	r.deliver(0, func() {})
-	if s.theme.bookmarks {
+	if s.theme.bookmarks > 0 {
 		r.bookmark()
 	}
 }
 
 // bookmark says once a minute how far the watches have come.
 func (r *replica) bookmark() {
-	r.deliver(r.s.some(20*time.Second, 60*time.Second), func() {
+	r.deliver(r.s.some(r.s.theme.bookmarks/3, r.s.theme.bookmarks), func() {
 		for kind := range toyKinds {
 			if r.position[kind] == len(r.s.log[kind]) && r.s.now >= r.stalled[kind] {
 				r.core.apply(toyResources[kind], r.s.revision)

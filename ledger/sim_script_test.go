@@ -12,7 +12,7 @@ type theme struct {
 	lag, poll time.Duration
 	lost      int // percent of answers of the ledger
 	codec     bool
-	bookmarks bool
+	bookmarks time.Duration // how long they take at most
 	// How many of each, at most.
 	pauses, restarts, clocks, stalls, losses, restores, evictions int
 	noise                                                         int
@@ -24,6 +24,8 @@ type theme struct {
 	brink bool
 	// repeats are changes that come to nothing, and then come once more.
 	repeats bool
+	// bindings are of pods that are relabelled in the same moment.
+	bindings bool
 	// far is how far apart the changes of the plan may be.
 	far time.Duration
 }
@@ -53,7 +55,8 @@ func pick(rng *rand.Rand) theme {
 	t.pauses, t.restarts, t.clocks = some(15, 2), some(20, 2), some(10, 2)
 	t.stalls, t.evictions = some(15, 3), some(10, 3)
 	t.late, t.repeats = rng.IntN(6) == 0, rng.IntN(8) == 0
-	t.brink = t.templates && t.replicas > 1 && rng.IntN(6) == 0
+	t.bindings = rng.IntN(12) == 0
+	t.brink = t.templates && t.replicas > 1 && rng.IntN(4) == 0
 	switch rng.IntN(12) {
 	case 0:
 		t.losses = 1
@@ -61,10 +64,10 @@ func pick(rng *rand.Rand) theme {
 		t.restores, t.restarts, t.pauses = 1, 0, 0
 	}
 	if t.losses+t.restores > 0 {
-		t.end, t.far, t.bookmarks = 250*time.Second, 120*time.Second, true
+		t.end, t.far, t.bookmarks = 250*time.Second, 120*time.Second, time.Minute
 	}
 	if t.restarts > 0 {
-		t.bookmarks = true
+		t.bookmarks = time.Minute
 	}
 	return t
 }
@@ -211,6 +214,14 @@ func (c toy) do(what ...change) toy {
 // plan looks for changes that are harmless one by one, and puts them on the clock with
 // others that mask them.
 func (s *sim) plan(from time.Duration) {
+	if s.theme.templates && s.chance(50) {
+		s.templates(from)
+		return
+	}
+	if s.theme.bindings {
+		s.bindings(from)
+		return
+	}
 	var plan []change
 	for range 60 {
 		a := s.candidate(&s.truth)
@@ -237,10 +248,11 @@ func (s *sim) plan(from time.Duration) {
 	}
 	for i, c := range plan {
 		switch {
-		case s.theme.templates && len(plan) > 1 && c.object.owner != 0 && s.masked(from, c, plan[1-min(i, 1)]):
-			return
 		case s.theme.repeats && i == 0 && !c.bind:
 			s.repeat(from, c, plan[1])
+			return
+		case s.theme.losses > 0 && i == 0 && !c.bind && s.chance(60):
+			s.forget(from, c, plan[1])
 			return
 		}
 		s.schedule(from, c)
@@ -299,31 +311,61 @@ func (s *sim) decoys(from time.Duration, c change) {
 	}
 }
 
-// masked takes the template away under which a pod of the plan is made, and has the
-// rest of the plan come when the template is forgotten.
-func (s *sim) masked(from time.Duration, pod, other change) bool {
-	for name := range uint8(toyNames) {
-		k := toyKey{toyTemplate, pod.key.ns, name}
-		if s.truth.at(k).uid != pod.object.owner {
+// templates takes a template away while a pod of it is made, and has a change come that
+// is harmless when neither is there.
+func (s *sim) templates(from time.Duration) {
+	for range 200 {
+		k := toyKey{toyTemplate, uint8(s.rng.IntN(toyNamespaces)), uint8(s.rng.IntN(toyNames))}
+		template := *s.truth.at(k)
+		if !template.there {
 			continue
 		}
-		gone := change{key: k, delete: s.chance(50), object: toyObject{label: uint8(s.rng.IntN(4))}, slow: s.slow()}
-		pod.slow, other.slow = 80*time.Second, s.some(0, 10*time.Millisecond)
+		gone := change{key: k, delete: s.chance(50), object: toyObject{label: uint8(s.rng.IntN(4))}}
+		pod := change{key: toyKey{toyPod, k.ns, uint8(s.rng.IntN(toyNames))}, object: toyObject{label: template.label, owner: template.uid}}
+		if s.truth.at(pod.key).there {
+			continue
+		}
+		without := s.truth.do(gone)
+		other := s.candidate(&without)
+		one, all := without.do(other), without.do(pod, other)
+		if !isShut(&without) || !isShut(&one) || isShut(&all) || other.key == pod.key || other.key == k {
+			continue
+		}
+		gone.slow, pod.slow, other.slow = s.slow(), s.slow(), s.some(0, 10*time.Millisecond)
+		if s.chance(30) {
+			gone.slow = s.some(0, 10*time.Millisecond)
+		}
 		if !s.theme.brink {
-			pod.slow = s.slow()
 			s.at(from+s.some(0, 5*time.Millisecond), func() { s.submit(gone) })
 			s.at(from+s.some(0, 5*time.Millisecond), func() { s.submit(pod) })
 			s.at(from+s.some(0, 90*time.Second), func() { s.submit(other) })
-			return true
+			return
 		}
-		gone.slow = 80 * time.Second
+		gone.slow, pod.slow = 80*time.Second, 80*time.Second
 		s.replicas[0].stalled[toyTemplate] = from + 56*time.Second
 		s.at(from, func() { s.submit(gone) })
-		s.at(from+s.some(50*time.Second, 56*time.Second), func() { s.submit(pod) })
-		s.at(from+s.some(70*time.Second, 97*time.Second), func() { s.submit(other) })
-		return true
+		s.at(from+s.some(42*time.Second, 56*time.Second), func() { s.submit(pod) })
+		s.at(from+s.some(70*time.Second, 98*time.Second), func() { s.submit(other) })
+		return
 	}
-	return false
+}
+
+// bindings relabels a pod while it is bound.
+func (s *sim) bindings(from time.Duration) {
+	for range 200 {
+		k := toyKey{toyPod, uint8(s.rng.IntN(toyNamespaces)), uint8(s.rng.IntN(toyNames))}
+		if o := s.truth.at(k); !o.there || o.bound {
+			continue
+		}
+		relabel := change{key: k, object: toyObject{label: uint8(s.rng.IntN(4))}, slow: s.some(0, 10*time.Millisecond)}
+		bind := change{key: k, bind: true, object: toyObject{label: labelZ}, slow: s.slow()}
+		one, other, both := s.truth.do(relabel), s.truth.do(bind), s.truth.do(relabel, bind)
+		if isShut(&one) && isShut(&other) && !isShut(&both) {
+			s.at(from+s.some(0, s.theme.far), func() { s.submit(relabel) })
+			s.at(from+s.some(0, s.theme.far), func() { s.submit(bind) })
+			return
+		}
+	}
 }
 
 // repeat has a change come to nothing, and once more just before it is forgotten.
@@ -334,6 +376,21 @@ func (s *sim) repeat(from time.Duration, c, other change) {
 	s.at(from, func() { s.submit(first) })
 	s.at(from+s.some(0, 46*time.Second), func() { s.submit(c) })
 	s.at(from+s.some(40*time.Second, 60*time.Second), func() { s.submit(other) })
+}
+
+// forget has the ledger deleted while a change of the plan is in flight.
+func (s *sim) forget(from time.Duration, c, other change) {
+	c.collection = c.delete
+	c.slow, other.slow = s.slow(), s.some(0, 10*time.Millisecond)
+	if s.chance(50) {
+		c.slow = 80 * time.Second
+	}
+	s.at(from, func() { s.submit(c) })
+	s.at(from+s.some(10*time.Millisecond, time.Second), func() {
+		s.doc = nil
+		s.say("the ledger is deleted")
+	})
+	s.at(from+s.some(0, 110*time.Second), func() { s.submit(other) })
 }
 
 // disturb puts the bad days on the clock.

@@ -101,11 +101,29 @@ func newInFlight(ctx context.Context, o *options, config *rest.Config, guardrail
 	}
 	log.Info("consistency", shown...)
 	f.book = ledger.New(options)
-	registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-		Name: "podcullis_ledger_entries",
-		Help: "Changes that were allowed and may not have happened yet, as this replica knows them.",
-	}, func() float64 { return float64(len(f.book.View().Entries)) }))
+	f.measure(registry)
 	return f, nil
+}
+
+// measure shows what the ledger holds and what it costs.
+func (f *inFlight) measure(registry prometheus.Registerer) {
+	gauge := func(name, help string, value func(ledger.View) float64) {
+		registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, func() float64 { return value(f.book.View()) }))
+	}
+	counter := func(name, help string, value func(ledger.Stats) uint64) {
+		registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help}, func() float64 { return float64(value(f.book.Stats())) }))
+	}
+	gauge("podcullis_ledger_entries", "Changes that were allowed and may not have happened yet, as this replica knows them.",
+		func(v ledger.View) float64 { return float64(len(v.Entries)) })
+	gauge("podcullis_ledger_barrier", "1 while it is not known what was in flight, because the ledger was lost or there was none.", func(v ledger.View) float64 {
+		if slices.ContainsFunc(v.Entries, func(e ledger.Entry) bool { return e.Operation == ledger.Barrier }) {
+			return 1
+		}
+		return 0
+	})
+	counter("podcullis_ledger_writes_total", "Writes of the ledger, each of one or more changes.", func(s ledger.Stats) uint64 { return s.Writes })
+	counter("podcullis_ledger_conflicts_total", "Writes that another replica was ahead of.", func(s ledger.Stats) uint64 { return s.Conflicts })
+	counter("podcullis_ledger_written_bytes_total", "Bytes of the ledger that were written.", func(s ledger.Stats) uint64 { return s.Bytes })
 }
 
 // into gives the ledger to a judge.

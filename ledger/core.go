@@ -35,6 +35,8 @@ type core struct {
 	// tickets that were accepted come in the order of their places in a write.
 	tickets []*ticket
 	serial  uint64
+	// changes counts whatever may change an answer.
+	changes uint64
 
 	writing, unsure *write
 	loading, stale  bool
@@ -136,6 +138,7 @@ func (c *core) saw(now time.Time, o Object, d *Document, err error, quorum bool)
 
 // take makes a document the current one.
 func (c *core) take(now time.Time, o Object, d *Document) {
+	c.changes++
 	c.known, c.object, c.version, c.doc = true, Object{UID: o.UID, Version: o.Version}, parseVersion(o.Version), d
 	c.sequence, c.next = max(c.sequence, d.Sequence), max(c.next, d.Next)
 	if len(c.seen) > 2*len(d.Entries)+16 {
@@ -229,6 +232,7 @@ func (c *core) settle(now time.Time, e Entry, o observed) {
 		return
 	}
 	c.settled[e.ID] = settlement{at: now, version: o.version}
+	c.changes++
 }
 
 func (c *core) settles(e Entry, o observed) bool {
@@ -254,11 +258,20 @@ func (c *core) settles(e Entry, o observed) bool {
 
 // apply says that the snapshot holds a resource up to a version.
 func (c *core) apply(resource string, version uint64) {
-	c.applied[resource] = max(c.applied[resource], version)
+	was := c.applied[resource]
+	c.applied[resource] = max(was, version)
+	for _, s := range c.settled {
+		if was < s.version && s.version <= version {
+			c.changes++ // it is in flight no more, for this replica
+		}
+	}
 }
 
 // listed says that it holds that version and perhaps nothing that came after.
-func (c *core) listed(resource string, version uint64) { c.applied[resource] = version }
+func (c *core) listed(resource string, version uint64) {
+	c.changes++
+	c.applied[resource] = version
+}
 
 // behind reports whether a snapshot lacks what was seen by whoever freed an entry that
 // a judgement did not see.

@@ -97,6 +97,7 @@ func (c *core) outcome(now time.Time, e Entry, o Outcome, err error) {
 		if s, ok := c.decide(e, o); ok {
 			s.at = now
 			c.settled[e.ID] = s
+			c.changes++
 			return
 		}
 	}

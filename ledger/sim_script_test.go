@@ -24,6 +24,8 @@ type theme struct {
 	brink bool
 	// repeats are changes that come to nothing, and then come once more.
 	repeats bool
+	// calm changes are written at once, and nothing else happens.
+	calm bool
 	// bindings are of pods that are relabelled in the same moment.
 	bindings bool
 	// far is how far apart the changes of the plan may be.
@@ -246,6 +248,7 @@ func (s *sim) plan(from time.Duration) {
 			}
 		}
 	}
+	s.planned = len(plan) > 0
 	for i, c := range plan {
 		switch {
 		case s.theme.repeats && i == 0 && !c.bind:
@@ -256,7 +259,7 @@ func (s *sim) plan(from time.Duration) {
 			return
 		}
 		s.schedule(from, c)
-		if s.chance(30) {
+		if !s.theme.calm && s.chance(30) {
 			s.decoys(from, c)
 		}
 	}
@@ -277,6 +280,9 @@ func (s *sim) plan(from time.Duration) {
 }
 
 func (s *sim) slow() time.Duration {
+	if s.theme.calm {
+		return s.some(0, 10*time.Millisecond)
+	}
 	switch n := s.rng.IntN(100); {
 	case n < 55:
 		return s.some(0, 10*time.Millisecond)

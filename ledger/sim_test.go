@@ -32,6 +32,7 @@ type sim struct {
 
 	replicas  []*replica
 	violation string
+	planned   bool // a plan was found
 	count     counts
 	trace     func(string)
 }

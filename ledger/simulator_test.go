@@ -125,6 +125,33 @@ func TestSimulator(t *testing.T) {
 	t.Logf("%d interleavings in %v, none bad: %+v", *simulate, time.Since(began).Round(time.Millisecond), total)
 }
 
+// TestOneOfThemGetsIn runs changes that exclude each other, on a calm day: the ledger must
+// not keep all of them out.
+func TestOneOfThemGetsIn(t *testing.T) {
+	runs, last := 0, time.Duration(0)
+	for seed := range uint64(2000) {
+		s := newSim(seed+1, broken{focus: func(o *theme) {
+			*o = theme{replicas: o.replicas, end: 30 * time.Second, lag: 10 * time.Millisecond, poll: 30 * time.Second, far: 5 * time.Millisecond, calm: true}
+		}})
+		if what := s.run(); what != "" {
+			t.Fatalf("seed %d: %s", seed+1, what)
+		}
+		if !s.planned {
+			continue
+		}
+		runs++
+		if s.count.persisted == 0 {
+			t.Errorf("seed %d: none of them", seed+1)
+		}
+		for kind := range s.log {
+			if len(s.log[kind]) > 0 {
+				last = max(last, s.log[kind][0].at-50*time.Millisecond)
+			}
+		}
+	}
+	t.Logf("%d races, the slowest first of them after %v", runs, last)
+}
+
 // tell prints a run.
 func tell(t *testing.T, seed uint64, b broken) {
 	t.Helper()

@@ -43,7 +43,7 @@ func (c *core) nextStore(now time.Time) (step, time.Time) {
 	case c.writing != nil || c.loading:
 		return step{}, poll
 	case c.stale || (!c.known && c.problem == nil && c.repair == "") || !now.Before(poll):
-		c.loading = true
+		c.loading, c.overtaken = true, false
 		return step{kind: load}, poll
 	case c.problem != nil:
 		return step{}, poll
@@ -84,6 +84,8 @@ func (c *core) loaded(now time.Time, o Object, d *Document, err error) {
 	c.loading = false
 	c.loadedAt = now
 	switch {
+	case c.overtaken:
+		c.stale = true // what was read may be older than what we know
 	case err == nil || errors.Is(err, errGarbled) || errors.Is(err, ErrForeign):
 		c.stale = false
 		c.saw(now, o, d, err, true)

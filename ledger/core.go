@@ -40,6 +40,7 @@ type core struct {
 
 	writing, unsure *write
 	loading, stale  bool
+	overtaken       bool // a watch showed something newer while the object was read
 	loadedAt        time.Time
 	pauseUntil      time.Time
 
@@ -110,6 +111,9 @@ func (c *core) saw(now time.Time, o Object, d *Document, err error, quorum bool)
 			c.confirm()
 		}
 		return
+	}
+	if c.loading && !quorum {
+		c.overtaken = true
 	}
 	c.problem, c.repair = nil, ""
 	switch {

@@ -303,6 +303,7 @@ func (c *core) fill(w *write) {
 				c.finish(t, nil)
 				continue
 			}
+			t.shared = true // whoever committed the older one may have been allowed
 			room.leave(w.doc.Entries[i])
 			w.doc.Entries = slices.Delete(w.doc.Entries, i, i+1)
 		}

@@ -17,7 +17,7 @@ type ticket struct {
 	// accepted is set once it was judged to be harmless: from then on those that come
 	// later take it into account. It has its place in tickets from then on.
 	accepted bool
-	// shared is set when another ticket for the same change has the same entry.
+	// shared is set when the entry stands for another commit of the same change, too.
 	shared bool
 	stamp  stamp
 	// reason is why it is still waiting; blocked is when that was found out, in changes.

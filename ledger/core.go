@@ -58,6 +58,7 @@ type flaws struct {
 	noBarrier       bool // a ledger that was lost is begun anew, as if nothing was in flight
 	allowUnwritten  bool // a commit needs no write that succeeded
 	lostIsSuccess   bool // a write that got no answer was done
+	forgetShared    bool // an entry of two commits goes with the refusal of one
 	anyNonce        bool // an entry for the same change is as good as the own
 	retryUnwritten  bool // a retry relies on the entry that is there already
 	blindConflict   bool // after a conflict the same entries are written again
@@ -153,7 +154,7 @@ func (c *core) take(now time.Time, o Object, d *Document) {
 			continue
 		}
 		c.seen[e.ID] = now
-		if t, ok := c.written[e.ID]; ok && t.entry.Nonce == e.Nonce && t.state == ticketDone && t.err != nil && !t.shared {
+		if t, ok := c.written[e.ID]; ok && t.entry.Nonce == e.Nonce && t.state == ticketDone && t.err != nil && (!t.shared || c.flaws.forgetShared) {
 			c.settled[e.ID] = settlement{at: now, lost: true} // it was refused after all
 			continue
 		}

@@ -170,6 +170,7 @@ func TestEveryRuleIsNeeded(t *testing.T) {
 		o.losses, o.far, o.end, o.bookmarks, o.poll = 1, 120*time.Second, 130*time.Second, 2*time.Second, 3*time.Second
 	}
 	repeats := func(o *theme) { o.repeats, o.templates, o.bindings = true, false, false }
+	twice := func(o *theme) { o.twice, o.lost, o.templates, o.bindings, o.repeats = true, 40, false, false, false }
 	tests := []struct {
 		name   string
 		broken broken
@@ -194,6 +195,7 @@ func TestEveryRuleIsNeeded(t *testing.T) {
 		{"LostAnswerIsSuccess", broken{flaws: flaws{lostIsSuccess: true}}},
 		{"RetryUnwritten", broken{flaws: flaws{retryUnwritten: true}, focus: repeats}},
 		{"ReadBackWithoutNonce", broken{flaws: flaws{anyNonce: true}, focus: repeats}},
+		{"ARefusalFreesForAll", broken{flaws: flaws{forgetShared: true}, focus: twice}},
 		{"ConflictNotJudgedAgain", broken{flaws: flaws{blindConflict: true}}},
 		{"OnlyTheOwnNamespaceAfterAConflict", broken{flaws: flaws{sharedNamespace: true}}},
 		{"OnlyTheOwnNamespace", broken{otherNamespaces: true}},

@@ -202,7 +202,8 @@ func (c *core) beginAnew() *write {
 		d.Entries, d.Floors = slices.Clone(c.doc.Entries), c.doc.Floors
 	}
 	d.Sequence, d.Next = c.sequence+1, max(c.next, 1)
-	if !(c.Fresh && c.doc == nil && c.sequence == 0) && !c.flaws.noBarrier {
+	fresh := c.Fresh && c.doc == nil && c.sequence == 0
+	if !fresh && !c.flaws.noBarrier {
 		d.Entries = append(d.Entries, Entry{ID: d.Next, Operation: Barrier})
 		d.Next++
 	}

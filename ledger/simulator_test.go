@@ -2,7 +2,6 @@ package ledger
 
 import (
 	"flag"
-	"fmt"
 	"math/rand/v2"
 	"runtime"
 	"slices"
@@ -211,7 +210,7 @@ func TestEveryRuleIsNeeded(t *testing.T) {
 				t.Error("the simulator does not find that the rule is gone")
 				return
 			}
-			t.Log(fmt.Sprintf("found after %d interleavings, %v: %s", tried, time.Since(began).Round(time.Millisecond), what))
+			t.Logf("found after %d interleavings, %v: %s", tried, time.Since(began).Round(time.Millisecond), what)
 		})
 	}
 }

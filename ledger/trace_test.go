@@ -3,7 +3,6 @@ package ledger
 import (
 	"container/heap"
 	"errors"
-	"fmt"
 	"math/rand/v2"
 	"slices"
 	"strconv"
@@ -310,14 +309,14 @@ func TestTraceOfACluster(t *testing.T) {
 	slices.Sort(c.lives)
 	slices.Sort(c.waits)
 	share := float64(c.skipped) / float64(c.creates) * 100
-	t.Log(fmt.Sprintf("pod creates %d, of which written nowhere %.2f %%", c.creates, share))
-	t.Log(fmt.Sprintf("keys in two namespaces p50 %d p99 %d most %d", at(c.keys, 50), at(c.keys, 99), at(c.keys, 100)))
-	t.Log(fmt.Sprintf("reviews with an entry %d, 429s per 1,000: %.1f (too many %d, full %d, busy %d)", c.reviews,
-		float64(c.tooMany+c.full+c.busy)/float64(c.reviews)*1000, c.tooMany, c.full, c.busy))
-	t.Log(fmt.Sprintf("commits %d, writes %d, conflicts %d: %.2f writes and %.2f judgements a commit", total.Commits, total.Writes, total.Conflicts,
-		float64(total.Writes)/float64(total.Commits), float64(total.Judgements)/float64(total.Commits)))
-	t.Log(fmt.Sprintf("bytes a second to etcd %.0f", float64(total.Bytes)/length.Seconds()))
-	t.Log(fmt.Sprintf("life of an entry p50 %v p99 %v; a review waits p50 %v p99 %v", at(c.lives, 50), at(c.lives, 99), at(c.waits, 50), at(c.waits, 99)))
+	t.Logf("pod creates %d, of which written nowhere %.2f %%", c.creates, share)
+	t.Logf("keys in two namespaces p50 %d p99 %d most %d", at(c.keys, 50), at(c.keys, 99), at(c.keys, 100))
+	t.Logf("reviews with an entry %d, 429s per 1,000: %.1f (too many %d, full %d, busy %d)", c.reviews,
+		float64(c.tooMany+c.full+c.busy)/float64(c.reviews)*1000, c.tooMany, c.full, c.busy)
+	t.Logf("commits %d, writes %d, conflicts %d: %.2f writes and %.2f judgements a commit", total.Commits, total.Writes, total.Conflicts,
+		float64(total.Writes)/float64(total.Commits), float64(total.Judgements)/float64(total.Commits))
+	t.Logf("bytes a second to etcd %.0f", float64(total.Bytes)/length.Seconds())
+	t.Logf("life of an entry p50 %v p99 %v; a review waits p50 %v p99 %v", at(c.lives, 50), at(c.lives, 99), at(c.waits, 50), at(c.waits, 99))
 	if share < 95 {
 		t.Errorf("%.2f %% of the pod creates are written nowhere", share)
 	}

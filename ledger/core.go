@@ -47,6 +47,7 @@ type core struct {
 	reading bool
 	readAt  map[uint64]time.Time // not to be asked about again before
 	newest  map[string]uint64    // as read for the barrier that is lifted next
+	barrier barrierOf            // for which it is being read
 
 	stats Stats
 }
@@ -131,6 +132,9 @@ func (c *core) saw(now time.Time, o Object, d *Document, err error, quorum bool)
 	}
 	if c.flaws.noBarrier && err == nil {
 		c.repair = ""
+	}
+	if c.object.UID != o.UID {
+		c.sequence, c.next = 0, 0 // those of another object are no measure for it
 	}
 	if c.repair != "" || c.object.UID != o.UID {
 		clear(c.seen)

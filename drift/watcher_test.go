@@ -52,7 +52,7 @@ type watched struct {
 
 func watch(t *testing.T, f fixture) *watched {
 	t.Helper()
-	w := &watched{answer: &answer{configuration: f.live()}, file: filepath.Join(t.TempDir(), "webhooks.yaml")}
+	w := &watched{answer: &answer{reply: reply{configuration: f.live()}}, file: filepath.Join(t.TempDir(), "webhooks.yaml")}
 	write(t, w.file, installed)
 	var err error
 	w.Watcher, err = New(Options{

@@ -43,7 +43,7 @@ func (c *core) nextStore(now time.Time) (step, time.Time) {
 	case c.writing != nil || c.loading:
 		return step{}, poll
 	case c.stale || (!c.known && c.problem == nil && c.repair == "") || !now.Before(poll):
-		c.loading = true
+		c.loading, c.overtaken = true, false
 		return step{kind: load}, poll
 	case c.problem != nil:
 		return step{}, poll
@@ -84,6 +84,8 @@ func (c *core) loaded(now time.Time, o Object, d *Document, err error) {
 	c.loading = false
 	c.loadedAt = now
 	switch {
+	case c.overtaken:
+		c.stale = true // what was read may be older than what we know
 	case err == nil || errors.Is(err, errGarbled) || errors.Is(err, ErrForeign):
 		c.stale = false
 		c.saw(now, o, d, err, true)
@@ -200,7 +202,8 @@ func (c *core) beginAnew() *write {
 		d.Entries, d.Floors = slices.Clone(c.doc.Entries), c.doc.Floors
 	}
 	d.Sequence, d.Next = c.sequence+1, max(c.next, 1)
-	if !(c.Fresh && c.doc == nil && c.sequence == 0) && !c.flaws.noBarrier {
+	fresh := c.Fresh && c.doc == nil && c.sequence == 0
+	if !fresh && !c.flaws.noBarrier {
 		d.Entries = append(d.Entries, Entry{ID: d.Next, Operation: Barrier})
 		d.Next++
 	}
@@ -301,6 +304,7 @@ func (c *core) fill(w *write) {
 				c.finish(t, nil)
 				continue
 			}
+			t.shared = true // whoever committed the older one may have been allowed
 			room.leave(w.doc.Entries[i])
 			w.doc.Entries = slices.Delete(w.doc.Entries, i, i+1)
 		}

@@ -1,6 +1,7 @@
 package cluster_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -46,7 +47,11 @@ func TestChangesSince(t *testing.T) {
 
 // Whoever keeps old versions must not keep what is large.
 func TestLight(t *testing.T) {
-	large := clustertest.Netpol("shop/n", `{podSelector: {}, ingress: [{from: [`+strings.TrimSuffix(strings.Repeat(`{podSelector: {}},`, 300), ",")+`]}]}`)
+	var peers []string
+	for i := range 300 {
+		peers = append(peers, fmt.Sprintf("{podSelector: {matchLabels: {app: a%d}}}", i))
+	}
+	large := clustertest.Netpol("shop/n", `{podSelector: {}, ingress: [{from: [`+strings.Join(peers, ", ")+`]}]}`)
 	wide := clustertest.Netpol("shop/n", `{podSelector: {matchExpressions: [{key: a, operator: In, values: [`+strings.Repeat("x1234567890123456789,", 1000)+`y]}]}}`)
 	for name, c := range map[string]struct {
 		change cluster.Change

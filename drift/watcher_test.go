@@ -137,7 +137,7 @@ func TestWatcherSaysWhatIsNew(t *testing.T) {
 // Before the first answer nothing is known, and so nothing is reported.
 func TestWatcherReportsNothingItDoesNotKnow(t *testing.T) {
 	w := watch(t, newIntended(t))
-	*w.answer.reply = reply{err: errors.New("forbidden")}
+	w.answer.reply = reply{err: errors.New("forbidden")}
 	w.step(t.Context())
 	if len(w.reports) > 0 {
 		t.Errorf("reported %v", w.reports)

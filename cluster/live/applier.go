@@ -113,7 +113,7 @@ func (m *Model) changes(now *cluster.Snapshot, batch []event) (changes []cluster
 		case reflect.DeepEqual(before, after):
 		default:
 			changes, refs = append(changes, cluster.Change{Before: before, After: after}), append(refs, e.ref)
-			m.noteWrite(changes[len(changes)-1], e.write)
+			m.noteWrite(e.ref, changes[len(changes)-1], e.write)
 		}
 	}
 	return changes, refs

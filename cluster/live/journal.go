@@ -35,12 +35,13 @@ func (m *Model) Journal() []cluster.Written {
 	return append(append(make([]cluster.Written, 0, len(j.ring)), j.ring[j.oldest:]...), j.ring[:j.oldest]...)
 }
 
-// noteWrite puts a change into the journal.
-func (m *Model) noteWrite(c cluster.Change, w cluster.Write) {
+// noteWrite puts a change of an object into the journal. An object that does not fit the
+// model may not even tell who it is.
+func (m *Model) noteWrite(ref cluster.Ref, c cluster.Change, w cluster.Write) {
 	if !m.Synced() || c.Idle() {
 		return
 	}
-	entry := cluster.Written{Ref: c.Ref(), Write: w}
+	entry := cluster.Written{Ref: ref, Write: w}
 	if c.Light(maxKept) {
 		entry.Change = c
 	}

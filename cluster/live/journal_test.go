@@ -16,17 +16,17 @@ func TestJournalHoldsTheNewest(t *testing.T) {
 	pod := func(i int) cluster.Change {
 		return cluster.Change{After: clustertest.Stored(t, clustertest.Pod(fmt.Sprintf("shop/p%d", i)))}
 	}
-	m.noteWrite(pod(0), cluster.Write{}) // of the initial lists
+	m.noteWrite(pod(0).Ref(), pod(0), cluster.Write{}) // of the initial lists
 	if got := m.Journal(); len(got) > 0 {
 		t.Errorf("before it is synced: %v", got)
 	}
 	close(m.synced)
 	for i := range journalLength + 10 {
-		m.noteWrite(pod(i), cluster.Write{ResourceVersion: fmt.Sprint(i)})
+		m.noteWrite(pod(i).Ref(), pod(i), cluster.Write{ResourceVersion: fmt.Sprint(i)})
 	}
 	moved := pod(1)
 	moved.Before = clustertest.Stored(t, clustertest.Pod("shop/p1", clustertest.IP("10.0.0.1")))
-	m.noteWrite(moved, cluster.Write{}) // its address is nothing that anybody wrote
+	m.noteWrite(moved.Ref(), moved, cluster.Write{}) // its address is nothing that anybody wrote
 	got := m.Journal()
 	if first, last := got[0].Ref.Name, got[len(got)-1].Ref.Name; len(got) != journalLength || first != "p10" || last != fmt.Sprintf("p%d", journalLength+9) {
 		t.Errorf("%d entries, %s to %s", len(got), first, last)

@@ -42,7 +42,7 @@ func narrowings(other []byte) map[string]func(*admissionregistrationv1.Validatin
 		"webhooks.one": func(c *configuration) { c.Webhooks = c.Webhooks[:1] },
 		"webhooks.more": func(c *configuration) {
 			c.Webhooks = append(c.Webhooks, *c.Webhooks[0].DeepCopy())
-			c.Webhooks[2].Name = "more.podcullis.io"
+			c.Webhooks[len(c.Webhooks)-1].Name = "more.podcullis.io"
 		},
 		"metadata.labels":      func(c *configuration) { c.Labels["app.kubernetes.io/instance"] = "other" },
 		"metadata.annotations": func(c *configuration) { c.Annotations["cert-manager.io/inject-ca-from"] = "elsewhere/own" },

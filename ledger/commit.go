@@ -124,6 +124,9 @@ func (c *core) saved(now time.Time, o Object, err error) {
 	switch {
 	case err == nil:
 		c.pauseUntil = now.Add(c.pauseAfter(w.doc))
+		if w.fresh {
+			c.fresh, c.pauseUntil = o, now
+		}
 		if c.known && parseVersion(o.Version) <= c.version {
 			break // a watch was faster
 		}
@@ -203,11 +206,19 @@ func (c *core) beginAnew() *write {
 	}
 	d.Sequence, d.Next = c.sequence+1, max(c.next, 1)
 	fresh := c.Fresh && c.doc == nil && c.sequence == 0
-	if !fresh && !c.flaws.noBarrier {
+	if !c.flaws.noBarrier {
 		d.Entries = append(d.Entries, Entry{ID: d.Next, Operation: Barrier})
 		d.Next++
 	}
-	return &write{doc: d, base: c.object, create: !c.known}
+	return &write{doc: d, base: c.object, create: !c.known, fresh: fresh}
+}
+
+// isFresh reports whether the barrier is one that nobody needs: of a ledger that this
+// replica made, where there was none before, and that nobody has written since. A new
+// ledger begins with a barrier all the same: its creation may land late, when it is no
+// longer the first.
+func (c *core) isFresh() bool {
+	return c.fresh.UID != "" && c.fresh.UID == c.object.UID && c.fresh.Version == c.object.Version
 }
 
 // freed is the document without what is settled, and with the floors that go with it.
@@ -229,6 +240,9 @@ func (c *core) freed(now time.Time) (d *Document, any, urgent bool) {
 		e := &c.doc.Entries[i]
 		s, ok := c.settled[e.ID]
 		switch {
+		case e.Operation == Barrier && c.isFresh():
+			any, urgent = true, true
+			continue
 		case e.Operation == Barrier && c.liftable(now):
 			for resource, version := range c.newest {
 				raise(resource, version, e.ID)

@@ -38,6 +38,7 @@ type core struct {
 	// changes counts whatever may change an answer.
 	changes uint64
 
+	fresh           Object // as this replica created it
 	writing, unsure *write
 	loading, stale  bool
 	overtaken       bool // a watch showed something newer while the object was read
@@ -83,6 +84,7 @@ type write struct {
 	doc     *Document
 	base    Object
 	create  bool
+	fresh   bool // nothing can be in flight
 	tickets []*ticket
 	ids     []uint64
 	nonces  []string

@@ -172,6 +172,34 @@ func TestLedgersThatAreNotTheSame(t *testing.T) {
 	}
 }
 
+// TestANewLedger: who made it knows that nothing is in flight, if nobody wrote since and
+// if it was told so. A creation that lands late may be of one that was lost.
+func TestANewLedger(t *testing.T) {
+	for _, lost := range []bool{false, true} {
+		c := newCore(Options{Fresh: true})
+		if s, _ := c.nextStore(epoch); s.kind != load {
+			t.Fatalf("got %+v", s)
+		}
+		c.loaded(epoch, Object{}, nil, ErrMissing)
+		s, _ := c.nextStore(epoch)
+		if s.kind != create || len(s.doc.Entries) != 1 || s.doc.Entries[0].Operation != Barrier {
+			t.Fatalf("got %+v", s)
+		}
+		object := Object{UID: "l", Version: "5"}
+		if lost {
+			c.saved(epoch, Object{}, errLost)
+			c.loading = true
+			c.loaded(epoch, object, s.doc, nil)
+		} else {
+			c.saved(epoch, object, nil)
+		}
+		s, _ = c.nextStore(epoch.Add(time.Second / 2))
+		if lifted := s.kind == save && len(s.doc.Entries) == 0; lifted == lost {
+			t.Errorf("lost %v: got %+v", lost, s)
+		}
+	}
+}
+
 // TestABarrierEndsWithFloors: what got lost shows in every resource before anything is
 // allowed.
 func TestABarrierEndsWithFloors(t *testing.T) {

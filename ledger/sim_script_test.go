@@ -82,6 +82,11 @@ func (s *sim) begin() {
 	s.revision = 1000
 	s.furnish()
 	s.initial = s.truth
+	if s.chance(90) { // else it is new, and the replicas make it
+		if _, err := s.createLedger(&Document{Schema: schema, Sequence: 1, Next: 1}); err != nil {
+			panic(err)
+		}
+	}
 	for id := range s.theme.replicas {
 		s.replicas = append(s.replicas, &replica{s: s, id: id})
 	}

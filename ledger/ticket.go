@@ -164,6 +164,8 @@ func (c *core) usable(t *ticket) bool {
 	case !c.known:
 	case c.repair != "":
 		t.reason = ErrBarrier
+	case c.isFresh():
+		t.reason = ErrBarrier // for a moment
 	case !c.flaws.noBarrier && slices.ContainsFunc(c.doc.Entries, isBarrier):
 		c.finish(t, ErrBarrier)
 	case c.foreign():

@@ -44,7 +44,7 @@ func (j *Judge) worlds(view ledger.View, c considered) ([]world, error) {
 		case e.Ref == c.own.Ref && e.Operation != ledger.Appear:
 			rest.Entries = append(rest.Entries, e)
 		case joins(e, c.own, c.change):
-			if !slices.ContainsFunc(together, func(o ledger.Entry) bool { return j.alike(o, e) }) {
+			if j.likeIt(together, e) < 2 { // which can meet each other
 				together = append(together, e)
 			}
 		case e.Ref.Kind == "NetworkPolicy" && e.Operation == ledger.Create:

@@ -56,8 +56,9 @@ docs: ## Regenerate the generated parts of docs/
 	$(GO) test -count=1 -run TestGenerated . ./cmd/podcullis -update
 
 .PHONY: fuzz
-fuzz: ## Run the laws of the delta on 10,000 and 5,000 clusters, and each fuzz target for FUZZTIME (20s)
+fuzz: ## Run the laws of the delta on 10,000 and 5,000 clusters, a million interleavings of the ledger, and each fuzz target for FUZZTIME (20s)
 	$(GO) test -count=1 -timeout=30m -run NaiveReading ./connectivity -rapid.checks=1000
+	$(GO) test -count=1 -timeout=60m -v -run 'Simulator|EveryRule|OneOfThem' ./ledger -simulate 1000000
 	@git grep -lE '^func Fuzz' -- '*_test.go' | sort | while read -r file; do \
 		sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\).*/\1/p' "$$file" | while read -r target; do \
 			$(GO) test -C "$$(dirname "$$file")" -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) . </dev/null || exit 1; \

@@ -191,7 +191,8 @@ func (b *Book) WaitFor(ctx context.Context, condition func(View) bool) bool {
 // Commit writes the entry to the ledger and returns nil only when that succeeded. judge
 // is called with a view whenever the entry has to be judged against it: first, if seen
 // is the zero View, else when others came since. It takes its own snapshot; its error
-// ends the commit and is returned. It may be called several times, never twice at once.
+// ends the commit and is returned, but ErrUndecided and ErrTooMany, after which it is asked
+// again when something has happened. It may be called several times, never twice at once.
 //
 // After an error the change has to be refused: the ledger forgets it.
 func (b *Book) Commit(ctx context.Context, e Entry, seen View, judge func(View) error) error {

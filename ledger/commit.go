@@ -43,7 +43,7 @@ func (c *core) nextStore(now time.Time) (step, time.Time) {
 	case c.writing != nil || c.loading:
 		return step{}, poll
 	case c.stale || (!c.known && c.problem == nil && c.repair == "") || !now.Before(poll):
-		c.loading = true
+		c.loading, c.overtaken = true, false
 		return step{kind: load}, poll
 	case c.problem != nil:
 		return step{}, poll
@@ -84,6 +84,8 @@ func (c *core) loaded(now time.Time, o Object, d *Document, err error) {
 	c.loading = false
 	c.loadedAt = now
 	switch {
+	case c.overtaken:
+		c.stale = true // what was read may be older than what we know
 	case err == nil || errors.Is(err, errGarbled) || errors.Is(err, ErrForeign):
 		c.stale = false
 		c.saw(now, o, d, err, true)
@@ -122,6 +124,9 @@ func (c *core) saved(now time.Time, o Object, err error) {
 	switch {
 	case err == nil:
 		c.pauseUntil = now.Add(c.pauseAfter(w.doc))
+		if w.fresh {
+			c.fresh, c.pauseUntil = o, now
+		}
 		if c.known && parseVersion(o.Version) <= c.version {
 			break // a watch was faster
 		}
@@ -200,11 +205,20 @@ func (c *core) beginAnew() *write {
 		d.Entries, d.Floors = slices.Clone(c.doc.Entries), c.doc.Floors
 	}
 	d.Sequence, d.Next = c.sequence+1, max(c.next, 1)
-	if !(c.Fresh && c.doc == nil && c.sequence == 0) && !c.flaws.noBarrier {
+	fresh := c.Fresh && c.doc == nil && c.sequence == 0
+	if !c.flaws.noBarrier {
 		d.Entries = append(d.Entries, Entry{ID: d.Next, Operation: Barrier})
 		d.Next++
 	}
-	return &write{doc: d, base: c.object, create: !c.known}
+	return &write{doc: d, base: c.object, create: !c.known, fresh: fresh}
+}
+
+// isFresh reports whether the barrier is one that nobody needs: of a ledger that this
+// replica made, where there was none before, and that nobody has written since. A new
+// ledger begins with a barrier all the same: its creation may land late, when it is no
+// longer the first.
+func (c *core) isFresh() bool {
+	return c.fresh.UID != "" && c.fresh.UID == c.object.UID && c.fresh.Version == c.object.Version
 }
 
 // freed is the document without what is settled, and with the floors that go with it.
@@ -226,6 +240,9 @@ func (c *core) freed(now time.Time) (d *Document, any, urgent bool) {
 		e := &c.doc.Entries[i]
 		s, ok := c.settled[e.ID]
 		switch {
+		case e.Operation == Barrier && c.isFresh():
+			any, urgent = true, true
+			continue
 		case e.Operation == Barrier && c.liftable(now):
 			for resource, version := range c.newest {
 				raise(resource, version, e.ID)
@@ -301,6 +318,7 @@ func (c *core) fill(w *write) {
 				c.finish(t, nil)
 				continue
 			}
+			t.shared = true // whoever committed the older one may have been allowed
 			room.leave(w.doc.Entries[i])
 			w.doc.Entries = slices.Delete(w.doc.Entries, i, i+1)
 		}

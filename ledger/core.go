@@ -35,15 +35,20 @@ type core struct {
 	// tickets that were accepted come in the order of their places in a write.
 	tickets []*ticket
 	serial  uint64
+	// changes counts whatever may change an answer.
+	changes uint64
 
+	fresh           Object // as this replica created it
 	writing, unsure *write
 	loading, stale  bool
+	overtaken       bool // a watch showed something newer while the object was read
 	loadedAt        time.Time
 	pauseUntil      time.Time
 
 	reading bool
 	readAt  map[uint64]time.Time // not to be asked about again before
 	newest  map[string]uint64    // as read for the barrier that is lifted next
+	barrier barrierOf            // for which it is being read
 
 	stats Stats
 }
@@ -55,6 +60,7 @@ type flaws struct {
 	noBarrier       bool // a ledger that was lost is begun anew, as if nothing was in flight
 	allowUnwritten  bool // a commit needs no write that succeeded
 	lostIsSuccess   bool // a write that got no answer was done
+	forgetShared    bool // an entry of two commits goes with the refusal of one
 	anyNonce        bool // an entry for the same change is as good as the own
 	retryUnwritten  bool // a retry relies on the entry that is there already
 	blindConflict   bool // after a conflict the same entries are written again
@@ -78,6 +84,7 @@ type write struct {
 	doc     *Document
 	base    Object
 	create  bool
+	fresh   bool // nothing can be in flight
 	tickets []*ticket
 	ids     []uint64
 	nonces  []string
@@ -109,6 +116,9 @@ func (c *core) saw(now time.Time, o Object, d *Document, err error, quorum bool)
 		}
 		return
 	}
+	if c.loading && !quorum {
+		c.overtaken = true
+	}
 	c.problem, c.repair = nil, ""
 	switch {
 	case err != nil && d == nil && isForeign(err):
@@ -125,6 +135,9 @@ func (c *core) saw(now time.Time, o Object, d *Document, err error, quorum bool)
 	if c.flaws.noBarrier && err == nil {
 		c.repair = ""
 	}
+	if c.object.UID != o.UID {
+		c.sequence, c.next = 0, 0 // those of another object are no measure for it
+	}
 	if c.repair != "" || c.object.UID != o.UID {
 		clear(c.seen)
 		clear(c.settled)
@@ -136,6 +149,7 @@ func (c *core) saw(now time.Time, o Object, d *Document, err error, quorum bool)
 
 // take makes a document the current one.
 func (c *core) take(now time.Time, o Object, d *Document) {
+	c.changes++
 	c.known, c.object, c.version, c.doc = true, Object{UID: o.UID, Version: o.Version}, parseVersion(o.Version), d
 	c.sequence, c.next = max(c.sequence, d.Sequence), max(c.next, d.Next)
 	if len(c.seen) > 2*len(d.Entries)+16 {
@@ -146,7 +160,7 @@ func (c *core) take(now time.Time, o Object, d *Document) {
 			continue
 		}
 		c.seen[e.ID] = now
-		if t, ok := c.written[e.ID]; ok && t.entry.Nonce == e.Nonce && t.state == ticketDone && t.err != nil && !t.shared {
+		if t, ok := c.written[e.ID]; ok && t.entry.Nonce == e.Nonce && t.state == ticketDone && t.err != nil && (!t.shared || c.flaws.forgetShared) {
 			c.settled[e.ID] = settlement{at: now, lost: true} // it was refused after all
 			continue
 		}
@@ -229,6 +243,7 @@ func (c *core) settle(now time.Time, e Entry, o observed) {
 		return
 	}
 	c.settled[e.ID] = settlement{at: now, version: o.version}
+	c.changes++
 }
 
 func (c *core) settles(e Entry, o observed) bool {
@@ -254,11 +269,20 @@ func (c *core) settles(e Entry, o observed) bool {
 
 // apply says that the snapshot holds a resource up to a version.
 func (c *core) apply(resource string, version uint64) {
-	c.applied[resource] = max(c.applied[resource], version)
+	was := c.applied[resource]
+	c.applied[resource] = max(was, version)
+	for _, s := range c.settled {
+		if was < s.version && s.version <= version {
+			c.changes++ // it is in flight no more, for this replica
+		}
+	}
 }
 
 // listed says that it holds that version and perhaps nothing that came after.
-func (c *core) listed(resource string, version uint64) { c.applied[resource] = version }
+func (c *core) listed(resource string, version uint64) {
+	c.changes++
+	c.applied[resource] = version
+}
 
 // behind reports whether a snapshot lacks what was seen by whoever freed an entry that
 // a judgement did not see.

@@ -15,8 +15,12 @@ import (
 var (
 	// ErrBusy: too many others came between, for as long as a commit may take.
 	ErrBusy = errors.New("other changes came first: try again")
-	// ErrTooMany: more changes are in flight than can be judged in every combination.
+	// ErrTooMany: more changes are in flight than can be judged in every combination. A
+	// judge that returns it is asked again, as with ErrUndecided.
 	ErrTooMany = errors.New("too many changes that matter to this one are in flight: try again when they have happened")
+	// ErrUndecided is for a judge to return (wrapped) when the answer depends on what is
+	// in flight: it is asked again when some of that has happened, until Patience ends.
+	ErrUndecided = errors.New("the answer depends on changes that are in flight: try again when they have happened")
 	// ErrFull: the namespace has used its share of the ledger, or the ledger is full.
 	ErrFull = errors.New("the ledger of changes in flight is full: try again when some have happened")
 	// ErrBarrier: the ledger was lost or replaced, and what it held may yet happen.

@@ -36,7 +36,7 @@ func (c *core) nextRead(now time.Time) (read, bool, time.Time) {
 			return read{entry: &entry}, true, at
 		}
 		if resource, ok := c.unread(); ok {
-			c.reading = true
+			c.reading, c.barrier = true, c.lastBarrier()
 			return read{newest: resource}, true, at
 		}
 	}
@@ -72,6 +72,9 @@ func (c *core) liftable(now time.Time) bool {
 // readNewest takes in the resourceVersion of a resource.
 func (c *core) readNewest(now time.Time, resource string, version uint64, err error) {
 	c.reading = false
+	if c.doc == nil || c.barrier != c.lastBarrier() {
+		return // that barrier is gone, and what was read may be too early for another
+	}
 	if err != nil || version == 0 {
 		for _, e := range c.doc.Entries {
 			if e.Operation == Barrier {
@@ -90,13 +93,17 @@ func (c *core) readNewest(now time.Time, resource string, version uint64, err er
 // write of it could land any more.
 func (c *core) outcome(now time.Time, e Entry, o Outcome, err error) {
 	c.reading = false
-	if _, ok := c.seen[e.ID]; !ok {
+	if c.doc == nil {
 		return
+	}
+	if now, ok := c.doc.entry(e.ID); !ok || now.Nonce != e.Nonce || !now.same(e) {
+		return // another ledger by now, whose entry of that ID is another
 	}
 	if err == nil {
 		if s, ok := c.decide(e, o); ok {
 			s.at = now
 			c.settled[e.ID] = s
+			c.changes++
 			return
 		}
 	}
@@ -131,4 +138,21 @@ func (c *core) decide(e Entry, o Outcome) (settlement, bool) {
 		return settlement{version: version}, true
 	}
 	return settlement{lost: true}, true
+}
+
+// barrierOf names a barrier.
+type barrierOf struct {
+	uid string
+	id  uint64
+}
+
+// lastBarrier is the one that came last.
+func (c *core) lastBarrier() barrierOf {
+	out := barrierOf{uid: c.object.UID}
+	for i := range c.doc.Entries {
+		if e := &c.doc.Entries[i]; e.Operation == Barrier {
+			out.id = e.ID
+		}
+	}
+	return out
 }

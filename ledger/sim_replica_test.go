@@ -161,13 +161,13 @@ func (r *replica) start(old time.Duration) {
 		r.expected[kind], r.lastAt[kind], r.stalled[kind] = r.position[kind], s.now, s.now
 		for ns := range uint8(toyNamespaces) {
 			for name := range uint8(toyNames) {
-				k := toyKey{toyKind(kind), ns, name}
+				k := toyKey{kind, ns, name}
 				if item := r.snapshot.at(k); item.there {
 					r.core.observe(r.clock(), observationOf(k, *item, item.rv))
 				}
 			}
 		}
-		r.expect(toyKind(kind))
+		r.expect(kind)
 	}
 	r.deliver(0, func() {})
 	if s.theme.bookmarks > 0 {

@@ -3,6 +3,7 @@ package ledger
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strconv"
 	"time"
@@ -13,7 +14,7 @@ import (
 var (
 	errLost      = errors.New("no answer")
 	errDenied    = errors.New("denied")
-	errUndecided = errors.New("depends on what is in flight")
+	errUndecided = fmt.Errorf("in the toy: %w", ErrUndecided)
 )
 
 func neverAsked(context.Context, string) (string, error) { panic("the simulator reads by itself") }

@@ -24,6 +24,10 @@ type theme struct {
 	brink bool
 	// repeats are changes that come to nothing, and then come once more.
 	repeats bool
+	// twice is when the changes of the plan are asked for by two clients.
+	twice bool
+	// calm changes are written at once, and nothing else happens.
+	calm bool
 	// bindings are of pods that are relabelled in the same moment.
 	bindings bool
 	// far is how far apart the changes of the plan may be.
@@ -55,7 +59,7 @@ func pick(rng *rand.Rand) theme {
 	t.pauses, t.restarts, t.clocks = some(15, 2), some(20, 2), some(10, 2)
 	t.stalls, t.evictions = some(15, 3), some(10, 3)
 	t.late, t.repeats = rng.IntN(6) == 0, rng.IntN(8) == 0
-	t.bindings = rng.IntN(12) == 0
+	t.bindings, t.twice = rng.IntN(12) == 0, rng.IntN(10) == 0
 	t.brink = t.templates && t.replicas > 1 && rng.IntN(4) == 0
 	switch rng.IntN(12) {
 	case 0:
@@ -78,6 +82,11 @@ func (s *sim) begin() {
 	s.revision = 1000
 	s.furnish()
 	s.initial = s.truth
+	if s.chance(90) { // else it is new, and the replicas make it
+		if _, err := s.createLedger(&Document{Schema: schema, Sequence: 1, Next: 1}); err != nil {
+			panic(err)
+		}
+	}
 	for id := range s.theme.replicas {
 		s.replicas = append(s.replicas, &replica{s: s, id: id})
 	}
@@ -246,6 +255,7 @@ func (s *sim) plan(from time.Duration) {
 			}
 		}
 	}
+	s.planned = len(plan) > 0
 	for i, c := range plan {
 		switch {
 		case s.theme.repeats && i == 0 && !c.bind:
@@ -256,7 +266,7 @@ func (s *sim) plan(from time.Duration) {
 			return
 		}
 		s.schedule(from, c)
-		if s.chance(30) {
+		if !s.theme.calm && s.chance(30) {
 			s.decoys(from, c)
 		}
 	}
@@ -277,6 +287,9 @@ func (s *sim) plan(from time.Duration) {
 }
 
 func (s *sim) slow() time.Duration {
+	if s.theme.calm {
+		return s.some(0, 10*time.Millisecond)
+	}
 	switch n := s.rng.IntN(100); {
 	case n < 55:
 		return s.some(0, 10*time.Millisecond)
@@ -292,6 +305,11 @@ func (s *sim) schedule(from time.Duration, c change) {
 		c.slow = 80 * time.Second
 	}
 	s.at(from+s.some(0, s.theme.far), func() { s.submit(c) })
+	if s.theme.twice {
+		again := c
+		again.slow = s.slow()
+		s.at(from+s.some(0, s.theme.far+time.Second), func() { s.submit(again) })
+	}
 }
 
 // decoys are changes of the same object that come to nothing, or are undone.

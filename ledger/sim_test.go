@@ -32,6 +32,7 @@ type sim struct {
 
 	replicas  []*replica
 	violation string
+	planned   bool // a plan was found
 	count     counts
 	trace     func(string)
 }
@@ -42,11 +43,10 @@ type counts struct {
 }
 
 type toyEvent struct {
-	at      time.Duration
-	rv      uint64
-	key     toyKey
-	object  toyObject // with there unset: deleted
-	version uint64
+	at     time.Duration
+	rv     uint64
+	key    toyKey
+	object toyObject // with there unset: deleted
 }
 
 type event struct {

@@ -2,7 +2,7 @@ package ledger
 
 import (
 	"flag"
-	"fmt"
+	"maps"
 	"math/rand/v2"
 	"runtime"
 	"slices"
@@ -125,6 +125,64 @@ func TestSimulator(t *testing.T) {
 	t.Logf("%d interleavings in %v, none bad: %+v", *simulate, time.Since(began).Round(time.Millisecond), total)
 }
 
+// focuses are where single rules matter.
+var focuses = map[string]func(*theme){
+	"templates": func(o *theme) { o.templates = true },
+	"brink":     func(o *theme) { o.templates, o.brink, o.replicas = true, true, 2 },
+	"bindings":  func(o *theme) { o.bindings = true },
+	"losses": func(o *theme) {
+		o.losses, o.far, o.end, o.bookmarks, o.poll = 1, 120*time.Second, 130*time.Second, 2*time.Second, 3*time.Second
+	},
+	"repeats": func(o *theme) { o.repeats, o.templates, o.bindings = true, false, false },
+	"storm": func(o *theme) { // everything at once
+		o.replicas, o.pauses, o.restarts, o.clocks, o.stalls, o.evictions, o.lost, o.noise = 3, 2, 3, 2, 3, 2, 30, 6
+		o.losses, o.end, o.bookmarks, o.twice = 1, 250*time.Second, 20*time.Second, true
+	},
+	"twice": func(o *theme) {
+		o.twice, o.lost, o.templates, o.bindings, o.repeats = true, 40, false, false, false
+	},
+}
+
+// TestSimulatorWhereRulesMatter has all rules in force where each is needed most.
+func TestSimulatorWhereRulesMatter(t *testing.T) {
+	for _, name := range slices.Sorted(maps.Keys(focuses)) {
+		t.Run(name, func(t *testing.T) {
+			b := broken{focus: focuses[name]}
+			if seed, tried, what, _ := search(*seedFlag, max(300, *simulate/10), b); tried > 0 {
+				t.Errorf("seed %d, after %d interleavings: %s", seed, tried, what)
+				tell(t, seed, b)
+			}
+		})
+	}
+}
+
+// TestOneOfThemGetsIn runs changes that exclude each other, on a calm day: the ledger must
+// not keep all of them out.
+func TestOneOfThemGetsIn(t *testing.T) {
+	runs, last := 0, time.Duration(0)
+	for seed := range uint64(2000) {
+		s := newSim(seed+1, broken{focus: func(o *theme) {
+			*o = theme{replicas: o.replicas, end: 30 * time.Second, lag: 10 * time.Millisecond, poll: 30 * time.Second, far: 5 * time.Millisecond, calm: true}
+		}})
+		if what := s.run(); what != "" {
+			t.Fatalf("seed %d: %s", seed+1, what)
+		}
+		if !s.planned {
+			continue
+		}
+		runs++
+		if s.count.persisted == 0 {
+			t.Errorf("seed %d: none of them", seed+1)
+		}
+		for kind := range s.log {
+			if len(s.log[kind]) > 0 {
+				last = max(last, s.log[kind][0].at-50*time.Millisecond)
+			}
+		}
+	}
+	t.Logf("%d races, the slowest first of them after %v", runs, last)
+}
+
 // tell prints a run.
 func tell(t *testing.T, seed uint64, b broken) {
 	t.Helper()
@@ -136,37 +194,31 @@ func tell(t *testing.T, seed uint64, b broken) {
 
 // TestEveryRuleIsNeeded takes each rule away, and the simulator has to find that.
 func TestEveryRuleIsNeeded(t *testing.T) {
-	templates := func(o *theme) { o.templates = true }
-	brink := func(o *theme) { o.templates, o.brink, o.replicas = true, true, 2 }
-	bindings := func(o *theme) { o.bindings = true }
-	losses := func(o *theme) {
-		o.losses, o.far, o.end, o.bookmarks, o.poll = 1, 120*time.Second, 130*time.Second, 2*time.Second, 3*time.Second
-	}
-	repeats := func(o *theme) { o.repeats, o.templates, o.bindings = true, false, false }
 	tests := []struct {
 		name   string
 		broken broken
 	}{
 		{"NoWorlds", broken{noWorlds: true}},
 		{"UpperLessUpper", broken{upperLessUpper: true}},
-		{"BindingIsAVersion", broken{bindVersion: true, focus: bindings}},
+		{"BindingIsAVersion", broken{bindVersion: true, focus: focuses["bindings"]}},
 		{"OnlyMentionedLabels", broken{mentioned: true}},
 		{"SkipsByAPodThatIsThere", broken{podThere: true}},
 		{"SkipsByAClassInFlight", broken{classPending: true}},
 		{"SkipsByWhatWasThereAMinuteAgo", broken{remembered: time.Minute}},
-		{"NothingAppears", broken{appear: -1, focus: templates}},
-		{"AppearFor30s", broken{appear: 30 * time.Second, focus: templates}},
-		{"AppearFor80s", broken{appear: 80 * time.Second, focus: brink}},
+		{"NothingAppears", broken{appear: -1, focus: focuses["templates"]}},
+		{"AppearFor30s", broken{appear: 30 * time.Second, focus: focuses["templates"]}},
+		{"AppearFor80s", broken{appear: 80 * time.Second, focus: focuses["brink"]}},
 		{"CreateSettledByName", broken{flaws: flaws{settleByName: true}}},
 		{"SettledByAbsence", broken{settleByAbsence: true}},
 		{"WindowOf30s", broken{window: 30 * time.Second}},
 		{"NoFloors", broken{flaws: flaws{noFloors: true}}},
-		{"NoBarrier", broken{flaws: flaws{noBarrier: true}, focus: losses}},
-		{"BarrierOf45s", broken{barrier: 45 * time.Second, focus: losses}},
+		{"NoBarrier", broken{flaws: flaws{noBarrier: true}, focus: focuses["losses"]}},
+		{"BarrierOf45s", broken{barrier: 45 * time.Second, focus: focuses["losses"]}},
 		{"AllowedUnwritten", broken{flaws: flaws{allowUnwritten: true}}},
 		{"LostAnswerIsSuccess", broken{flaws: flaws{lostIsSuccess: true}}},
-		{"RetryUnwritten", broken{flaws: flaws{retryUnwritten: true}, focus: repeats}},
-		{"ReadBackWithoutNonce", broken{flaws: flaws{anyNonce: true}, focus: repeats}},
+		{"RetryUnwritten", broken{flaws: flaws{retryUnwritten: true}, focus: focuses["repeats"]}},
+		{"ReadBackWithoutNonce", broken{flaws: flaws{anyNonce: true}, focus: focuses["repeats"]}},
+		{"ARefusalFreesForAll", broken{flaws: flaws{forgetShared: true}, focus: focuses["twice"]}},
 		{"ConflictNotJudgedAgain", broken{flaws: flaws{blindConflict: true}}},
 		{"OnlyTheOwnNamespaceAfterAConflict", broken{flaws: flaws{sharedNamespace: true}}},
 		{"OnlyTheOwnNamespace", broken{otherNamespaces: true}},
@@ -182,7 +234,7 @@ func TestEveryRuleIsNeeded(t *testing.T) {
 				t.Error("the simulator does not find that the rule is gone")
 				return
 			}
-			t.Log(fmt.Sprintf("found after %d interleavings, %v: %s", tried, time.Since(began).Round(time.Millisecond), what))
+			t.Logf("found after %d interleavings, %v: %s", tried, time.Since(began).Round(time.Millisecond), what)
 		})
 	}
 }

@@ -17,12 +17,13 @@ type ticket struct {
 	// accepted is set once it was judged to be harmless: from then on those that come
 	// later take it into account. It has its place in tickets from then on.
 	accepted bool
-	// shared is set when another ticket for the same change has the same entry.
+	// shared is set when the entry stands for another commit of the same change, too.
 	shared bool
 	stamp  stamp
-	// reason is why it is still waiting.
-	reason error
-	err    error
+	// reason is why it is still waiting; blocked is when that was found out, in changes.
+	reason  error
+	blocked uint64
+	err     error
 }
 
 type ticketState uint8
@@ -48,6 +49,8 @@ type stamp struct {
 	applied map[string]uint64
 	// behind is set when that was less than the floors.
 	behind bool
+	// changes is how much had changed by then.
+	changes uint64
 }
 
 // begin announces a commit. seen is what it was judged by already, if it was.
@@ -130,7 +133,7 @@ func (c *core) toJudge(t *ticket) (View, bool) {
 	if t.state != ticketNew && t.state != ticketReady {
 		return View{}, false
 	}
-	if !c.usable(t) {
+	if !c.usable(t) || (t.blocked != 0 && t.blocked == c.changes) {
 		return View{}, false
 	}
 	n := c.needs(t)
@@ -161,6 +164,8 @@ func (c *core) usable(t *ticket) bool {
 	case !c.known:
 	case c.repair != "":
 		t.reason = ErrBarrier
+	case c.isFresh():
+		t.reason = ErrBarrier // for a moment
 	case !c.flaws.noBarrier && slices.ContainsFunc(c.doc.Entries, isBarrier):
 		c.finish(t, ErrBarrier)
 	case c.foreign():
@@ -188,7 +193,8 @@ func (c *core) viewFor(t *ticket) View {
 		return View{}
 	}
 	v := View{Sequence: c.doc.Sequence, stamp: stamp{
-		valid: c.problem == nil && c.repair == "", uid: c.object.UID, set: c.Set(), next: c.doc.Next, applied: maps.Clone(c.applied),
+		changes: c.changes,
+		valid:   c.problem == nil && c.repair == "", uid: c.object.UID, set: c.Set(), next: c.doc.Next, applied: maps.Clone(c.applied),
 		behind: c.behind(c.applied, 0),
 	}}
 	for _, e := range c.doc.Entries {
@@ -210,6 +216,10 @@ func (c *core) judged(t *ticket, v View, err error) {
 	switch {
 	case t.state != ticketJudging: // it gave up meanwhile
 		return
+	case errors.Is(err, ErrUndecided), errors.Is(err, ErrTooMany):
+		// Nobody is to wait for it in turn, so it does not count until it knows.
+		t.state, t.accepted, t.stamp, t.reason, t.blocked = ticketNew, false, stamp{}, err, v.stamp.changes
+		return
 	case err != nil:
 		c.finish(t, err)
 		return
@@ -219,6 +229,7 @@ func (c *core) judged(t *ticket, v View, err error) {
 		return
 	}
 	t.accepted = true
+	c.changes++
 	i := slices.Index(c.tickets, t)
 	c.tickets = append(slices.Delete(c.tickets, i, i+1), t)
 }
@@ -229,6 +240,7 @@ func (c *core) finish(t *ticket, err error) {
 		return
 	}
 	t.state, t.err = ticketDone, err
+	c.changes++
 	if err == nil {
 		c.stats.Commits++
 	}

@@ -27,10 +27,12 @@ const (
 	toyKinds
 )
 
-var toyResources = [toyKinds]string{"namespaces", "pods", "deployments.apps", "networkpolicies.networking.k8s.io"}
-var toyKindNames = [toyKinds]string{"Namespace", "Pod", "Deployment", "NetworkPolicy"}
-var toyNamespaceNames = [toyNamespaces]string{"red", "green", "blue"}
-var toyObjectNames = [toyNames]string{"0", "1", "2"}
+var (
+	toyResources      = [toyKinds]string{"namespaces", "pods", "deployments.apps", "networkpolicies.networking.k8s.io"}
+	toyKindNames      = [toyKinds]string{"Namespace", "Pod", "Deployment", "NetworkPolicy"}
+	toyNamespaceNames = [toyNamespaces]string{"red", "green", "blue"}
+	toyObjectNames    = [toyNames]string{"0", "1", "2"}
+)
 
 // toyKey is an object's identity.
 type toyKey struct {

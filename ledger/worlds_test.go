@@ -33,13 +33,19 @@ func TestWorlds(t *testing.T) {
 	}{
 		"NothingInFlight":              {nil, about, nil, []string{"nothing"}},
 		"EntriesOfAKeyAreAlternatives": {[]Entry{np(1, "a", "x", "1"), np(2, "a", "x", "2")}, about, nil, []string{"nothing", "create:a/x/1", "create:a/x/2"}},
-		"KeysCombine": {[]Entry{np(1, "a", "x", "1"), np(2, "b", "y", "2")}, about, nil,
-			[]string{"nothing", "create:b/y/2", "create:a/x/1", "create:a/x/1 create:b/y/2"}},
+		"KeysCombine": {
+			[]Entry{np(1, "a", "x", "1"), np(2, "b", "y", "2")},
+			about, nil,
+			[]string{"nothing", "create:b/y/2", "create:a/x/1", "create:a/x/1 create:b/y/2"},
+		},
 		"OtherNamespacesTakeTurns":      {[]Entry{np(1, "b", "x", "1"), np(2, "c", "y", "2")}, about, nil, []string{"nothing", "create:b/x/1", "create:c/y/2"}},
 		"ANamespaceIsOfItself":          {[]Entry{label, np(1, "c", "y", "2")}, about, nil, []string{"nothing", "update:b/b/ns", "create:c/y/2"}},
 		"TheOwnObjectIsWhatWasReviewed": {[]Entry{np(1, "a", "own", "other")}, about, nil, []string{"nothing"}},
-		"ABindingComesOverEveryVersion": {[]Entry{pod(1, Create, "a", "p", "1"), pod(2, Bind, "a", "p", "1")}, about, nil,
-			[]string{"nothing", "bind:a/p/1", "create:a/p/1", "create:a/p/1 bind:a/p/1"}},
+		"ABindingComesOverEveryVersion": {
+			[]Entry{pod(1, Create, "a", "p", "1"), pod(2, Bind, "a", "p", "1")},
+			about, nil,
+			[]string{"nothing", "bind:a/p/1", "create:a/p/1", "create:a/p/1 bind:a/p/1"},
+		},
 		"ABindingOfTheOwnPodMayCome":    {[]Entry{pod(2, Bind, "a", "p", "1")}, pod(0, Update, "a", "p", "1"), nil, []string{"nothing", "bind:a/p/1"}},
 		"VersionsOfTheOwnBindingsPod":   {[]Entry{pod(2, Update, "a", "p", "1")}, pod(0, Bind, "a", "p", "1"), nil, []string{"nothing", "update:a/p/1"}},
 		"WhatMayAppearIsThereOrNot":     {[]Entry{gone}, about, nil, []string{"nothing", "appear:a/d/d"}},

@@ -2,6 +2,7 @@ package webhook
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/podcullis/podcullis/ledger"
@@ -12,7 +13,12 @@ import (
 type world struct {
 	happened []ledger.Entry
 	company  company
+	// created are netpols of which the parts of a shape are there.
+	created []ledger.Entry
+	shape   shape
 }
+
+func (w world) size() int { return len(w.happened) + len(w.company) + len(w.created) }
 
 // maxWorlds bounds the evaluations of one review.
 const maxWorlds = 64
@@ -23,8 +29,8 @@ const maxWorlds = 64
 // namespaces (ledger.Worlds). Pods and templates are a company in all of them. Of netpols
 // that are created, one for each end of a path is enough: a netpol that lets a peer in
 // does so whatever others there are, so if an end is open with several of them it is with
-// one; if none lets the peer in, it is with none, because each isolates. The same one
-// shows what is open for new labels and shut for the old.
+// one; if none lets the peer in, it is with none, because each isolates. For all but
+// changes of labels a few shapes of all of them do.
 func (j *Judge) worlds(view ledger.View, c considered) ([]world, error) {
 	if j.Everywhere != nil && j.Everywhere() {
 		return all(ledger.AllWorlds(view.Entries, c.own))
@@ -38,7 +44,7 @@ func (j *Judge) worlds(view ledger.View, c considered) ([]world, error) {
 		case e.Ref == c.own.Ref && e.Operation != ledger.Appear:
 			rest.Entries = append(rest.Entries, e)
 		case joins(e, c.own, c.change):
-			if !slices.ContainsFunc(together, func(o ledger.Entry) bool { return j.alike(o, e) }) {
+			if j.likeIt(together, e) < 2 { // which can meet each other
 				together = append(together, e)
 			}
 		case e.Ref.Kind == "NetworkPolicy" && e.Operation == ledger.Create:
@@ -52,10 +58,26 @@ func (j *Judge) worlds(view ledger.View, c considered) ([]world, error) {
 		return nil, err
 	}
 	var out []world
+	_, inOwn := created[c.own.Place()]
+	if shapes, ok := shapesFor(c, inOwn, len(created) > 1 || (len(created) == 1 && !inOwn)); ok {
+		netpols := slices.Concat(slices.Collect(maps.Values(created))...)
+		for _, w := range base {
+			for _, s := range shapes {
+				x := world{happened: w.happened, company: slices.Concat(w.company, together), created: netpols, shape: s}
+				if s == (shape{}) {
+					x.created = nil
+				}
+				if x.size() > 0 {
+					out = append(out, x)
+				}
+			}
+		}
+		return out, nil
+	}
 	for _, w := range base {
 		for _, some := range selections(created, c.own.Place(), elsewhere(w.happened, c.own.Place())) {
 			x := world{happened: inOrder(w.happened, some), company: slices.Concat(w.company, together)}
-			if len(x.happened)+len(x.company) > 0 { // else it was judged already
+			if x.size() > 0 { // else it was judged already
 				out = append(out, x)
 			}
 		}

@@ -119,6 +119,9 @@ func (j *Judge) inWorld(ctx context.Context, c considered, w world) (verdict, er
 	if with, err = j.join(with, w.company); err != nil {
 		return verdict{}, err
 	}
+	if with, err = j.formed(with, w.created, w.shape, c.own.Place()); err != nil {
+		return verdict{}, err
+	}
 	change := c.change
 	if c.own.Operation == ledger.Bind {
 		change, err = bindingChange(&c.r.AdmissionRequest, with)
@@ -205,15 +208,26 @@ func (j *Judge) whatMatters(ctx context.Context, c considered, w world) []ledger
 		v, err := j.inWorld(ctx, c, x)
 		return err != nil || v.refuses()
 	}
-	if len(w.company) > 0 && refused(world{happened: w.happened}) {
-		w.company = nil
+	// Of each sort none, if it is refused without; else as few as will do.
+	for _, part := range []func(*world) *[]ledger.Entry{
+		func(x *world) *[]ledger.Entry { return (*[]ledger.Entry)(&x.company) },
+		func(x *world) *[]ledger.Entry { return &x.created },
+		func(x *world) *[]ledger.Entry { return &x.happened },
+	} {
+		with := func(some []ledger.Entry) bool {
+			x := w
+			*part(&x) = some
+			return refused(x)
+		}
+		if entries := *part(&w); len(entries) > 0 {
+			if len(entries) < w.size() && with(nil) {
+				*part(&w) = nil
+			} else {
+				*part(&w) = fewestEntries(entries, with)
+			}
+		}
 	}
-	w.company = fewestEntries(w.company, func(some []ledger.Entry) bool { return refused(world{w.happened, some}) })
-	w.happened = fewestEntries(w.happened, func(some []ledger.Entry) bool { return refused(world{some, w.company}) })
-	if len(w.company) > 0 && len(w.happened) > 0 && refused(world{company: w.company}) {
-		w.happened = nil
-	}
-	return slices.Concat(w.happened, w.company)
+	return slices.Concat(w.happened, w.created, w.company)
 }
 
 // fewestEntries leaves out the entries that make no difference, first by halves.

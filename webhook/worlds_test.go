@@ -101,7 +101,7 @@ spec:
   ingress: [{from: [{podSelector: {matchLabels: {role: etl}}}]}]
   egress: [{to: [{podSelector: {matchLabels: {app: db}}}]}]
 `
-	isolating = "{metadata: {name: isolating, namespace: shop, uid: i}, spec: {podSelector: {}, policyTypes: [Ingress, Egress]}}"
+	isolatingNetpol = "{metadata: {name: isolating, namespace: shop, uid: i}, spec: {podSelector: {}, policyTypes: [Ingress, Egress]}}"
 )
 
 func create(t *testing.T, kind, name, text string) admission.Request {
@@ -118,7 +118,7 @@ func etlPodOf(t *testing.T, name string) admission.Request {
 func TestAChangeInTheMiddleMasksNoOther(t *testing.T) {
 	for name, mask := range map[string]func(t *testing.T) admission.Request{
 		"APodOfTheSameName":           func(t *testing.T) admission.Request { return create(t, "Pod", "front", fmt.Sprintf(plainPod, "front")) },
-		"ANetpolThatQuotaRefusesThen": func(t *testing.T) admission.Request { return create(t, "NetworkPolicy", "isolating", isolating) },
+		"ANetpolThatQuotaRefusesThen": func(t *testing.T) admission.Request { return create(t, "NetworkPolicy", "isolating", isolatingNetpol) },
 		"Nothing":                     nil,
 	} {
 		t.Run(name, func(t *testing.T) {

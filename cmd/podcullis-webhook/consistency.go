@@ -44,6 +44,9 @@ func (o *options) validateConsistency() []error {
 			wrong("--ledger is for --consistency strict, got %s", o.consistency)
 		}
 	}
+	if o.replicas < 1 {
+		wrong("--replicas must be >= 1, got %d", o.replicas)
+	}
 	if o.requestTimeout < minRequestTimeout {
 		wrong("--api-request-timeout must be >= %s, got %s", minRequestTimeout, o.requestTimeout)
 	}

@@ -38,8 +38,6 @@ const (
 	freshTimeout = 3 * time.Second
 	// quorumTimeout is for reading what became of one object.
 	quorumTimeout = 3 * time.Second
-	// maxReplicas is how many share what may be written in a second.
-	maxReplicas = 3
 
 	namespaceFile = "/var/run/secrets/kubernetes.io/serviceaccount/namespace"
 )
@@ -66,7 +64,7 @@ func newInFlight(ctx context.Context, o *options, config *rest.Config, guardrail
 	}
 	f := &inFlight{guardrails: guardrails}
 	options := ledger.Options{
-		Store: ledger.NewMemory(), Now: time.Now, Random: rand.Float64, Replica: replicaName(), Replicas: maxReplicas,
+		Store: ledger.NewMemory(), Now: time.Now, Random: rand.Float64, Replica: replicaName(), Replicas: o.replicas,
 		Collection: o.requestTimeout + collectionSlack,
 		Set:        func() string { return *guardrails.set.Load() },
 		Quorum:     reader.outcome, Newest: reader.newest,

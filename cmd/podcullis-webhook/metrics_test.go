@@ -69,6 +69,9 @@ func TestFixedLabelsAreThereFromTheStart(t *testing.T) {
 	want := map[string][]string{
 		"podcullis_access_questions_total":  {"allowed", "denied", "error"},
 		"podcullis_claims_total":            {"believed", "failed", "refused"},
+		"podcullis_ledger_commits_total":    {"barrier", "behind", "busy", "crowded", "failed", "foreign", "full", "refused", "unavailable", "written"},
+		"podcullis_ledger_retries_total":    {"barrier", "behind", "busy", "crowded", "depends", "failed", "foreign", "full", "unavailable"},
+		"podcullis_ledger_waits_total":      {"over", "settled"},
 		"podcullis_owner_waits_total":       {"missing", "seen"},
 		"podcullis_rejected_requests_total": {"bad_request", "body_too_large", "not_ready", "overloaded", "slow_body"},
 		"podcullis_reloads_total":           {"failure", "success"},

@@ -51,6 +51,7 @@ type options struct {
 	consistency      string
 	ledger           string
 	requestTimeout   time.Duration
+	replicas         int
 	knownCallers     bool
 	watchViolations  bool
 	events           bool
@@ -68,6 +69,7 @@ func defaultOptions() *options {
 		maxStaleness:    15 * time.Second,
 		rememberFor:     cluster.DefaultMemoryLimits().For,
 		requestTimeout:  60 * time.Second,
+		replicas:        1,
 		reloadPeriod:    2 * time.Second,
 		logFormat:       "text",
 		logLevel:        "info",
@@ -104,6 +106,7 @@ func (o *options) AddFlags(f *pflag.FlagSet) {
 	f.StringVar(&o.memoryCA, "memory-ca-file", o.memoryCA, "the `file` with the CA of that certificate (default: ca.crt in --cert-dir if it is there, else the system's)")
 	f.StringVar(&o.consistency, "consistency", o.consistency, "how changes that are allowed in the same moment are judged together: strict, by all replicas, with a Lease that they share; local, by each replica for itself; observe: not at all (default: strict if only API servers can call, else local)")
 	f.StringVar(&o.ledger, "ledger", o.ledger, "the Lease, `namespace/name`, of --consistency strict; made if it is not there (default: podcullis-ledger in the namespace of the pod, or of the --kubeconfig's context)")
+	f.IntVar(&o.replicas, "replicas", o.replicas, "how many replicas share the --ledger: all together write at most 256 KiB a second, so that each waits the longer between two writes")
 	f.DurationVar(&o.requestTimeout, "api-request-timeout", o.requestTimeout, "the --request-timeout of the API server, by which a request that deletes many objects may take longer than others")
 	f.BoolVar(&o.knownCallers, "known-callers", o.knownCallers, "say that something else, such as a NetworkPolicy, lets only API servers call this webhook")
 	f.IntVar(&o.bounds.Netpol, "netpol-bound", o.bounds.Netpol, "how many peers a NetworkPolicy may have, how many excepted blocks, label requirements and their values, each counted by itself, a tenth of it of rules and of ports, and a hundredth in one selector: one with more is refused, and unknown where it is stored")

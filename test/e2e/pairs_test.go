@@ -296,7 +296,7 @@ func spread(t *testing.T, gates []*gate) string {
 			if err != nil {
 				return
 			}
-			out, err := net.Dial("tcp", gates[int(n.Add(1))%len(gates)].address)
+			out, err := net.Dial("tcp", gates[int(n.Add(1)-1)%len(gates)].address)
 			if err != nil {
 				in.Close()
 				continue

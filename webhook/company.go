@@ -106,7 +106,18 @@ func mayLend(e, own ledger.Entry, change cluster.Change) bool {
 	return e.Place() == own.Place() && len(ownersOf(change.After)) > 0
 }
 
-// alike reports whether two entries of a company make the same peers, so that one is enough.
+// likeIt is how many of a company make the same peers as an entry.
+func (j *Judge) likeIt(c company, e ledger.Entry) int {
+	n := 0
+	for _, o := range c {
+		if j.alike(o, e) {
+			n++
+		}
+	}
+	return n
+}
+
+// alike reports whether two entries of a company make the same peers.
 func (j *Judge) alike(a, b ledger.Entry) bool {
 	if a.Operation != ledger.Create || b.Operation != ledger.Create || a.Ref.Kind != "Pod" || b.Ref.Kind != "Pod" || a.Place() != b.Place() {
 		return false

@@ -353,21 +353,29 @@ type room struct {
 	size    int
 	entries map[string]int
 	bytes   map[string]int
+	gone    map[string]int // bytes of what may yet appear
 }
 
 func newRoom(entries []Entry) *room {
-	r := &room{size: 1024, entries: map[string]int{}, bytes: map[string]int{}}
+	r := &room{size: 1024, entries: map[string]int{}, bytes: map[string]int{}, gone: map[string]int{}}
 	for _, e := range entries {
 		r.count(e, 1)
 	}
 	return r
 }
 
+// count keeps what may yet appear apart: it stays for long, and whoever has deleted
+// what makes pods must not wait as long with the next netpol.
 func (r *room) count(e Entry, sign int) {
 	r.size += sign * e.size()
+	if e.Operation == Appear {
+		r.gone[e.Place()] += sign * e.size()
+		return
+	}
+	r.entries[e.Place()] += sign
 	r.bytes[e.Place()] += sign * e.size()
-	if e.Operation != Appear { // they are small, and many after a rollout of a whole namespace
-		r.entries[e.Place()] += sign
+	if e.Before != nil {
+		r.gone[e.Place()] += sign * e.appearing().size()
 	}
 }
 
@@ -381,6 +389,8 @@ func (r *room) enter(e Entry) error {
 		err = fmt.Errorf("%w: %d changes of namespace %s are in flight", ErrFull, MaxEntries, place)
 	case r.bytes[place] > MaxShare:
 		err = fmt.Errorf("%w: the changes of namespace %s that are in flight take more than %d bytes", ErrFull, place, MaxShare)
+	case r.gone[place] > MaxGone:
+		err = fmt.Errorf("%w: much of namespace %s that makes pods was deleted or changed a moment ago, and its last pods may yet come", ErrFull, place)
 	case r.size > MaxSize:
 		err = fmt.Errorf("%w: it would take more than %d bytes", ErrFull, MaxSize)
 	}

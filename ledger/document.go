@@ -17,6 +17,8 @@ const (
 	// means harm, does not keep the others waiting.
 	MaxEntries = 16
 	MaxShare   = 8 << 10
+	// MaxGone is its part for what may yet appear, which stays for longer.
+	MaxGone = 24 << 10
 	// MaxContent is how much of an object an entry holds; what is larger is opaque.
 	MaxContent = 4 << 10
 )

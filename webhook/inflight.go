@@ -52,7 +52,10 @@ func (j *Judge) entryOf(r *admission.Request, change cluster.Change) (ledger.Ent
 	if change.After != nil {
 		e.Content = j.kept(r, raw)
 	}
-	if _, isTemplate := change.Before.(*cluster.Template); isTemplate {
+	// The pods of a template that is deleted go with it, also one whose creation is under
+	// way: it names an owner that is not there. To wait for that would hold up the end of
+	// every release for as long, as its NetworkPolicies go last.
+	if _, isTemplate := change.Before.(*cluster.Template); isTemplate && change.After != nil {
 		e.Before = j.kept(r, r.OldObject.Raw)
 	}
 	return sealed(e)

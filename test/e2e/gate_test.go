@@ -67,6 +67,13 @@ func (c cluster) gate(t *testing.T, options gateOptions) *gate {
 	return g
 }
 
+// ledgerOf names the Lease that the replicas of a test share. What a test leaves in flight
+// when its replicas end is not for the next one to wait for.
+func ledgerOf(t *testing.T) string {
+	test, _, _ := strings.Cut(t.Name(), "/")
+	return "ledger-" + strings.ToLower(test)
+}
+
 // replica starts the webhook and returns once it is ready; nobody asks it yet.
 func (c cluster) replica(t *testing.T, options gateOptions) *gate {
 	t.Helper()
@@ -86,6 +93,7 @@ func (c cluster) replica(t *testing.T, options gateOptions) *gate {
 		"--health-probe-bind-address", g.probes,
 		"--log-format", "json",
 		"--drain-timeout", "200ms", // the API server keeps its connections for 90 s
+		"--ledger", "default/" + ledgerOf(t),
 	}, options.args...)
 	g.start(t)
 	t.Cleanup(func() {

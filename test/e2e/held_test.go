@@ -223,13 +223,13 @@ func TestAChangeThatIsHeldUpIsNotForgotten(t *testing.T) {
 func TestALedgerThatIsLostIsABarrier(t *testing.T) {
 	c := start(t)
 	t.Cleanup(func() { // when the gate is gone: the next test begins without this barrier
-		_ = c.client.CoordinationV1().Leases("default").Delete(context.Background(), "podcullis-ledger", metav1.DeleteOptions{})
+		_ = c.client.CoordinationV1().Leases("default").Delete(context.Background(), ledgerOf(t), metav1.DeleteOptions{})
 	})
 	r := c.race(t)
 	g := c.behindOneAddress(t, raceGate(t), 1)[0]
 	harmless := `{podSelector: {matchLabels: {app: nobody}}}`
 	r.must(nil, r.netpol(t.Context(), "race-shop", "harmless", harmless)) // now there is one
-	if err := c.client.CoordinationV1().Leases("default").Delete(t.Context(), "podcullis-ledger", metav1.DeleteOptions{}); err != nil {
+	if err := c.client.CoordinationV1().Leases("default").Delete(t.Context(), ledgerOf(t), metav1.DeleteOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	const hint = "was lost"

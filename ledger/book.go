@@ -50,6 +50,23 @@ func (b *Book) loop(ctx context.Context, turn func(context.Context) (did bool, a
 	}
 }
 
+// afterFailure is the pause after a call that failed: an API server that is away would be
+// asked without end.
+const afterFailure = 100 * time.Millisecond
+
+// rest pauses after a call that failed, but for what the store itself has to say.
+func rest(ctx context.Context, err error) {
+	if err == nil || errors.Is(err, ErrConflict) || errors.Is(err, ErrMissing) {
+		return
+	}
+	timer := time.NewTimer(afterFailure)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	}
+}
+
 // store does the next read or write of the object.
 func (b *Book) store(ctx context.Context) (bool, time.Time, chan struct{}) {
 	b.mu.Lock()
@@ -83,6 +100,7 @@ func (b *Book) store(ctx context.Context) (bool, time.Time, chan struct{}) {
 		object, err = b.options.Store.Create(ctx, object)
 		b.change(func() { b.core.saved(b.options.Now(), object, err) })
 	}
+	rest(ctx, err)
 	return true, at, changed
 }
 
@@ -100,6 +118,7 @@ func (b *Book) read(ctx context.Context) (bool, time.Time, chan struct{}) {
 	if r.entry == nil {
 		version, err := b.options.Newest(ctx, r.newest)
 		b.change(func() { b.core.readNewest(b.options.Now(), r.newest, parseVersion(version), err) })
+		rest(ctx, err)
 		return true, at, changed
 	}
 	outcome, err := Outcome{}, errors.New("there is nobody to ask")
@@ -107,6 +126,7 @@ func (b *Book) read(ctx context.Context) (bool, time.Time, chan struct{}) {
 		outcome, err = b.options.Quorum(ctx, *r.entry)
 	}
 	b.change(func() { b.core.outcome(b.options.Now(), *r.entry, outcome, err) })
+	rest(ctx, err)
 	return true, at, changed
 }
 

@@ -146,8 +146,10 @@ func TestBreaches(t *testing.T) {
 				deletes("shop/Pod/front-2"), creates(pod("shop/front-3", "app=web tier=frontend", clustertest.ControlledBy("Deployment/front")))),
 		},
 		"OwnerThatNobodyCanCheck": {
-			before: []runtime.Object{hole("shop/hole", "app=pg"), out("shop/pg-out", "app=pg"),
-				pod("shop/pg-1", "app=pg tier=frontend", owned())},
+			before: []runtime.Object{
+				hole("shop/hole", "app=pg"), out("shop/pg-out", "app=pg"),
+				pod("shop/pg-1", "app=pg tier=frontend", owned()),
+			},
 			happen: steps(creates(pod("shop/pg-2", "app=pg tier=frontend", owned()))),
 			known:  map[string]float64{"frontend-never-reaches-db owner": 1},
 		},

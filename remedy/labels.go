@@ -62,7 +62,7 @@ func (s *search) relabelling() []edit {
 		out = append(out, edit{object: c.Ref(), rank: rank, text: text, labels: change})
 	}
 	before, stored := labelledOf(c.Before)
-	if after.hostNetwork && !(stored && before.hostNetwork) {
+	if after.hostNetwork && (!stored || !before.hostNetwork) {
 		add(rankRestore, "leave out hostNetwork: true", func(l *labelled) { l.hostNetwork = false })
 	}
 	asked := s.askedKeys()

@@ -3,11 +3,10 @@ package live
 import (
 	"fmt"
 
+	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	toolscache "k8s.io/client-go/tools/cache"
-
-	networkingv1 "k8s.io/api/networking/v1"
 
 	"github.com/podcullis/podcullis/cluster"
 )

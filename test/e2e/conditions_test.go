@@ -31,12 +31,12 @@ func chartConditions(t *testing.T) []admissionregistrationv1.MatchCondition {
 			continue
 		}
 		for _, w := range c.Webhooks {
-			if w.Name == "workloads.podcullis.io" && len(w.MatchConditions) == 3 {
+			if w.Name == "workloads.podcullis.io" && len(w.MatchConditions) == 4 {
 				return w.MatchConditions
 			}
 		}
 	}
-	t.Fatal("the chart has no three conditions for workloads")
+	t.Fatal("the chart has not the four conditions for workloads")
 	return nil
 }
 

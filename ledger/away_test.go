@@ -17,8 +17,8 @@ func (a *away) Load(context.Context) (Object, error) {
 	return Object{}, errors.New("connection refused")
 }
 
-func (a *away) Save(context.Context, Object) (Object, error)   { return a.Load(nil) }
-func (a *away) Create(context.Context, Object) (Object, error) { return a.Load(nil) }
+func (a *away) Save(ctx context.Context, _ Object) (Object, error)   { return a.Load(ctx) }
+func (a *away) Create(ctx context.Context, _ Object) (Object, error) { return a.Load(ctx) }
 
 // An API server that is away is asked again and again, but not without end.
 func TestAStoreThatIsAwayIsNotAskedWithoutEnd(t *testing.T) {

@@ -35,12 +35,6 @@ func (j *Judge) join(s *cluster.Snapshot, c company) (*cluster.Snapshot, error) 
 // peersOf are what an entry may make of its object; of a Binding, every version of
 // the pod with its labels.
 func (j *Judge) peersOf(s *cluster.Snapshot, c company, e ledger.Entry) ([]cluster.Object, error) {
-	if e.Operation == ledger.Appear {
-		// The pods of a template that is gone go with it, see entryOf.
-		if t, there := current(s, e.Ref).(*cluster.Template); !there || t.UID != string(e.UID) {
-			return nil, nil
-		}
-	}
 	if e.Operation != ledger.Bind {
 		o, err := j.objectOf(e)
 		return []cluster.Object{o}, err

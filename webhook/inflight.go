@@ -52,12 +52,10 @@ func (j *Judge) entryOf(r *admission.Request, change cluster.Change) (ledger.Ent
 	if change.After != nil {
 		e.Content = j.kept(r, raw)
 	}
-	// The pods of a template that is deleted go with it, also one whose creation is under
-	// way: it names an owner that is not there. To wait for that would hold up the end of
-	// every release for as long, as its NetworkPolicies go last.
-	if _, isTemplate := change.Before.(*cluster.Template); isTemplate && change.After != nil {
-		e.Before = j.kept(r, r.OldObject.Raw)
-	}
+	// Before is left empty, which keeps nothing for the pods that may yet come of a
+	// template that is gone or has other labels now: such a peer stands alone, so that every
+	// old hole of its namespace would count anew, and a failover or the end of a release be
+	// refused for 100 s (docs/adr/0023-consistency.md).
 	return sealed(e)
 }
 

@@ -62,6 +62,9 @@ func (d *Draft) Allow(direction Direction, namespace string, pods labels.Set) {
 
 // RemoveRule takes a rule out.
 func (d *Draft) RemoveRule(direction Direction, i int) {
+	if !d.has(direction, i) {
+		return
+	}
 	s := &d.object.Spec
 	if direction == Ingress {
 		s.Ingress = append(s.Ingress[:i:i], s.Ingress[i+1:]...)
@@ -80,6 +83,9 @@ func (d *Draft) LeaveOutPods(direction Direction, i int, key, value string) bool
 // LeaveOutAddresses makes a block of addresses an exception of a rule's blocks,
 // and removes the peers that lie inside it; false when the rule then has no peer.
 func (d *Draft) LeaveOutAddresses(direction Direction, i int, block netip.Prefix) bool {
+	if !d.has(direction, i) {
+		return false
+	}
 	peers := d.peers(direction, i)
 	if len(*peers) == 0 { // everybody
 		all := "0.0.0.0/0"
@@ -111,6 +117,9 @@ func (d *Draft) LeaveOutAddresses(direction Direction, i int, block netip.Prefix
 
 // SetPorts gives a rule the ports that it is for.
 func (d *Draft) SetPorts(direction Direction, i int, ports []NetpolPort) {
+	if !d.has(direction, i) {
+		return
+	}
 	written := writtenPorts(ports)
 	if direction == Ingress {
 		d.object.Spec.Ingress[i].Ports = written

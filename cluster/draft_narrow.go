@@ -119,6 +119,9 @@ func (d *Draft) NarrowNamespaces(direction Direction, rule int, names ...string)
 
 // eachPeer edits the selectors of a rule's peers; those for which edit is false go.
 func (d *Draft) eachPeer(direction Direction, rule int, edit func(*networkingv1.NetworkPolicyPeer) bool) bool {
+	if !d.has(direction, rule) { // an edit before this one took it away
+		return false
+	}
 	peers := d.peers(direction, rule)
 	if len(*peers) == 0 {
 		*peers = []networkingv1.NetworkPolicyPeer{{NamespaceSelector: &metav1.LabelSelector{}}}
@@ -133,9 +136,20 @@ func (d *Draft) eachPeer(direction Direction, rule int, edit func(*networkingv1.
 	return len(left) > 0
 }
 
+// has reports whether there is a rule of that number.
+func (d *Draft) has(direction Direction, rule int) bool {
+	if direction == Ingress {
+		return rule < len(d.object.Spec.Ingress)
+	}
+	return rule < len(d.object.Spec.Egress)
+}
+
 // RemovePeer takes one of a rule's peers out. It is false when no other is left:
 // that is to remove the rule.
 func (d *Draft) RemovePeer(direction Direction, rule, peer int) bool {
+	if !d.has(direction, rule) || peer >= len(*d.peers(direction, rule)) {
+		return false
+	}
 	peers := d.peers(direction, rule)
 	if len(*peers) < 2 {
 		return false

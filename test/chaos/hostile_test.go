@@ -203,11 +203,15 @@ func padded(netpol *networkingv1.NetworkPolicy) *networkingv1.NetworkPolicy {
 	return n
 }
 
+// unbounded has objects judged that are larger than anybody's: those over the bounds are
+// refused before.
+var unbounded = []string{"--netpol-bound", "1000000000"}
+
 // The failurePolicy is Ignore: only a real answer refuses.
 func TestPaddingGetsNothingPastIgnore(t *testing.T) {
 	c := start(t)
 	certs, ca := certificates(t)
-	r := c.launch(t, replicaOptions{certs: certs})
+	r := c.launch(t, replicaOptions{certs: certs, args: unbounded})
 	c.register(t, r.address, ca, admissionregistrationv1.Ignore)
 	config := c.REST()
 	config.ContentType = "application/vnd.kubernetes.protobuf"
@@ -254,7 +258,7 @@ func TestPaddingGetsNothingPastIgnore(t *testing.T) {
 
 func TestMemoryUnderLargeReviews(t *testing.T) {
 	const limit = 256 // MiB
-	r := alone(t, replicaOptions{env: []string{fmt.Sprintf("GOMEMLIMIT=%dMiB", limit)}})
+	r := alone(t, replicaOptions{env: []string{fmt.Sprintf("GOMEMLIMIT=%dMiB", limit)}, args: unbounded})
 	caller := newCaller(t)
 	body := review(t, padded(forbidden))
 	var mu sync.Mutex

@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"maps"
 
-	"k8s.io/apimachinery/pkg/labels"
-
 	"github.com/podcullis/podcullis/cluster"
 	"github.com/podcullis/podcullis/ledger"
 )
@@ -126,6 +124,6 @@ func (j *Judge) alike(a, b ledger.Entry) bool {
 	y, errY := j.objectOf(b)
 	p, okP := x.(*cluster.Pod)
 	q, okQ := y.(*cluster.Pod)
-	return errX == nil && errY == nil && okP && okQ && maps.Equal(labels.Set(p.Labels), labels.Set(q.Labels)) &&
+	return errX == nil && errY == nil && okP && okQ && maps.Equal(p.Labels, q.Labels) &&
 		p.HostNetwork == q.HostNetwork && fmt.Sprint(p.Ports) == fmt.Sprint(q.Ports) && p.Bound == q.Bound
 }

@@ -183,7 +183,7 @@ func (j *Judge) judge(ctx context.Context, r *admission.Request) verdict {
 			v = j.commit(ctx, r, change, view, v)
 		}
 		if v.depends != nil {
-			again := false
+			var again bool
 			if v, again = j.await(ctx, &left, v); again {
 				continue
 			}

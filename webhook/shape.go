@@ -35,9 +35,12 @@ var (
 	besideANetpol = []shape{
 		{},
 		{own: [2]part{isolating, isolating}},
-		{own: [2]part{isolating, absent}}, {own: [2]part{absent, isolating}},
-		{own: [2]part{isolating, whole}}, {own: [2]part{whole, isolating}},
-		{own: [2]part{absent, whole}}, {own: [2]part{whole, absent}},
+		{own: [2]part{isolating, absent}},
+		{own: [2]part{absent, isolating}},
+		{own: [2]part{isolating, whole}},
+		{own: [2]part{whole, isolating}},
+		{own: [2]part{absent, whole}},
+		{own: [2]part{whole, absent}},
 		{other: whole},
 		{own: [2]part{isolating, isolating}, other: whole},
 	}
@@ -45,9 +48,13 @@ var (
 	// was open.
 	besideANewPeer = []shape{
 		{},
-		{own: [2]part{whole, absent}}, {own: [2]part{absent, whole}}, {own: [2]part{whole, whole}},
+		{own: [2]part{whole, absent}},
+		{own: [2]part{absent, whole}},
+		{own: [2]part{whole, whole}},
 		{other: whole},
-		{own: [2]part{whole, absent}, other: whole}, {own: [2]part{absent, whole}, other: whole}, {own: [2]part{whole, whole}, other: whole},
+		{own: [2]part{whole, absent}, other: whole},
+		{own: [2]part{absent, whole}, other: whole},
+		{own: [2]part{whole, whole}, other: whole},
 	}
 )
 

@@ -72,7 +72,7 @@ func TestLawTheWorldsHoldEveryCombination(t *testing.T) {
 	for seed := range uint64(400) {
 		r := rand.New(rand.NewPCG(seed, 7))
 		namespace := func() string { return []string{"left", "right"}[r.IntN(2)] }
-		var s *cluster.Snapshot = &cluster.Snapshot{}
+		s := &cluster.Snapshot{}
 		apply := func(request admission.Request) {
 			change, err := j.changeFrom(&request.AdmissionRequest, s)
 			if err != nil {
@@ -126,7 +126,7 @@ func TestLawTheWorldsHoldEveryCombination(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			e.ID = uint64(seed)*10 + uint64(i) + 1
+			e.ID = seed*10 + uint64(i) + 1
 			entries = append(entries, e)
 		}
 		var q admission.Request

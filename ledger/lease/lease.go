@@ -77,7 +77,7 @@ func (s *Store) Create(ctx context.Context, o ledger.Object) (ledger.Object, err
 	created, err := s.client.Create(ctx, l, metav1.CreateOptions{})
 	switch {
 	case apierrors.IsNotFound(err): // the namespace is
-		return ledger.Object{}, fmt.Errorf("Lease %s: %w", s.name, err)
+		return ledger.Object{}, fmt.Errorf("lease %s: %w", s.name, err)
 	case apierrors.IsAlreadyExists(err):
 		return s.fill(ctx, o)
 	}
@@ -124,9 +124,9 @@ func (s *Store) heard(l *coordinationv1.Lease, err error) (ledger.Object, error)
 	case apierrors.IsConflict(err), apierrors.IsAlreadyExists(err):
 		return ledger.Object{}, ledger.ErrConflict
 	case err != nil:
-		return ledger.Object{}, fmt.Errorf("Lease %s: %w", s.name, err)
+		return ledger.Object{}, fmt.Errorf("lease %s: %w", s.name, err)
 	case l.ResourceVersion == "":
-		return ledger.Object{}, fmt.Errorf("Lease %s: %w", s.name, errors.New("the answer has no resourceVersion"))
+		return ledger.Object{}, fmt.Errorf("lease %s: %w", s.name, errors.New("the answer has no resourceVersion"))
 	}
 	s.keep(l)
 	data, filled := l.Annotations[Annotation]

@@ -304,8 +304,9 @@ func (h *reviewHandler) enter(ctx context.Context, size int64) (*place, bool) {
 	if size >= largeReview {
 		p.weight = min(size, h.judged) // the largest of all is judged with no other large one
 	}
-	// A large review takes a place only when it can be judged: small ones pass it.
-	if h.large.Acquire(ctx, p.weight) != nil {
+	// A large review takes a place only when it can be judged: small ones pass it, and do not
+	// ask, because whoever asks for nothing waits behind those who wait all the same.
+	if p.weight > 0 && h.large.Acquire(ctx, p.weight) != nil {
 		h.queued.Add(-1)
 		return nil, false
 	}

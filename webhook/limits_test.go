@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	admissionv1 "k8s.io/api/admission/v1"
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
@@ -211,23 +212,25 @@ func TestBodiesShareABudgetOfBytes(t *testing.T) {
 }
 
 func TestLargeReviewsAreJudgedAsMemoryAllows(t *testing.T) {
-	judge := newGate()
-	handler := NewReviewHandler(judge, ReviewOptions{Logger: quiet, MaxInFlight: 4, MemoryLimit: 64 << 20}) // 2 MiB at once
-	large := paddedReview(1500 << 10)
-	first := inBackground(handler, "/validate", strings.NewReader(large))
-	<-judge.entered
-	second := inBackground(handler, "/validate", strings.NewReader(large))
-	eventually(t, "the second is in the queue", func() bool { return handler.(*reviewHandler).queued.Load() == 2 })
-	small := inBackground(handler, "/validate", strings.NewReader(podReview))
-	<-judge.entered // and not the second large one, which came before it
-	close(judge.open)
-	for _, answered := range []chan *httptest.ResponseRecorder{first, second, small} {
-		if recorder := <-answered; recorder.Code != 200 {
-			t.Errorf("HTTP %d: %.200s", recorder.Code, recorder.Body)
+	synctest.Test(t, func(t *testing.T) {
+		judge := newGate()
+		handler := NewReviewHandler(judge, ReviewOptions{Logger: quiet, MaxInFlight: 4, MemoryLimit: 64 << 20}) // 2 MiB at once
+		large := paddedReview(1500 << 10)
+		first := inBackground(handler, "/validate", strings.NewReader(large))
+		<-judge.entered
+		second := inBackground(handler, "/validate", strings.NewReader(large))
+		synctest.Wait() // it waits for the first
+		small := inBackground(handler, "/validate", strings.NewReader(podReview))
+		<-judge.entered // and not the second large one, which came before it
+		close(judge.open)
+		for _, answered := range []chan *httptest.ResponseRecorder{first, second, small} {
+			if recorder := <-answered; recorder.Code != 200 {
+				t.Errorf("HTTP %d: %.200s", recorder.Code, recorder.Body)
+			}
 		}
-	}
-	largest := paddedReview(3 << 20) // larger than all that may be judged at once
-	reviewResponse(t, postReview(t, handler, "/validate", largest))
+		largest := paddedReview(3 << 20) // larger than all that may be judged at once
+		reviewResponse(t, postReview(t, handler, "/validate", largest))
+	})
 }
 
 // FuzzReview: whatever comes in, nothing panics, and "allowed" is said only of what is

@@ -1,17 +1,13 @@
 package connectivity_test
 
 import (
-	"maps"
 	"slices"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
 	networkingv1 "k8s.io/api/networking/v1"
-	"k8s.io/apimachinery/pkg/runtime"
 	"pgregory.net/rapid"
 
 	"github.com/podcullis/podcullis/cluster"
-	"github.com/podcullis/podcullis/cluster/clustertest"
 	"github.com/podcullis/podcullis/connectivity"
 )
 
@@ -65,17 +61,7 @@ func TestLawBarriersAreTheSidesThatBlock(t *testing.T) {
 // compared. Listed is the pair that one side blocks now, and that both sides blocked in
 // everything that the two were; what is new had no barriers.
 func TestLawWeakeningsAreTheNaiveReading(t *testing.T) {
-	checks(t, 500, func(t *rapid.T) {
-		d := drawDelta(t)
-		after := d.change()
-		naive := newReadDelta(d.objects, after, d.question())
-		naive.believed = rapid.Bool().Draw(t, "believed")
-		want, got := naive.weakenings(), engineWeakenings(t, naive, d.objects, after)
-		if !maps.Equal(want, got) {
-			t.Fatalf("weakened (-reading +engine):\n%s\nquestion: %s\nbefore:\n%s\nafter the change:\n%s",
-				cmp.Diff(sentences(want), sentences(got)), asked(naive.question), inLines(d.objects), inLines(differing(d.objects, after)))
-		}
-	})
+	lawOfOneChange(t, "weakened", nil, (*readDelta).weakenings, engineWeakenings)
 }
 
 func (d *readDelta) weakenings() map[violation]bool {
@@ -112,25 +98,13 @@ func (d *readDelta) hadTwoBarriers(from, to *someone, p probe) bool {
 	return there
 }
 
-func engineWeakenings(t *rapid.T, naive *readDelta, objects, changed []runtime.Object) map[violation]bool {
-	before := clustertest.Snapshot(t, objects...)
-	after := clustertest.Apply(t, before, changesOf(t, objects, changed)...)
-	q := connectivity.Query{From: selectionOf(t, naive.question.from), To: selectionOf(t, naive.question.to)}
-	listed, out := map[edge]connectivity.PortSet{}, map[violation]bool{}
-	for _, w := range connectivity.Weakened(before, after, q, connectivity.Options{Believed: naive.believed}) {
-		e := edge{w.From.String(), w.To.String()}
-		if !listed[e].Intersect(w.Ports).Empty() {
-			t.Fatalf("%s -> %s: %s is listed twice", e.from, e.to, w.Ports)
-		}
+func engineWeakenings(t *rapid.T, c oneChange) map[violation]bool {
+	out := newListing()
+	for _, w := range connectivity.Weakened(c.before, c.after, c.query, c.options) {
 		if len(w.GoneBy) == 0 || len(w.LeftBy) == 0 {
-			t.Fatalf("%s -> %s: a barrier without a netpol: gone %v, left %v", e.from, e.to, w.GoneBy, w.LeftBy)
+			t.Fatalf("%s -> %s: a barrier without a netpol: gone %v, left %v", w.From, w.To, w.GoneBy, w.LeftBy)
 		}
-		listed[e] = listed[e].Union(w.Ports)
-		for _, p := range naive.question.probes {
-			if protocol, _ := cluster.ParseProtocol(string(p.protocol)); w.Ports.Contains(protocol, uint16(p.port)) {
-				out[violation{e.from, e.to, p}] = true
-			}
-		}
+		out.add(t, w.From, w.To, w.Ports, c.probes)
 	}
-	return out
+	return out.found
 }

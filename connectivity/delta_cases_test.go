@@ -125,13 +125,4 @@ func indexOf(objects []runtime.Object, o runtime.Object) int {
 	return slices.IndexFunc(objects, func(other runtime.Object) bool { return sameObject(o, other) })
 }
 
-func sentences(violations map[violation]bool) []string {
-	var out []string
-	for v := range violations {
-		out = append(out, v.String())
-	}
-	slices.Sort(out)
-	return out
-}
-
 func inOrder(s []string) []string { return slices.Sorted(slices.Values(s)) }

@@ -1,16 +1,11 @@
 package connectivity_test
 
 import (
-	"maps"
 	"slices"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-	"k8s.io/apimachinery/pkg/runtime"
 	"pgregory.net/rapid"
 
-	"github.com/podcullis/podcullis/cluster"
-	"github.com/podcullis/podcullis/cluster/clustertest"
 	"github.com/podcullis/podcullis/connectivity"
 )
 
@@ -18,17 +13,7 @@ import (
 // round: listed is the pair that gets through less than everything did that the two
 // were; what is new is held to have got through.
 func TestLawClosuresAreTheNaiveReading(t *testing.T) {
-	checks(t, 500, func(t *rapid.T) {
-		d := drawDelta(t)
-		after := d.change()
-		naive := newReadDelta(d.objects, after, d.question())
-		naive.believed = rapid.Bool().Draw(t, "believed")
-		want, got := naive.closures(), engineClosures(t, naive, d.objects, after)
-		if !maps.Equal(want, got) {
-			t.Fatalf("closed (-reading +engine):\n%s\nquestion: %s\nbefore:\n%s\nafter the change:\n%s",
-				cmp.Diff(sentences(want), sentences(got)), asked(naive.question), inLines(d.objects), inLines(differing(d.objects, after)))
-		}
-	})
+	lawOfOneChange(t, "closed", nil, (*readDelta).closures, engineClosures)
 }
 
 func (d *readDelta) closures() map[violation]bool {
@@ -84,17 +69,10 @@ func (d *readDelta) leastBefore(from, to *someone, p probe) int {
 	return least
 }
 
-func engineClosures(t *rapid.T, naive *readDelta, objects, changed []runtime.Object) map[violation]bool {
-	before := clustertest.Snapshot(t, objects...)
-	after := clustertest.Apply(t, before, changesOf(t, objects, changed)...)
-	q := connectivity.Query{From: selectionOf(t, naive.question.from), To: selectionOf(t, naive.question.to)}
-	out := map[violation]bool{}
-	for _, c := range connectivity.Closed(before, after, q, connectivity.Options{Believed: naive.believed}) {
-		for _, p := range naive.question.probes {
-			if protocol, _ := cluster.ParseProtocol(string(p.protocol)); c.Ports.Contains(protocol, uint16(p.port)) {
-				out[violation{c.From.String(), c.To.String(), p}] = true
-			}
-		}
+func engineClosures(t *rapid.T, c oneChange) map[violation]bool {
+	out := newListing()
+	for _, x := range connectivity.Closed(c.before, c.after, c.query, c.options) {
+		out.add(t, x.From, x.To, x.Ports, c.probes)
 	}
-	return out
+	return out.found
 }

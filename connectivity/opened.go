@@ -384,31 +384,22 @@ func (t *transition) chosenAmong(s Selection, workloads map[*cluster.Workload]bo
 // chooseOne is Selection.chooseOne, and counts what the pods and templates were before.
 func (t *transition) chooseOne(s Selection, w *cluster.Workload) []*cluster.Variant {
 	now := s.chooseOne(t.after.snapshot, w)
-	unchanged := t.unchanged(w)
-	if len(now) == len(w.Variants) || (unchanged && !t.relabelled(w.Namespace)) {
+	if len(now) == len(w.Variants) {
 		return now
 	}
-	if unchanged { // what it was is what it is, in a namespace with other labels
-		if was := s.chooseOne(t.before.snapshot, w); len(now) == 0 || len(was) == len(w.Variants) {
-			return was
+	if t.unchanged(w) { // in a namespace with other labels all of these may have been chosen, or none
+		if len(now) == 0 && t.relabelled(w.Namespace) {
+			return s.chooseOne(t.before.snapshot, w)
 		}
+		return now
 	}
 	var out []*cluster.Variant
 	for _, v := range w.Variants {
-		if slices.Contains(now, v) || t.choseBefore(s, v, unchanged) {
+		if slices.Contains(now, v) || slices.ContainsFunc(t.pastsOf(v), func(p past) bool { return p.self != nil && s.chooses(t.before.snapshot, p.self) }) {
 			out = append(out, v)
 		}
 	}
 	return out
-}
-
-// choseBefore reports whether a selection chose what some of a variant's pods or
-// templates were.
-func (t *transition) choseBefore(s Selection, v *cluster.Variant, unchanged bool) bool {
-	if unchanged {
-		return s.chooses(t.before.snapshot, v)
-	}
-	return slices.ContainsFunc(t.pastsOf(v), func(p past) bool { return p.self != nil && s.chooses(t.before.snapshot, p.self) })
 }
 
 func (t *transition) relabelled(namespace string) bool {

@@ -52,8 +52,10 @@ func (c cluster) tries(ctx context.Context, netpol *networkingv1.NetworkPolicy) 
 	return a
 }
 
+// judge sends a copy: the client writes the kind into what it sends, and many send the
+// same netpol at once.
 func (c cluster) judge(ctx context.Context, netpol *networkingv1.NetworkPolicy) (answer, error) {
-	_, err := c.client.NetworkingV1().NetworkPolicies("shop").Create(ctx, netpol, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+	_, err := c.client.NetworkingV1().NetworkPolicies("shop").Create(ctx, netpol.DeepCopy(), metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
 	denied := err != nil && strings.Contains(err.Error(), "[only-backend-reaches-db]")
 	switch {
 	case err != nil && !denied:

@@ -105,7 +105,7 @@ func (c cluster) questions(t *testing.T) (out []*question) {
 	api := c.client.NetworkingV1().NetworkPolicies("shop")
 	for _, n := range netpols() {
 		add("create "+n.Name, func(ctx context.Context) error {
-			_, err := api.Create(ctx, n, metav1.CreateOptions{DryRun: dry})
+			_, err := api.Create(ctx, n.DeepCopy(), metav1.CreateOptions{DryRun: dry})
 			return err
 		})
 	}

@@ -28,9 +28,5 @@ func advise(ctx context.Context, e Evaluator, r guardrail.Review, d guardrail.De
 	if d, err = judge.Evaluate(ctx, r); err != nil || !d.Denied() {
 		return ""
 	}
-	found, ok := remedy.Find(ctx, judge, r, d)
-	if !ok {
-		return ""
-	}
-	return found.Advice()
+	return remedy.Advise(ctx, judge, r, d)
 }

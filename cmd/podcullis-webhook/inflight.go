@@ -94,8 +94,10 @@ func newInFlight(ctx context.Context, o *options, config *rest.Config, guardrail
 			return nil, err
 		}
 		shown = append(shown, "ledger", name.String())
+	} else {
+		options.Barrier = options.Collection // no replica lets a pod through that another's change outdates
 	}
-	options.Fresh = webhook.Mode(o.mode) == webhook.DryRun
+	options.Fresh = needsNoBarrier(o, mode)
 	if !options.Fresh {
 		if options.Fresh, err = nobodyWasAsked(ctx, config); err != nil {
 			shown = append(shown, "barrierBecause", err.Error())
@@ -105,6 +107,12 @@ func newInFlight(ctx context.Context, o *options, config *rest.Config, guardrail
 	f.book = ledger.New(options)
 	f.measure(registry)
 	return f, nil
+}
+
+// needsNoBarrier reports whether it does no harm to forget at a start what was in flight:
+// nothing is refused anyway, or there are replicas that never know of each other's.
+func needsNoBarrier(o *options, mode string) bool {
+	return webhook.Mode(o.mode) == webhook.DryRun || (mode == local && o.replicas > 1)
 }
 
 // measure shows what the ledger holds and what it costs.

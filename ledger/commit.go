@@ -321,7 +321,7 @@ func (c *core) fill(w *write) {
 			w.doc.Entries = slices.Delete(w.doc.Entries, i, i+1)
 		}
 		if err := room.enter(t.entry); err != nil {
-			t.reason = err
+			c.stepBack(t, err)
 			continue
 		}
 		e := t.entry

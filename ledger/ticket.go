@@ -137,7 +137,7 @@ func (c *core) toJudge(t *ticket) (View, bool) {
 	if t.state != ticketNew && t.state != ticketReady {
 		return View{}, false
 	}
-	if !c.usable(t) || (t.blocked != 0 && t.blocked == c.changes) {
+	if !c.usable(t) || (t.blocked != 0 && t.blocked == c.changes) || !c.fits(t) {
 		return View{}, false
 	}
 	n := c.needs(t)

@@ -2,6 +2,7 @@ package webhook
 
 import (
 	"bytes"
+	"context"
 	"embed"
 	"encoding/json"
 	"fmt"
@@ -12,12 +13,14 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 	admissionv1 "k8s.io/api/admission/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 	kjson "sigs.k8s.io/json"
 
 	"github.com/podcullis/podcullis/cluster"
@@ -351,4 +354,48 @@ func disputed(body []byte, levels int) bool {
 		}
 		isName = len(names) > 0 && names[len(names)-1] != nil
 	}
+}
+
+// TestTheAnswerDoesNotHangOnThePass: whatever was read of a review in the one pass, the
+// answer is that to a judge who reads each object by itself.
+func TestTheAnswerDoesNotHangOnThePass(t *testing.T) {
+	judge := NewJudge(JudgeOptions{Evaluator: engineOf(t, lawConfig), Model: &steadyModel{&cluster.Snapshot{}}, Mode: Enforce, Log: quiet, Now: func() time.Time { return time.Unix(1_800_000_000, 0) }})
+	handler := NewReviewHandler(judge, ReviewOptions{Logger: quiet, MaxDepth: testDepth})
+	allowed, refused := 0, 0
+	for name, body := range realReviews(t) {
+		for seed := range uint64(25) {
+			m := newMutator(t, body, rand.New(rand.NewPCG(seed, 3)))
+			for range seed % 4 {
+				m.change()
+			}
+			text := m.text()
+			var pool readers
+			read, err := pool.read(text, testDepth)
+			if err != nil {
+				continue
+			}
+			got, _ := reviewResponse(t, postReview(t, handler, "/validate", string(text)))
+			read.Object.Object, read.OldObject.Object = nil, nil
+			want := judge.Handle(t.Context(), admission.Request{AdmissionRequest: *read})
+			if got.Allowed != want.Allowed || got.Result.Code != want.Result.Code || got.Result.Message != want.Result.Message {
+				t.Fatalf("%s, seed %d: %t %+v\nread by themselves: %t %+v\n%s", name, seed, got.Allowed, got.Result, want.Allowed, want.Result, text)
+			}
+			if got.Allowed {
+				allowed++
+			} else {
+				refused++
+			}
+		}
+	}
+	if allowed < 100 || refused < 20 {
+		t.Errorf("%d allowed and %d refused: that shows little", allowed, refused)
+	}
+}
+
+type steadyModel struct{ s *cluster.Snapshot }
+
+func (m *steadyModel) Snapshot() *cluster.Snapshot { return m.s }
+
+func (m *steadyModel) WaitFor(_ context.Context, condition func(*cluster.Snapshot) bool) bool {
+	return condition(m.s)
 }

@@ -63,14 +63,10 @@ type Evaluator interface {
 // Of a path that is not proved shut no edit is looked for: what would prove it is what
 // the guardrail's own advice is about.
 func Find(ctx context.Context, e Evaluator, r guardrail.Review, d guardrail.Decision) (Remedy, bool) {
-	paths, certain := pathsOf(d)
-	if !certain {
+	if _, certain := pathsOf(d); !certain {
 		return Remedy{}, false
 	}
-	s := &search{ctx: ctx, evaluator: e, review: r, options: e.Connectivity(), paths: paths, warned: warningsOf(d), tried: map[string]bool{}}
-	s.exposes = len(paths) == 0
-	s.options.Interrupted = func() bool { return ctx.Err() != nil }
-	s.questions, _ = e.PathQuestions()
+	s := newSearch(ctx, e, r, d)
 	if best, found := s.best(s.ownEdits()); found {
 		return s.remedy(best), true
 	}
@@ -82,6 +78,15 @@ func Find(ctx context.Context, e Evaluator, r guardrail.Review, d guardrail.Deci
 		return Remedy{Text: a.edits[0].text, Edits: a.change.edited}, true
 	}
 	return Remedy{}, false
+}
+
+func newSearch(ctx context.Context, e Evaluator, r guardrail.Review, d guardrail.Decision) *search {
+	paths, _ := pathsOf(d)
+	s := &search{ctx: ctx, evaluator: e, review: r, options: e.Connectivity(), paths: paths, warned: warningsOf(d), tried: map[string]bool{}}
+	s.exposes = len(paths) == 0
+	s.options.Interrupted = func() bool { return ctx.Err() != nil }
+	s.questions, _ = e.PathQuestions()
+	return s
 }
 
 // search looks for the remedy of one review.

@@ -182,9 +182,11 @@ func TestWhoComesOnForTooLongGoesForOthers(t *testing.T) {
 			t.Errorf("while nobody waits it is %s", got)
 		}
 		other.send(other.length)
-		synctest.Wait()
-		time.Sleep(slowGrace)
-		synctest.Wait()
+		for range 3 {
+			steady.send(bodyQuantum)
+			time.Sleep(slowGrace / 2)
+			synctest.Wait()
+		}
 		if a, b := steady.outcome(), other.outcome(); a != "gone" || b != "here" {
 			t.Errorf("the steady one is %s, the other %s", a, b)
 		}

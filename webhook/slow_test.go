@@ -95,7 +95,7 @@ func attack(t *testing.T, certificate Certificates, pool *x509.CertPool, launch 
 	t.Helper()
 	const places = 64
 	r := serveTLS(t, ServerOptions{Certificates: certificate, MaxSockets: places}, NewReviewHandler(allowEverything, ReviewOptions{
-		Logger: quiet, MemoryLimit: 512 << 20,
+		Logger: quiet, MemoryLimit: 512 << 20, EvaluationTime: 8 * time.Second, // how fast one is judged, is another question
 	}))
 	stop := make(chan struct{})
 	var callers sync.WaitGroup

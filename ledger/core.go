@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"maps"
 	"slices"
 	"strconv"
 	"time"
@@ -29,6 +30,8 @@ type core struct {
 	written map[entryKey]*ticket    // entries of this replica, sent at least
 	recent  recent
 	applied map[string]uint64
+	// lent is set while a view may have applied: it is copied before it changes.
+	lent bool
 
 	// process tells this replica's entries from those of all others, and of itself before.
 	process string
@@ -276,7 +279,10 @@ func (c *core) settles(e Entry, o observed) bool {
 // apply says that the snapshot holds a resource up to a version.
 func (c *core) apply(resource string, version uint64) {
 	was := c.applied[resource]
-	c.applied[resource] = max(was, version)
+	if version <= was {
+		return
+	}
+	c.reach(resource, version)
 	for _, s := range c.settled {
 		if was < s.version && s.version <= version {
 			c.changes++ // it is in flight no more, for this replica
@@ -287,6 +293,13 @@ func (c *core) apply(resource string, version uint64) {
 // listed says that it holds that version and perhaps nothing that came after.
 func (c *core) listed(resource string, version uint64) {
 	c.changes++
+	c.reach(resource, version)
+}
+
+func (c *core) reach(resource string, version uint64) {
+	if c.lent {
+		c.applied, c.lent = maps.Clone(c.applied), false
+	}
 	c.applied[resource] = version
 }
 

@@ -2,7 +2,6 @@ package ledger
 
 import (
 	"errors"
-	"maps"
 	"slices"
 	"strconv"
 	"time"
@@ -199,9 +198,10 @@ func (c *core) viewFor(t *ticket) View {
 	}
 	v := View{Sequence: c.doc.Sequence, stamp: stamp{
 		changes: c.changes,
-		valid:   c.problem == nil && c.repair == "", uid: c.object.UID, set: c.Set(), next: c.doc.Next, applied: maps.Clone(c.applied),
+		valid:   c.problem == nil && c.repair == "", uid: c.object.UID, set: c.Set(), next: c.doc.Next, applied: c.applied,
 		behind: c.behind(c.applied, 0),
 	}}
+	c.lent = true
 	for _, e := range c.doc.Entries {
 		if e, ok := c.inFlight(e); ok && (t == nil || !e.same(t.entry)) {
 			v.Entries = append(v.Entries, e)

@@ -93,6 +93,7 @@ type reviewHandler struct {
 	options ReviewOptions
 	logger  *slog.Logger
 	metrics *Metrics
+	readers readers
 	// refusals are of what nobody has judged, and anybody can send.
 	refusals *sparing
 
@@ -178,7 +179,7 @@ func (h *reviewHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 	caller.body, caller.place = body, place
 	defer caller.refuseAt(ctx).Stop()
-	request, err := decodeReview(body, h.options.MaxDepth)
+	request, err := h.readers.read(body, h.options.MaxDepth)
 	if err != nil {
 		caller.refuse(http.StatusBadRequest, rejectedBadRequest, err)
 		return

@@ -96,3 +96,14 @@ func pathsOf(d guardrail.Decision) (out []path, certain bool) {
 	}
 	return out, true
 }
+
+// holesOf counts the ways by which what is denied is open: each rule is one, so that
+// to close the one of two that let the same through is seen to be a step.
+func holesOf(d guardrail.Decision) int {
+	paths, _ := pathsOf(d)
+	holes := len(d.With(guardrail.Deny))
+	for _, p := range paths {
+		holes += len(p.because)
+	}
+	return holes
+}

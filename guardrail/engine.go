@@ -172,7 +172,7 @@ func (s *ruleset) evaluate(ctx context.Context, r *Review, w *world) (Decision, 
 
 // ask asks some guardrails about one review.
 func (s *ruleset) ask(ctx context.Context, r *Review, w *world, instances []*instance) (Decision, error) {
-	d := Decision{Subject: r.Subject()}
+	d := Decision{Subject: r.Subject(), deletes: r.Change.After == nil}
 	in := &input{review: r}
 	eval := &evaluation{Review: r, world: w}
 	var errs []error

@@ -18,6 +18,7 @@ type world struct {
 	deadline      time.Time // zero when there is none
 	asking        *asking
 	unfixed       bool // netpol.fix knows none
+	apart         bool // netpol.grouped brings nothing together
 	openedBy      map[string][]connectivity.Connection
 	openBy        map[string][]connectivity.Connection
 	exposedBy     map[string][]connectivity.Exposure

@@ -383,7 +383,7 @@ func TestAuditModeAllowsAndTells(t *testing.T) {
 	if !got.Allowed {
 		t.Fatalf("denied: %v", got.Result)
 	}
-	want := "[dry run] [only-backend-reaches-db] shop/Deployment/analytics could reach shop/StatefulSet/db on all ports"
+	want := "[dry run] [only-backend-reaches-db] shop/Deployment/analytics and shop/Deployment/logging could reach shop/StatefulSet/db on all ports"
 	if len(got.Warnings) == 0 || got.Warnings[0] != want {
 		t.Errorf("warnings are %q, want %q first", got.Warnings, want)
 	}

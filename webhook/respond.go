@@ -70,6 +70,9 @@ func (v verdict) message() string {
 	if v.claim != "" {
 		parts = append(parts, v.claim)
 	}
+	if v.decision.Denied() {
+		parts = append(parts, v.decision.Further()...)
+	}
 	if v.err != nil {
 		parts = append(parts, fmt.Sprintf("this change to %s could not be judged, so it is refused: %v", v.decision.Subject, v.err))
 	}

@@ -75,6 +75,8 @@ type Instance struct {
 	Action     Action         `yaml:"action"`
 	Match      Match          `yaml:"match"`
 	Parameters map[string]any `yaml:"parameters"`
+
+	About `yaml:",inline"`
 }
 
 // Match chooses objects. What is left empty matches everything.
@@ -163,7 +165,7 @@ func knownFields(goType string) string {
 	return map[string]string{
 		"guardrail.Config":    "apiVersion, kind, exclude, guardrails, exemptions, podNetwork, extraWorkloads, messages",
 		"guardrail.Exclude":   "namespaces",
-		"guardrail.Instance":  "name, guardrail, action, match, parameters",
+		"guardrail.Instance":  "name, guardrail, action, match, parameters, description, owner, link",
 		"guardrail.Match":     "namespaces, excludedNamespaces, namespaceSelector, kinds; of an exemption also workloads",
 		"guardrail.Exemption": "name, guardrails, match, reason, expires",
 	}[goType]

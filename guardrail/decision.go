@@ -31,6 +31,8 @@ type Violation struct {
 	Message string
 	// Details is what the guardrail says for machines; any JSON value or nil.
 	Details any
+	// About is what the configuration says of the guardrail.
+	About About
 }
 
 // Summary is the first line of the message.

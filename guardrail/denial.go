@@ -51,18 +51,21 @@ func (d Decision) listed(denials []Violation, room int) []string {
 }
 
 // Further are the lines that a refusal ends with: what to type to see what the first of
-// the denying violations is about.
+// the denying violations is about, and last whom to ask.
 func (d Decision) Further() []string {
-	file := "-f FILE "
-	if d.deletes {
-		file = ""
-	}
-	for _, v := range d.With(Deny) {
+	var out []string
+	denials := d.With(Deny)
+	for _, v := range denials {
 		if question := v.Question(); question != "" {
-			return []string{fmt.Sprintf("to see why: podcullis explain --context CONTEXT %s%s", file, question)}
+			file := "-f FILE "
+			if d.deletes {
+				file = ""
+			}
+			out = append(out, fmt.Sprintf("to see why: podcullis explain --context CONTEXT %s%s", file, question))
+			break
 		}
 	}
-	return nil
+	return append(out, whoToAsk(denials)...)
 }
 
 // Question are the arguments of `podcullis explain` that ask about the first path that the

@@ -28,6 +28,10 @@ type jsonFinding struct {
 	Location  Location   `json:"location"`
 	Message   string     `json:"message"`
 	Details   any        `json:"details,omitempty"`
+	// What the configuration says of the guardrail.
+	Description string `json:"description,omitempty"`
+	Owner       string `json:"owner,omitempty"`
+	Link        string `json:"link,omitempty"`
 }
 
 type jsonResult struct {
@@ -105,6 +109,10 @@ func findingOf(f Finding) jsonFinding {
 		Location:  f.Location,
 		Message:   f.Message,
 		Details:   f.Details,
+
+		Description: f.About.Description,
+		Owner:       f.About.Owner,
+		Link:        f.About.Link,
 	}
 }
 

@@ -55,6 +55,13 @@ func (r *Result) Text(w io.Writer, s Style) error {
 		}
 		fmt.Fprintf(&b, "  %s [%s] %s\n", s.paint(colour, string(f.Action)), f.Guardrail, strings.ReplaceAll(message, "\n", "\n  "))
 	}
+	whom := r.whomToAsk()
+	for i, line := range whom {
+		if i == 0 {
+			b.WriteByte('\n')
+		}
+		b.WriteString(line + "\n")
+	}
 	for i, m := range r.remarks() {
 		if i == 0 && len(findings) > 0 {
 			b.WriteByte('\n')
@@ -67,6 +74,18 @@ func (r *Result) Text(w io.Writer, s Style) error {
 	}
 	_, err := w.Write(b.Bytes())
 	return err
+}
+
+// whomToAsk is what the configuration says of the guardrails that found something, a
+// line each.
+func (r *Result) whomToAsk() []string {
+	var out []string
+	for _, f := range r.Findings {
+		if text := f.About.Of(f.Guardrail); text != "" && !slices.Contains(out, text) {
+			out = append(out, text)
+		}
+	}
+	return out
 }
 
 // sharesAdvice tells whether two findings have the same way out.

@@ -67,11 +67,11 @@ func (v verdict) message() string {
 	case v.decision.Denied():
 		parts = append(parts, v.decision.DenialMessage())
 	}
-	if v.claim != "" {
-		parts = append(parts, v.claim)
-	}
 	if v.decision.Denied() {
 		parts = append(parts, v.decision.Further()...)
+	}
+	if v.claim != "" {
+		parts = append(parts, v.claim)
 	}
 	if v.err != nil {
 		parts = append(parts, fmt.Sprintf("this change to %s could not be judged, so it is refused: %v", v.decision.Subject, v.err))

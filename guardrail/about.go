@@ -10,11 +10,10 @@ import (
 
 // About is what people want to know of a guardrail that objects to something: why it is
 // there, whom to ask, and where to read more. All may be empty.
-type About struct {
-	Description string `yaml:"description"`
-	Owner       string `yaml:"owner"`
-	Link        string `yaml:"link"`
-}
+type About struct{ Description, Owner, Link string }
+
+// About is what the configuration says of the guardrail.
+func (in *Instance) About() About { return About{in.Description, in.Owner, in.Link} }
 
 // How long each may be: it is one line of a denial.
 const (

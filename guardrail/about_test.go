@@ -42,7 +42,7 @@ func TestADenialEndsWithWhomToAsk(t *testing.T) {
 		t.Errorf("-want +got:\n%s", diff)
 	}
 	use, ok := e.Use("db-is-shut")
-	if !ok || use.Of.ID != "forbidden-paths" || use.About.Owner != "team-payments" {
+	if !ok || use.Of.ID != "forbidden-paths" || use.Owner != "team-payments" {
 		t.Errorf("got %+v, %v", use, ok)
 	}
 	if _, ok := e.Use("forbidden-paths"); ok {

@@ -75,8 +75,10 @@ type Instance struct {
 	Action     Action         `yaml:"action"`
 	Match      Match          `yaml:"match"`
 	Parameters map[string]any `yaml:"parameters"`
-
-	About `yaml:",inline"`
+	// What people want to know of it; see About.
+	Description string `yaml:"description"`
+	Owner       string `yaml:"owner"`
+	Link        string `yaml:"link"`
 }
 
 // Match chooses objects. What is left empty matches everything.

@@ -33,6 +33,8 @@ type Violation struct {
 	Details any
 	// About is what the configuration says of the guardrail.
 	About About
+	// Notice is set for what a rule reports that never denies, whatever the action.
+	Notice bool
 }
 
 // Summary is the first line of the message.

@@ -130,7 +130,7 @@ func (v *configValidator) checkInstance(in *Instance, path []any, names map[stri
 	if !slices.Contains([]Action{Deny, Warn, AuditOnly}, in.Action) {
 		v.at(under(path, "action"), "got %q, want deny, warn or audit", in.Action)
 	}
-	v.checkAbout(in.About, path)
+	v.checkAbout(in.About(), path)
 	v.checkMatch(&in.Match, under(path, "match"))
 	if len(in.Match.Workloads) > 0 {
 		v.at(under(path, "match", "workloads"), "an exemption can name workloads, a guardrail cannot: the paths of a workload are opened by NetworkPolicies and namespaces, too")

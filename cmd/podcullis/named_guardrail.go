@@ -45,7 +45,7 @@ func (p *program) namedGuardrail(name string, o *explainOptions) (use *guardrail
 // describeUse says how a guardrail is configured.
 func describeUse(w io.Writer, use *guardrail.Use) error {
 	fmt.Fprintf(w, "%s\n\n", use.Name)
-	for _, field := range [][2]string{{"What for", use.About.Description}, {"Ask", use.About.Owner}, {"More", use.About.Link}} {
+	for _, field := range [][2]string{{"What for", use.Instance.Description}, {"Ask", use.Instance.Owner}, {"More", use.Instance.Link}} {
 		if field[1] != "" {
 			fmt.Fprintf(w, "%s: %s\n", field[0], field[1])
 		}

@@ -42,20 +42,22 @@ const matchSide = "match"
 // Unmatched lists the questions of the configured guardrails of which an end chooses
 // nobody in a snapshot, and the netpols of that snapshot that select nobody.
 func (e *Engine) Unmatched(s *cluster.Snapshot) ([]Unmatched, error) {
-	questions, err := e.PathQuestions()
-	if err != nil {
-		return nil, err
-	}
 	out := e.current.Load().idleMatches(s)
-	for _, q := range questions {
+	err := e.eachPathQuestion(func(in *instance, q pathQuestion) {
 		for _, end := range []struct {
-			side string
-			connectivity.Selection
+			side     string
+			elements [][]connectivity.Selection
 		}{{"from", q.From}, {"to", q.To}} {
-			if !end.ChoosesSomebody(s) {
-				out = append(out, Unmatched{Guardrail: q.Guardrail, Side: end.side, Selector: end.String()})
+			for _, parts := range end.elements {
+				somebody := func(p connectivity.Selection) bool { return p.ChoosesSomebody(s) }
+				if !slices.ContainsFunc(parts, somebody) {
+					out = append(out, Unmatched{Guardrail: in.Name, Side: end.side, Selector: parts[0].String()})
+				}
 			}
 		}
+	})
+	if err != nil {
+		return nil, err
 	}
 	return append(out, idleNetpols(s)...), nil
 }

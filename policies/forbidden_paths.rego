@@ -22,7 +22,7 @@
 #     additionalProperties: false
 #     required: [from, to]
 #     $defs:
-#       endpoint:
+#       place:
 #         type: object
 #         additionalProperties: false
 #         properties:
@@ -33,13 +33,33 @@
 #           cidr:
 #             properties: {cidr: true}
 #             additionalProperties: false
+#       endpoint:
+#         type: object
+#         additionalProperties: false
+#         properties:
+#           namespaceSelector: {type: object, format: label-selector}
+#           podSelector: {type: object, format: label-selector}
+#           cidr: {type: string, format: cidr}
+#           outside: {const: true}
+#           except: {type: array, minItems: 1, items: {$ref: "#/$defs/place"}}
+#         dependentSchemas:
+#           cidr:
+#             properties: {cidr: true, except: true}
+#             additionalProperties: false
+#           outside:
+#             properties: {outside: true, except: true}
+#             additionalProperties: false
+#       endpoints:
+#         if: {type: array}
+#         then: {minItems: 1, items: {$ref: "#/$defs/endpoint"}}
+#         else: {$ref: "#/$defs/endpoint"}
 #     properties:
 #       from:
-#         description: Who must not reach. A missing selector selects all.
-#         $ref: "#/$defs/endpoint"
+#         description: Who must not reach. A missing selector selects all; cidr chooses addresses, outside all of them; except takes some away. A list adds up.
+#         $ref: "#/$defs/endpoints"
 #       to:
 #         description: Whom they must not reach.
-#         $ref: "#/$defs/endpoint"
+#         $ref: "#/$defs/endpoints"
 #       ports:
 #         description: On which ports; missing means on any.
 #         type: array

@@ -28,11 +28,13 @@ func TestWarningsSayWhatAndWhyAndHow(t *testing.T) {
 		want    []string
 	}{
 		"ModeAudit": {
-			verdict{decision: guardrail.Decision{Violations: violations(1, guardrail.Deny, opened)}}, DryRun,
+			verdict{decision: guardrail.Decision{Violations: violations(1, guardrail.Deny, opened)}},
+			DryRun,
 			[]string{"would be denied: [g0] a could reach b", "opened by: ingress rule 1 of NetworkPolicy s/x", "to fix: narrow it"},
 		},
 		"ModeAuditWithATriedEdit": {
-			verdict{decision: guardrail.Decision{Violations: violations(2, guardrail.Deny, opened), Advice: "leave a out\n  podSelector: {}"}}, DryRun,
+			verdict{decision: guardrail.Decision{Violations: violations(2, guardrail.Deny, opened), Advice: "leave a out\n  podSelector: {}"}},
+			DryRun,
 			[]string{
 				"would be denied: [g0] a could reach b", "opened by: ingress rule 1 of NetworkPolicy s/x",
 				"would be denied: [g1] a could reach b", "opened by: ingress rule 1 of NetworkPolicy s/x",
@@ -40,15 +42,18 @@ func TestWarningsSayWhatAndWhyAndHow(t *testing.T) {
 			},
 		},
 		"YAMLThatDoesNotFitIsLeftOut": {
-			verdict{decision: guardrail.Decision{Violations: violations(1, guardrail.Deny, "m"), Advice: "leave a out\n  podSelector: " + strings.Repeat("x", 300)}}, DryRun,
+			verdict{decision: guardrail.Decision{Violations: violations(1, guardrail.Deny, "m"), Advice: "leave a out\n  podSelector: " + strings.Repeat("x", 300)}},
+			DryRun,
 			[]string{"would be denied: [g0] m", "to fix: leave a out"},
 		},
 		"ActionWarn": {
-			verdict{decision: guardrail.Decision{Violations: violations(1, guardrail.Warn, opened)}}, Enforce,
+			verdict{decision: guardrail.Decision{Violations: violations(1, guardrail.Warn, opened)}},
+			Enforce,
 			[]string{"would be denied with action deny: [g0] a could reach b", "opened by: ingress rule 1 of NetworkPolicy s/x", "to fix: narrow it"},
 		},
 		"ANoticeWouldNotBeDenied": {
-			verdict{decision: guardrail.Decision{Violations: []guardrail.Violation{{Guardrail: "g", Action: guardrail.Warn, Message: "one side only", Notice: true}}}}, Enforce,
+			verdict{decision: guardrail.Decision{Violations: []guardrail.Violation{{Guardrail: "g", Action: guardrail.Warn, Message: "one side only", Notice: true}}}},
+			Enforce,
 			[]string{"[g] one side only"},
 		},
 		"ActionAuditIsSilent": {verdict{decision: guardrail.Decision{Violations: violations(1, guardrail.AuditOnly, opened)}}, DryRun, nil},

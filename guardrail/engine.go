@@ -267,7 +267,7 @@ func (s *ruleset) exemption(name string, r *Review) (Exemption, bool) {
 		if !slices.Contains(x.Guardrails, name) || x.Expired(r.Time) {
 			continue
 		}
-		if match, err := x.Match.match(r, r.groupKind(), r.namespace()); err == nil && match == cluster.Yes && x.Match.coversWorkload(r) {
+		if match, err := x.Match.match(r, r.groupKind(), r.namespace()); err == nil && match == cluster.Yes && x.Match.covers(r) {
 			return x, true
 		}
 	}

@@ -110,7 +110,7 @@ func (s *ruleset) idleMatches(snapshot *cluster.Snapshot) []Unmatched {
 // choosesNobody says what of a match chooses nobody; empty when it chooses somebody,
 // or names nobody in particular.
 func (m *Match) choosesNobody(s *cluster.Snapshot) string {
-	namespaces, workloads := false, len(m.Workloads) == 0
+	namespaces, workloads := false, len(m.Workloads) == 0 && len(m.Netpols) == 0
 	for ns := range s.Namespaces() {
 		if len(m.Namespaces) > 0 && !slices.Contains(m.Namespaces, ns.Name) || slices.Contains(m.ExcludedNamespaces, ns.Name) {
 			continue
@@ -125,14 +125,19 @@ func (m *Match) choosesNobody(s *cluster.Snapshot) string {
 		for w := range s.Workloads(ns.Name) {
 			workloads = workloads || m.namesWorkload(w.Ref)
 		}
+		for _, n := range s.Netpols(ns.Name) {
+			workloads = workloads || slices.Contains(m.Netpols, n.Name)
+		}
 	}
 	switch {
 	case !namespaces && len(m.NamespaceSelector) > 0:
 		return "namespaceSelector " + m.selector.String()
 	case !namespaces && len(m.Namespaces) > 0:
 		return "namespaces " + strings.Join(m.Namespaces, ", ")
+	case !workloads && len(m.Workloads) == 0:
+		return "netpols " + strings.Join(m.Netpols, ", ")
 	case !workloads:
-		return "workloads " + strings.Join(m.Workloads, ", ")
+		return "workloads " + strings.Join(slices.Concat(m.Workloads, m.Netpols), ", ")
 	}
 	return ""
 }

@@ -34,6 +34,7 @@ func (m *Match) Fields() map[string]any {
 	out := map[string]any{}
 	for name, list := range map[string][]string{
 		"namespaces": m.Namespaces, "excludedNamespaces": m.ExcludedNamespaces, "kinds": m.Kinds, "workloads": m.Workloads,
+		"netpols": m.Netpols, "users": m.Users, "groups": m.Groups,
 	} {
 		if len(list) > 0 {
 			out[name] = list

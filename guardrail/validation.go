@@ -135,6 +135,14 @@ func (v *configValidator) checkInstance(in *Instance, path []any, names map[stri
 	if len(in.Match.Workloads) > 0 {
 		v.at(under(path, "match", "workloads"), "an exemption can name workloads, a guardrail cannot: the paths of a workload are opened by NetworkPolicies and namespaces, too")
 	}
+	for _, f := range []struct {
+		field string
+		names []string
+	}{{"netpols", in.Match.Netpols}, {"users", in.Match.Users}, {"groups", in.Match.Groups}} {
+		if len(f.names) > 0 {
+			v.at(under(path, "match", f.field), "an exemption can name %s, a guardrail cannot", f.field)
+		}
+	}
 }
 
 func (v *configValidator) checkExemption(e *Exemption, path []any, guardrails, names map[string]bool) {
@@ -178,6 +186,15 @@ func (v *configValidator) checkNamespace(name string, path []any) {
 func (v *configValidator) checkMatch(m *Match, path []any) {
 	for i, w := range m.Workloads {
 		v.checkWorkload(w, under(path, "workloads", i))
+	}
+	for i, n := range m.Netpols {
+		v.checkNetpol(n, under(path, "netpols", i))
+	}
+	for i, u := range m.Users {
+		v.checkWho(u, "user", under(path, "users", i))
+	}
+	for i, g := range m.Groups {
+		v.checkWho(g, "group", under(path, "groups", i))
 	}
 	for i, n := range m.Namespaces {
 		v.checkNamespace(n, under(path, "namespaces", i))

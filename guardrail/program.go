@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/open-policy-agent/opa/v1/ast"
+	"github.com/open-policy-agent/opa/v1/metrics"
 	"github.com/open-policy-agent/opa/v1/rego"
 )
 
@@ -64,7 +65,7 @@ func (i *instance) run(ctx context.Context, e *evaluation, in *input) (found []V
 		return nil, err
 	}
 	defer e.turn.done(i)
-	results, err := i.query.Eval(context.WithValue(ctx, evaluationKey{}, e), rego.EvalParsedInput(value), rego.EvalExternalCancel(e.turn))
+	results, err := i.query.Eval(context.WithValue(ctx, evaluationKey{}, e), rego.EvalParsedInput(value), rego.EvalExternalCancel(e.turn), rego.EvalMetrics(metrics.NoOp()))
 	if err := e.turn.err(); err != nil {
 		return nil, err
 	}
@@ -114,10 +115,11 @@ func (i *instance) reported(sets *ast.Array) (found []Violation, err error) {
 // violation reads one element of a set: a string, or an object with msg and
 // perhaps details.
 func (i *instance) violation(rule string, entry any) (Violation, error) {
-	v := Violation{Guardrail: i.Name, Rule: i.ID, Action: i.Action, Severity: i.Severity}
+	v := Violation{Guardrail: i.Name, Rule: i.ID, Action: i.Action, Severity: i.Severity, About: i.About()}
 	if strings.HasPrefix(rule, "warn") && v.Action == Deny {
 		v.Action = Warn
 	}
+	v.Notice = strings.HasPrefix(rule, "warn")
 	switch entry := entry.(type) {
 	case string:
 		v.Message = entry

@@ -3,6 +3,7 @@ package remedy
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"slices"
 
 	"github.com/podcullis/podcullis/cluster"
@@ -175,7 +176,7 @@ func (s *search) try(from attempt, e edit, at int) (attempt, bool) {
 	if err != nil {
 		return attempt{}, false
 	}
-	a := attempt{edits: edits, next: at + 1, change: c, denials: len(d.With(guardrail.Deny))}
+	a := attempt{edits: edits, next: at + 1, change: c, denials: d.Count(guardrail.Deny)}
 	warnings := s.newWarnings(d) // to be settled, too, such as a barrier that is lost on the other side
 	a.denials += warnings
 	a.holes = holesOf(d) + warnings
@@ -231,7 +232,15 @@ func boolRank(b bool) int {
 func warningsOf(d guardrail.Decision) map[string]bool {
 	out := map[string]bool{}
 	for _, w := range d.With(guardrail.Warn) {
-		out[w.Guardrail+"\n"+w.Summary()] = true
+		each := w.Each() // a warning about fewer reads differently, and is no new one
+		if len(each) == 0 {
+			each = []any{w.Summary()}
+		}
+		for _, x := range each {
+			if text, err := json.Marshal(x); err == nil {
+				out[w.Guardrail+"\n"+string(text)] = true
+			}
+		}
 	}
 	return out
 }

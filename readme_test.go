@@ -77,9 +77,7 @@ func TestDenialOfREADME(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r, found := remedy.Find(t.Context(), judge, review, decision); found {
-		decision.Advice = r.Advice()
-	}
+	decision.Advice = remedy.Advise(t.Context(), judge, review, decision)
 	if diff := cmp.Diff(decision.DenialMessage(), strings.TrimSpace(block(t, readme, "denial", "text"))); diff != "" {
 		t.Errorf("README.md shows another denial (-real +shown):\n%s", diff)
 	}

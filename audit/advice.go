@@ -14,13 +14,14 @@ const maxAdvised = 8
 
 // advise says how to change an object so that nothing denies it: what admission would
 // say if all else were there and it came last. It is empty where nothing was found.
-func advise(ctx context.Context, e Evaluator, r guardrail.Review, d guardrail.Decision, sought *int) string {
+func advise(ctx context.Context, e Evaluator, was *Earlier, r guardrail.Review, d guardrail.Decision, sought *int) string {
 	judge, ok := e.(remedy.Evaluator)
 	if !ok || !d.Denied() || *sought == maxAdvised {
 		return ""
 	}
 	*sought++
-	without, err := r.After.Apply(cluster.Change{Before: r.Change.After})
+	r.Change.Before = was.object(r.Change.After.Ref())
+	without, err := r.After.Apply(cluster.Change{Before: r.Change.After, After: r.Change.Before})
 	if err != nil {
 		return ""
 	}
@@ -28,9 +29,15 @@ func advise(ctx context.Context, e Evaluator, r guardrail.Review, d guardrail.De
 	if d, err = judge.Evaluate(ctx, r); err != nil || !d.Denied() {
 		return ""
 	}
-	found, ok := remedy.Find(ctx, judge, r, d)
-	if !ok {
-		return ""
+	return remedy.Advise(ctx, judge, r, d)
+}
+
+// object is what an object was; nil for one that was not there.
+func (e *Earlier) object(ref cluster.Ref) cluster.Object {
+	for i := range e.Items {
+		if o := e.Items[i].Object; o.Ref() == ref {
+			return o
+		}
 	}
-	return found.Advice()
+	return nil
 }

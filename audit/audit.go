@@ -79,6 +79,10 @@ func Run(ctx context.Context, e Evaluator, items []Item, snapshot *cluster.Snaps
 // Examine is Run, and tells besides what does not count and what chooses nobody: the
 // latter if the evaluator is an Asker.
 func Examine(ctx context.Context, e Evaluator, items []Item, snapshot *cluster.Snapshot, origin guardrail.Origin, now time.Time) (Report, error) {
+	return examine(ctx, e, &Earlier{Snapshot: &cluster.Snapshot{}}, items, snapshot, origin, now)
+}
+
+func examine(ctx context.Context, e Evaluator, was *Earlier, items []Item, snapshot *cluster.Snapshot, origin guardrail.Origin, now time.Time) (Report, error) {
 	reviews := make([]guardrail.Review, 0, len(items))
 	for i := range items {
 		reviews = append(reviews, guardrail.Review{
@@ -88,7 +92,7 @@ func Examine(ctx context.Context, e Evaluator, items []Item, snapshot *cluster.S
 			Time:    now,
 		})
 	}
-	decisions, err := e.EvaluateAll(ctx, &cluster.Snapshot{}, snapshot, reviews)
+	decisions, err := e.EvaluateAll(ctx, was.Snapshot, snapshot, reviews)
 	errs := []error{err}
 	var out Report
 	evaluated, sought := false, 0
@@ -103,7 +107,7 @@ func Examine(ctx context.Context, e Evaluator, items []Item, snapshot *cluster.S
 		for _, f := range d.Failures {
 			errs = append(errs, fmt.Errorf("%s: %w", d.Subject, f))
 		}
-		if advice := advise(ctx, e, reviews[i], d, &sought); advice != "" {
+		if advice := advise(ctx, e, was, reviews[i], d, &sought); advice != "" {
 			for k := range d.Violations {
 				if v := &d.Violations[k]; v.Action == guardrail.Deny {
 					v.Message = v.WithAdvice(advice)

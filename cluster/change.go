@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"reflect"
+	"slices"
 )
 
 // Change is one create, update or delete of one object. Before is nil for a
@@ -46,12 +47,32 @@ func (c Change) Idle() bool {
 		return ok && maps.Equal(before.Labels, after.Labels) && before.digest == after.digest
 	case *Pod:
 		before, ok := c.Before.(*Pod)
-		if !ok {
-			return false
-		}
-		b, a := *before, *after
-		b.IPs, a.IPs = nil, nil
-		return reflect.DeepEqual(b, a)
+		return ok && before.meansAs(after)
+	case *Template:
+		before, ok := c.Before.(*Template)
+		return ok && before.meansAs(after)
 	}
 	return reflect.DeepEqual(c.Before, c.After)
+}
+
+// meansAs compares all but the addresses. It is asked several times of most reviews.
+func (p *Pod) meansAs(o *Pod) bool {
+	return p.Namespace == o.Namespace && p.Name == o.Name && p.UID == o.UID &&
+		maps.Equal(p.Labels, o.Labels) && slices.Equal(p.Owners, o.Owners) && slices.Equal(p.Ports, o.Ports) &&
+		p.HostNetwork == o.HostNetwork && p.Bound == o.Bound && p.Unread == o.Unread && p.digest == o.digest &&
+		p.DeletedAt.Equal(o.DeletedAt) && p.Gone == o.Gone
+}
+
+func (t *Template) meansAs(o *Template) bool {
+	return t.Namespace == o.Namespace && t.Group == o.Group && t.Kind == o.Kind && t.Name == o.Name && t.UID == o.UID &&
+		maps.Equal(t.Labels, o.Labels) && maps.Equal(t.ObjectLabels, o.ObjectLabels) && t.Selector.meansAs(o.Selector) &&
+		slices.Equal(t.Owners, o.Owners) && slices.Equal(t.Ports, o.Ports) && t.HostNetwork == o.HostNetwork &&
+		t.DeletedAt.Equal(o.DeletedAt) && t.Orphans == o.Orphans && t.FirstOrdinal == o.FirstOrdinal && t.Indexed == o.Indexed &&
+		t.OwnSelector == o.OwnSelector && t.Unread == o.Unread && t.digest == o.digest
+}
+
+// meansAs tells a selector that is missing from one that is empty.
+func (s OwnSelector) meansAs(o OwnSelector) bool {
+	return (s.labels == nil) == (o.labels == nil) && maps.Equal(s.labels, o.labels) && s.size == o.size &&
+		(s.rest == nil && o.rest == nil || reflect.DeepEqual(s.rest, o.rest))
 }

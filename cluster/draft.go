@@ -49,6 +49,14 @@ func Isolating(namespace, name string, pods labels.Set, direction Direction) *Dr
 	}}
 }
 
+// Isolate adds a direction for which the pods are isolated.
+func (d *Draft) Isolate(direction Direction) {
+	t := [...]networkingv1.PolicyType{Egress: networkingv1.PolicyTypeEgress, Ingress: networkingv1.PolicyTypeIngress}[direction]
+	if !slices.Contains(d.object.Spec.PolicyTypes, t) {
+		d.object.Spec.PolicyTypes = append(d.object.Spec.PolicyTypes, t)
+	}
+}
+
 // Clone is an independent copy.
 func (d *Draft) Clone() *Draft { return &Draft{*d.object.DeepCopy()} }
 

@@ -106,6 +106,20 @@ func (d *Draft) NarrowPeers(direction Direction, rule int, without metav1.LabelS
 	})
 }
 
+// NarrowPeersThat does the same with those of a rule's peers that are of a kind, and
+// leaves the others as they are.
+func (d *Draft) NarrowPeersThat(are func(NetpolPeer) bool, direction Direction, rule int, without metav1.LabelSelectorRequirement) bool {
+	return d.eachPeer(direction, rule, func(p *networkingv1.NetworkPolicyPeer) bool {
+		if peer, _ := newPeer(*p, nil); !are(peer) {
+			return true
+		}
+		if p.PodSelector == nil {
+			p.PodSelector = &metav1.LabelSelector{}
+		}
+		return outside(p.PodSelector, without)
+	})
+}
+
 // NarrowNamespaces does the same with the namespaces of a rule's peers; those that
 // speak of the own namespace go when it is left out.
 func (d *Draft) NarrowNamespaces(direction Direction, rule int, names ...string) bool {

@@ -136,11 +136,18 @@ func (e *Engine) Exemptions() []Exemption {
 // then holds what the others said. ctx bounds the time.
 func (e *Engine) Evaluate(ctx context.Context, r Review) (Decision, error) {
 	set := e.current.Load()
-	t := e.lane.newTurn(ctx)
-	defer t.end()
-	w := set.world(t, r.Before, r.After)
-	w.options.Believed = r.Believed
-	return set.evaluate(ctx, &r, w)
+	var t *turn
+	defer func() {
+		if t != nil {
+			t.end()
+		}
+	}()
+	return set.evaluate(ctx, &r, func() *world {
+		t = e.lane.newTurn(ctx)
+		w := set.world(t, r.Before, r.After)
+		w.options.Believed = r.Believed
+		return w
+	})
 }
 
 // EvaluateAll judges many reviews about the same two snapshots, as audit and CLI
@@ -154,7 +161,7 @@ func (e *Engine) EvaluateAll(ctx context.Context, before, after *cluster.Snapsho
 	var errs []error
 	for i := range reviews {
 		reviews[i].Before, reviews[i].After = before, after
-		d, err := set.evaluate(ctx, &reviews[i], w)
+		d, err := set.evaluate(ctx, &reviews[i], given(w))
 		if err != nil {
 			errs = append(errs, fmt.Errorf("%s: %w", reviews[i].Subject(), err))
 		}
@@ -163,23 +170,30 @@ func (e *Engine) EvaluateAll(ctx context.Context, before, after *cluster.Snapsho
 	return out, errors.Join(errs...)
 }
 
-func (s *ruleset) evaluate(ctx context.Context, r *Review, w *world) (Decision, error) {
+func (s *ruleset) evaluate(ctx context.Context, r *Review, w func() *world) (Decision, error) {
 	if slices.Contains(s.config.Exclude.Namespaces, r.namespace()) {
 		return Decision{Subject: r.Subject()}, nil
 	}
 	return s.ask(ctx, r, w, s.byUrgency)
 }
 
-// ask asks some guardrails about one review.
-func (s *ruleset) ask(ctx context.Context, r *Review, w *world, instances []*instance) (Decision, error) {
+// given is a world that is there already.
+func given(w *world) func() *world { return func() *world { return w } }
+
+// ask asks some guardrails about one review. The world is made when one of them has to
+// be asked: most reviews are of changes that mean nothing to any.
+func (s *ruleset) ask(ctx context.Context, r *Review, w func() *world, instances []*instance) (Decision, error) {
 	d := Decision{Subject: r.Subject(), deletes: r.Change.After == nil}
 	in := &input{review: r}
-	eval := &evaluation{Review: r, world: w}
+	var eval *evaluation
 	var errs []error
 	for _, i := range instances {
 		applies, err := i.applies(r, in)
 		var found []Violation
 		if err == nil && applies {
+			if eval == nil {
+				eval = &evaluation{Review: r, world: w()}
+			}
 			d.Evaluated = append(d.Evaluated, i.Name)
 			eval.begin(s.concerning(i, r))
 			found, err = i.run(ctx, eval, in)
@@ -214,7 +228,7 @@ func (i *instance) applies(r *Review, in *input) (bool, error) {
 	if err != nil || !matches {
 		return false, err
 	}
-	return !in.unchanged(i.readsObject), nil
+	return i.readsOccasion || !in.unchanged(i.readsObject), nil
 }
 
 // concerning tells which objects of the snapshot a guardrail judges. Audit and

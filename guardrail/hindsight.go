@@ -102,7 +102,7 @@ func (f InForce) hindsight(ctx context.Context, world func(*turn) *world, review
 				instances = append(instances, i)
 			}
 		}
-		d, err := f.set.ask(ctx, r, w, instances)
+		d, err := f.set.ask(ctx, r, given(w), instances)
 		if err != nil {
 			errs = append(errs, fmt.Errorf("%s: %w", r.Subject(), err))
 		}

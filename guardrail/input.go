@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/open-policy-agent/opa/v1/ast"
+	admissionv1 "k8s.io/api/admission/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 )
 
@@ -16,8 +17,8 @@ type input struct {
 	review *Review
 
 	requests [2]*ast.Term
-	settled  bool
-	same     bool
+	// idle is whether the model stays as it is, same whether the objects do.
+	idle, same *bool
 }
 
 // value is the input document for one guardrail.
@@ -60,26 +61,26 @@ func (in *input) request(withObjects bool) (*ast.Term, error) {
 	return in.requests[slot], nil
 }
 
-// unchanged reports whether the change leaves everything as it was that a
+// unchanged reports whether an update leaves everything as it was that a
 // guardrail reads: the model, and the object too if it reads that.
 func (in *input) unchanged(readsObject bool) bool {
-	c := in.review.Change
-	if in.review.Origin != Admission || c.Before == nil || c.After == nil || !c.Idle() {
-		return false
+	if in.idle == nil {
+		r := in.review
+		c := r.Change
+		in.idle = new(r.Origin == Admission && r.Request.Operation == admissionv1.Update && c.Before != nil && c.After != nil && c.Idle())
 	}
-	return !readsObject || in.sameObjects()
+	return *in.idle && (!readsObject || in.sameObjects())
 }
 
 // sameObjects compares the objects as sent, but for what every write touches.
 func (in *input) sameObjects() bool {
-	if !in.settled {
-		in.settled = true
+	if in.same == nil {
 		r := in.review.Request
 		before, errBefore := withoutBookkeeping(r.OldObject.Raw)
 		after, errAfter := withoutBookkeeping(r.Object.Raw)
-		in.same = errBefore == nil && errAfter == nil && reflect.DeepEqual(before, after)
+		in.same = new(errBefore == nil && errAfter == nil && reflect.DeepEqual(before, after))
 	}
-	return in.same
+	return *in.same
 }
 
 func withoutBookkeeping(raw []byte) (map[string]any, error) {

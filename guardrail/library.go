@@ -48,6 +48,10 @@ type Guardrail struct {
 	// readsRequest is set when it reads more of the request than which object changes and
 	// how: that is known only of a change that somebody asks about.
 	readsRequest bool
+	// readsOccasion is set when it reads more than the object and what is done with it: who asks, by
+	// which subresource, when. So it is for one that looks neither at the object nor at the model, and
+	// judges that something is done at all. All that is new with each request, so that it is asked about each.
+	readsOccasion bool
 }
 
 var severities = []string{"critical", "high", "medium", "low"}
@@ -193,6 +197,8 @@ func (l *Library) add(file string, m *ast.Module) error {
 	g.readsObject = readsObject(compiled) || usesLibraryThat(readsObject, compiled, l.compiler.Modules)
 	g.asksModel = asksModel(file, compiled)
 	g.readsRequest = readsRequest(compiled) || usesLibraryThat(readsRequest, compiled, l.compiler.Modules)
+	aboutRequest := !g.asksModel && !g.readsObject && !strings.HasPrefix(file, Embedded+"/")
+	g.readsOccasion = aboutRequest || readsOccasion(compiled) || usesLibraryThat(readsOccasion, compiled, l.compiler.Modules)
 	l.guardrails[g.ID] = g
 	return nil
 }
@@ -273,9 +279,20 @@ func readsObject(m *ast.Module) bool {
 // changes and how.
 func readsRequest(m *ast.Module) bool {
 	return reads(m, func(field string) bool {
-		return !slices.Contains([]string{"kind", "resource", "namespace", "name", "operation"}, field)
+		return !slices.Contains([]string{"kind", "resource", "namespace", "name", "operation", timeField}, field)
 	})
 }
+
+// readsOccasion reports whether a module reads something that may be new although the
+// object is as it was.
+func readsOccasion(m *ast.Module) bool {
+	return reads(m, func(field string) bool {
+		return !slices.Contains([]string{"kind", "resource", "namespace", "name", "operation", "object", "oldObject"}, field)
+	})
+}
+
+// timeField stands for input.time where reads asks about a field of the request.
+const timeField = "time of the review"
 
 // reads reports whether a module reads one of some fields of the request, or what may
 // hold them.
@@ -309,8 +326,10 @@ func readsOther(ref ast.Ref, counts func(field string) bool) bool {
 		return string(s)
 	}
 	switch field(1) {
-	case "parameters", "origin", "time":
+	case "parameters", "origin":
 		return true
+	case "time":
+		return !counts(timeField)
 	case "request", "review":
 		return !counts(field(2))
 	}

@@ -10,14 +10,15 @@ import (
 const overdueAfter = 100 * time.Millisecond
 
 // errOverdue keeps a guardrail from taking a processor for each review that it is asked about.
-var errOverdue = errors.New("not evaluated: an evaluation of it that ran out of time has not come to an end yet; mend this guardrail, and restart podcullis, which alone ends such an evaluation")
+var errOverdue = errors.New("not evaluated: evaluations that ran out of time and have not come to an end hold all processors, and some are of this guardrail; mend it, and restart podcullis, which alone ends such an evaluation if it has no end")
 
-// begin readies the turn for the next guardrail of an evaluation. It is an error while an
-// earlier evaluation of that guardrail is overdue. What takes so long is hardly another
-// time quick, and nothing can interrupt it: a comparison of values that share their
-// parts, say. It keeps a processor until it ends; a second one is not begun.
+// begin readies the turn for the next guardrail of an evaluation. It is an error while
+// evaluations that are overdue hold all processors, and an earlier one of that guardrail is
+// among them. Nothing can interrupt those: a comparison of values that share their parts,
+// say. As long as a processor is left, one review that takes long, because its
+// object is large or the machine is busy, must not have the reviews of others refused.
 func (t *turn) begin(i *instance) error {
-	if i.overdue.Load() > 0 {
+	if i.overdue.Load() > 0 && t.lane.overdue.Load() >= t.lane.processors {
 		return errOverdue
 	}
 	t.ended = nil
@@ -28,6 +29,7 @@ func (t *turn) begin(i *instance) error {
 // markOverdue counts the evaluation that is still going on.
 func (t *turn) markOverdue() {
 	if i := t.asked.Swap(nil); i != nil {
+		t.lane.overdue.Add(1)
 		i.overdue.Add(1)
 	}
 }
@@ -37,5 +39,6 @@ func (t *turn) markOverdue() {
 func (t *turn) done(i *instance) {
 	if t.asked.Swap(nil) == nil {
 		i.overdue.Add(-1)
+		t.lane.overdue.Add(-1)
 	}
 }

@@ -24,6 +24,9 @@ type lane struct {
 	patience time.Duration
 	// memory is the process's limit in bytes: above half of it, long evaluations are ended.
 	memory uint64
+	// overdue is how many evaluations are, of all guardrails; processors is how many there are.
+	overdue    atomic.Int64
+	processors int64
 }
 
 const (
@@ -50,7 +53,7 @@ const (
 var errMemory = errors.New("out of memory: with it, more than half of the memory limit (GOMEMLIMIT) is in use")
 
 func newLane() *lane {
-	l := &lane{turns: semaphore.NewWeighted(int64(max(1, runtime.GOMAXPROCS(0)-1))), patience: defaultPatience, memory: math.MaxUint64}
+	l := &lane{turns: semaphore.NewWeighted(int64(max(1, runtime.GOMAXPROCS(0)-1))), patience: defaultPatience, memory: math.MaxUint64, processors: int64(runtime.GOMAXPROCS(0))}
 	if limit := debug.SetMemoryLimit(-1); limit < math.MaxInt64 {
 		l.memory = uint64(limit)
 	}

@@ -30,6 +30,9 @@ func (b *Book) Run(ctx context.Context) {
 	var loops sync.WaitGroup
 	loops.Go(func() { b.loop(ctx, b.store) })
 	loops.Go(func() { b.loop(ctx, b.read) })
+	if b.options.CatchUp != nil {
+		loops.Go(func() { b.loop(ctx, b.catchUp) })
+	}
 	loops.Wait()
 }
 
@@ -125,7 +128,24 @@ func (b *Book) read(ctx context.Context) (bool, time.Time, chan struct{}) {
 	if b.options.Quorum != nil {
 		outcome, err = b.options.Quorum(ctx, *r.entry)
 	}
-	b.change(func() { b.core.outcome(b.options.Now(), *r.entry, outcome, err) })
+	b.change(func() { b.core.outcome(b.options.Now(), r, outcome, err) })
+	rest(ctx, err)
+	return true, at, changed
+}
+
+// catchUp has the snapshot compared with what is stored, where no event tells how far it is.
+func (b *Book) catchUp(ctx context.Context) (bool, time.Time, chan struct{}) {
+	b.mu.Lock()
+	resource, ok, at := b.core.nextCatchUp(b.options.Now())
+	changed := b.changed
+	b.mu.Unlock()
+	if !ok {
+		return false, at, changed
+	}
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	err := b.options.CatchUp(ctx, resource)
+	b.change(func() { b.core.caughtUp(b.options.Now(), resource) })
 	rest(ctx, err)
 	return true, at, changed
 }

@@ -73,7 +73,7 @@ func (c *core) send(w *write) {
 	for i, t := range w.tickets {
 		t.state = ticketWriting
 		if t.entry.Nonce == w.nonces[i] {
-			c.written[w.ids[i]] = t
+			c.written[entryKey{w.ids[i], w.nonces[i]}] = t
 		}
 	}
 	c.stats.Writes++
@@ -207,7 +207,7 @@ func (c *core) beginAnew() *write {
 	d.Sequence, d.Next = c.sequence+1, max(c.next, 1)
 	fresh := c.Fresh && c.doc == nil && c.sequence == 0
 	if !c.flaws.noBarrier {
-		d.Entries = append(d.Entries, Entry{ID: d.Next, Operation: Barrier})
+		d.Entries = append(d.Entries, Entry{ID: d.Next, Operation: Barrier, Nonce: c.nonce()})
 		d.Next++
 	}
 	return &write{doc: d, base: c.object, create: !c.known, fresh: fresh}
@@ -238,21 +238,23 @@ func (c *core) freed(now time.Time) (d *Document, any, urgent bool) {
 	}
 	for i := range c.doc.Entries {
 		e := &c.doc.Entries[i]
-		s, ok := c.settled[e.ID]
+		s, ok := c.settled[e.key()]
 		switch {
 		case e.Operation == Barrier && c.isFresh():
 			any, urgent = true, true
 			continue
 		case e.Operation == Barrier && c.liftable(now):
 			for resource, version := range c.newest {
-				raise(resource, version, e.ID)
+				if version > 0 {
+					raise(resource, version, e.ID)
+				}
 			}
 			any, urgent = true, true
 			continue
-		case e.Operation == Appear && now.Sub(c.seen[e.ID]) >= c.Appear:
+		case e.Operation == Appear && now.Sub(c.seen[e.key()]) >= c.Appear:
 			any, urgent = true, true
 			continue
-		case !ok || e.Operation == Appear || c.early(e, s):
+		case !ok || e.Operation == Appear:
 			d.Entries = append(d.Entries, *e)
 			continue
 		}
@@ -268,13 +270,9 @@ func (c *core) freed(now time.Time) (d *Document, any, urgent bool) {
 	return d, any, urgent
 }
 
-// early reports whether a floor would be ahead of everybody: it is of a read, so that
-// watches come to it with a bookmark only.
-func (c *core) early(e *Entry, s settlement) bool { return s.read && c.applied[e.Resource] < s.version }
-
 // tidy is when an entry that is settled is worth a write of its own.
 func (c *core) tidy(e *Entry, s settlement) time.Time {
-	if _, ok := c.written[e.ID]; ok {
+	if _, ok := c.written[e.key()]; ok {
 		return s.at.Add(tidyOwn)
 	}
 	return s.at.Add(tidyOthers + time.Duration(e.ID%8)*tidyOthers/8)
@@ -288,8 +286,8 @@ func (c *core) tidyAt(now time.Time) time.Time {
 	for i := range c.doc.Entries {
 		e := &c.doc.Entries[i]
 		if e.Operation == Appear {
-			at = earlier(at, c.seen[e.ID].Add(c.Appear))
-		} else if s, ok := c.settled[e.ID]; ok && !c.early(e, s) {
+			at = earlier(at, c.seen[e.key()].Add(c.Appear))
+		} else if s, ok := c.settled[e.key()]; ok {
 			at = earlier(at, c.tidy(e, s))
 		}
 	}
@@ -323,7 +321,7 @@ func (c *core) fill(w *write) {
 			w.doc.Entries = slices.Delete(w.doc.Entries, i, i+1)
 		}
 		if err := room.enter(t.entry); err != nil {
-			t.reason = err
+			c.stepBack(t, err)
 			continue
 		}
 		e := t.entry

@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"maps"
 	"slices"
 	"strconv"
 	"time"
@@ -24,11 +25,13 @@ type core struct {
 	// sequence and next are the largest that were seen, whatever became of the object.
 	sequence, next uint64
 
-	seen    map[uint64]time.Time  // entries of doc, by ID
-	settled map[uint64]settlement // the same
-	written map[uint64]*ticket    // entries of this replica, sent at least
+	seen    map[entryKey]time.Time  // entries of doc
+	settled map[entryKey]settlement // the same
+	written map[entryKey]*ticket    // entries of this replica, sent at least
 	recent  recent
 	applied map[string]uint64
+	// lent is set while a view may have applied: it is copied before it changes.
+	lent bool
 
 	// process tells this replica's entries from those of all others, and of itself before.
 	process string
@@ -45,10 +48,13 @@ type core struct {
 	loadedAt        time.Time
 	pauseUntil      time.Time
 
-	reading bool
-	readAt  map[uint64]time.Time // not to be asked about again before
-	newest  map[string]uint64    // as read for the barrier that is lifted next
-	barrier barrierOf            // for which it is being read
+	reading  bool
+	readAt   map[entryKey]time.Time // not to be asked about again before
+	catching bool
+	lagging  map[string]time.Time // resources that are behind their floor, since when
+	caughtAt map[string]time.Time // when one was asked about last
+	newest   map[string]uint64    // as read for the barrier that is lifted next
+	barrier  barrierOf            // for which it is being read
 
 	stats Stats
 }
@@ -75,8 +81,6 @@ type settlement struct {
 	version uint64
 	// lost is set when the change did not happen and will not.
 	lost bool
-	// read is set when the version is of no event: others get to know of it late.
-	read bool
 }
 
 // write is one that was sent.
@@ -102,8 +106,9 @@ type Stats struct {
 func newCore(o Options) *core {
 	o = o.withDefaults()
 	return &core{
-		Options: o, process: strconv.FormatUint(uint64(o.Random()*(1<<53)), 36), seen: map[uint64]time.Time{}, settled: map[uint64]settlement{}, written: map[uint64]*ticket{},
-		applied: map[string]uint64{}, readAt: map[uint64]time.Time{},
+		Options: o, process: strconv.FormatUint(uint64(o.Random()*(1<<53)), 36), seen: map[entryKey]time.Time{}, settled: map[entryKey]settlement{}, written: map[entryKey]*ticket{},
+		applied: map[string]uint64{}, readAt: map[entryKey]time.Time{},
+		lagging: map[string]time.Time{}, caughtAt: map[string]time.Time{},
 	}
 }
 
@@ -152,16 +157,16 @@ func (c *core) take(now time.Time, o Object, d *Document) {
 	c.changes++
 	c.known, c.object, c.version, c.doc = true, Object{UID: o.UID, Version: o.Version}, parseVersion(o.Version), d
 	c.sequence, c.next = max(c.sequence, d.Sequence), max(c.next, d.Next)
-	if len(c.seen) > 2*len(d.Entries)+16 {
+	if len(c.seen) > 2*len(d.Entries)+16 || len(c.written) > 2*len(d.Entries)+64 {
 		c.forget()
 	}
 	for _, e := range d.Entries {
-		if _, ok := c.seen[e.ID]; ok {
+		if _, ok := c.seen[e.key()]; ok {
 			continue
 		}
-		c.seen[e.ID] = now
-		if t, ok := c.written[e.ID]; ok && t.entry.Nonce == e.Nonce && t.state == ticketDone && t.err != nil && (!t.shared || c.flaws.forgetShared) {
-			c.settled[e.ID] = settlement{at: now, lost: true} // it was refused after all
+		c.seen[e.key()] = now
+		if t, ok := c.written[e.key()]; ok && t.state == ticketDone && t.err != nil && (!t.shared || c.flaws.forgetShared) {
+			c.settled[e.key()] = settlement{at: now, lost: true} // it was refused after all
 			continue
 		}
 		if o, ok := c.recent.of(e); ok {
@@ -172,16 +177,20 @@ func (c *core) take(now time.Time, o Object, d *Document) {
 
 // forget drops what is known about entries that are not in the document any more.
 func (c *core) forget() {
-	there := make(map[uint64]bool, len(c.doc.Entries))
+	there := make(map[entryKey]bool, len(c.doc.Entries))
 	for _, e := range c.doc.Entries {
-		there[e.ID] = true
+		there[e.key()] = true
 	}
-	for id := range c.seen {
-		if !there[id] {
-			delete(c.seen, id)
-			delete(c.settled, id)
-			delete(c.readAt, id)
-			delete(c.written, id)
+	for key := range c.seen {
+		if !there[key] {
+			delete(c.seen, key)
+			delete(c.settled, key)
+			delete(c.readAt, key)
+		}
+	}
+	for key, t := range c.written {
+		if !there[key] && t.state == ticketDone {
+			delete(c.written, key)
 		}
 	}
 }
@@ -239,10 +248,10 @@ func (c *core) observe(now time.Time, o Observation) bool {
 // settle notes that an entry is settled by what was observed, if it is. The outcome is
 // one that does not change any more: so an older observation will do.
 func (c *core) settle(now time.Time, e Entry, o observed) {
-	if _, ok := c.settled[e.ID]; ok || !c.settles(e, o) {
+	if _, ok := c.settled[e.key()]; ok || !c.settles(e, o) {
 		return
 	}
-	c.settled[e.ID] = settlement{at: now, version: o.version}
+	c.settled[e.key()] = settlement{at: now, version: o.version}
 	c.changes++
 }
 
@@ -270,7 +279,10 @@ func (c *core) settles(e Entry, o observed) bool {
 // apply says that the snapshot holds a resource up to a version.
 func (c *core) apply(resource string, version uint64) {
 	was := c.applied[resource]
-	c.applied[resource] = max(was, version)
+	if version <= was {
+		return
+	}
+	c.reach(resource, version)
 	for _, s := range c.settled {
 		if was < s.version && s.version <= version {
 			c.changes++ // it is in flight no more, for this replica
@@ -281,6 +293,13 @@ func (c *core) apply(resource string, version uint64) {
 // listed says that it holds that version and perhaps nothing that came after.
 func (c *core) listed(resource string, version uint64) {
 	c.changes++
+	c.reach(resource, version)
+}
+
+func (c *core) reach(resource string, version uint64) {
+	if c.lent {
+		c.applied, c.lent = maps.Clone(c.applied), false
+	}
 	c.applied[resource] = version
 }
 
@@ -301,7 +320,7 @@ func (c *core) behind(applied map[string]uint64, next uint64) bool {
 // inFlight is the document as this replica's snapshot leaves it: what it has seen happen
 // is not in flight for it any more.
 func (c *core) inFlight(e Entry) (Entry, bool) {
-	s, ok := c.settled[e.ID]
+	s, ok := c.settled[e.key()]
 	if !ok || e.Operation == Appear || c.applied[e.Resource] < s.version {
 		return e, true
 	}

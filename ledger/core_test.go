@@ -111,7 +111,7 @@ func TestWhatAQuorumReadDecides(t *testing.T) {
 		"UpdateOfWhatIsGone":      {update, Outcome{ReadVersion: "90"}, settlement{}, true},
 		"UpdateOfWhatWasReplaced": {update, Outcome{Found: true, UID: "2", ResourceVersion: "80"}, settlement{version: 80}, true},
 		"DeletionThatNeverCame":   {gone, Outcome{Found: true, UID: "1", ResourceVersion: "50"}, settlement{lost: true}, true},
-		"DeletionNobodySaw":       {gone, Outcome{ReadVersion: "90"}, settlement{version: 90, read: true}, true},
+		"DeletionNobodySaw":       {gone, Outcome{ReadVersion: "90"}, settlement{version: 90}, true},
 		"DeletionWithoutAVersion": {gone, Outcome{}, settlement{}, false},
 		"BindingThatNeverCame":    {bind, Outcome{Found: true, UID: "1", ResourceVersion: "70"}, settlement{lost: true}, true},
 		"BindingThatCame":         {bind, Outcome{Found: true, UID: "1", ResourceVersion: "70", Bound: true}, settlement{version: 70}, true},
@@ -241,7 +241,7 @@ func TestAReadAboutAnotherLedgerSaysNothing(t *testing.T) {
 	}
 	barrier := Entry{ID: 2, Operation: Barrier}
 	c.saw(late, Object{UID: "m", Version: "11"}, &Document{Schema: schema, Sequence: 1, Next: 3, Entries: []Entry{other, barrier}}, nil, true)
-	c.outcome(late, *r.entry, Outcome{}, nil)
+	c.outcome(late, r, Outcome{}, nil)
 	if v := c.view(); len(v.Entries) != 2 {
 		t.Errorf("in flight: %+v", v.Entries)
 	}

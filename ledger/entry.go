@@ -61,6 +61,15 @@ type Entry struct {
 	Nonce string `json:"nonce,omitempty"`
 }
 
+// entryKey tells an entry from all others, of a ledger that was restored, too: IDs are
+// given twice then.
+type entryKey struct {
+	id    uint64
+	nonce string
+}
+
+func (e *Entry) key() entryKey { return entryKey{e.ID, e.Nonce} }
+
 // Place is the namespace that the entry is about; a Namespace is about itself.
 func (e Entry) Place() string { return placeOf(e.Ref) }
 

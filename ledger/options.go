@@ -65,7 +65,13 @@ type Options struct {
 	// object's name without a resourceVersion.
 	Quorum func(context.Context, Entry) (Outcome, error)
 	// Newest is the resourceVersion of a list of a resource that is read the same way.
+	// It is empty for a resource that is not served, of which nothing is in flight.
 	Newest func(ctx context.Context, resource string) (string, error)
+	// CatchUp compares the snapshot's objects of a resource with those that are stored. If they
+	// are the same, Applied is called with the version of that list, and the snapshot
+	// is not brought back to what it was before by what a watch tells late. Without
+	// it a quiet resource is behind for up to a minute, until a bookmark comes.
+	CatchUp func(ctx context.Context, resource string) error
 }
 
 // Observation is an object of a watch's event, or of a list, that the snapshot holds by now.

@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"slices"
 	"strconv"
 	"time"
 
@@ -24,6 +25,7 @@ type replica struct {
 	reviews                  []*review
 	wakeAt                   time.Duration
 	remembered               [toyNamespaces * classes]time.Duration // for a broken filter: when a class was seen last
+	caught                   [toyKinds]uint64                       // what a watch tells of before is history
 }
 
 var epoch = time.Unix(1_000_000, 0)
@@ -67,7 +69,7 @@ func (r *replica) deliverTo(incarnation int, d time.Duration, do func()) {
 func (r *replica) expect(kind toyKind) {
 	s := r.s
 	for ; r.expected[kind] < len(s.log[kind]); r.expected[kind]++ {
-		at := max(s.now+s.some(time.Millisecond/10, s.theme.lag), r.stalled[kind], r.lastAt[kind])
+		at := max(max(s.now, r.stalled[kind])+s.some(time.Millisecond/10, s.theme.lag), r.lastAt[kind])
 		r.lastAt[kind] = at
 		r.deliver(at-s.now, func() { r.advance(kind) })
 	}
@@ -77,6 +79,9 @@ func (r *replica) expect(kind toyKind) {
 func (r *replica) advance(kind toyKind) {
 	e := r.s.log[kind][r.position[kind]]
 	r.position[kind]++
+	if e.rv <= r.caught[kind] && !r.s.broken.history {
+		return
+	}
 	r.remember()
 	*r.snapshot.at(e.key) = e.object
 	if !e.object.there {
@@ -104,8 +109,8 @@ func (r *replica) settleByAbsence() {
 		return
 	}
 	for _, e := range r.core.doc.Entries {
-		if _, ok := r.core.settled[e.ID]; !ok && e.Operation == Create && r.clock().Sub(r.core.seen[e.ID]) > 5*time.Second {
-			r.core.settled[e.ID] = settlement{at: r.clock(), lost: true}
+		if _, ok := r.core.settled[e.key()]; !ok && e.Operation == Create && r.clock().Sub(r.core.seen[e.key()]) > 5*time.Second {
+			r.core.settled[e.key()] = settlement{at: r.clock(), lost: true}
 		}
 	}
 }
@@ -126,7 +131,7 @@ func (r *replica) start(old time.Duration) {
 	s := r.s
 	r.incarnation++
 	r.reviews, r.pausedUntil, r.wakeAt = nil, 0, 0
-	r.remembered = [toyNamespaces * classes]time.Duration{}
+	r.remembered, r.caught = [toyNamespaces * classes]time.Duration{}, [toyKinds]uint64{}
 	o := Options{
 		Replicas: len(s.replicas), Window: 45 * time.Second, Poll: s.theme.poll, Random: s.rng.Float64, Fresh: s.ledgers == 0,
 		Resources: toyResources[:], Newest: neverAsked, Set: func() string { return "set" },
@@ -192,6 +197,7 @@ func (r *replica) pump() {
 	r.judgeReviews()
 	r.store()
 	r.read()
+	r.catchUp()
 	r.judgeReviews()
 }
 
@@ -270,6 +276,29 @@ func (r *replica) read() {
 			Found: o.there, UID: string(uidOf(o.uid)), ResourceVersion: strconv.FormatUint(o.rv, 10), Bound: o.bound,
 			ReadVersion: strconv.FormatUint(s.revision, 10),
 		}
-		r.deliverTo(process, s.some(0, 5*time.Millisecond), func() { r.core.outcome(r.clock(), *q.entry, out, nil) })
+		r.deliverTo(process, s.some(0, 5*time.Millisecond), func() { r.core.outcome(r.clock(), q, out, nil) })
+	})
+}
+
+// catchUp compares the objects of a kind with those that are stored.
+func (r *replica) catchUp() {
+	s := r.s
+	resource, ok, at := r.core.nextCatchUp(r.clock())
+	if !ok {
+		r.wake(at)
+		return
+	}
+	kind := toyKind(slices.Index(toyResources[:], resource))
+	process := r.incarnation
+	s.after(s.some(0, 5*time.Millisecond), func() {
+		stored, version := s.truth.objects[kind], s.revision
+		r.deliverTo(process, s.some(0, 5*time.Millisecond), func() {
+			r.core.caughtUp(r.clock(), resource)
+			if s.broken.uncompared || r.snapshot.objects[kind] == stored {
+				s.say("replica %d: %s are those of %d", r.id, resource, version)
+				r.caught[kind] = max(r.caught[kind], version)
+				r.core.apply(resource, version)
+			}
+		})
 	})
 }

@@ -24,6 +24,8 @@ type theme struct {
 	brink bool
 	// repeats are changes that come to nothing, and then come once more.
 	repeats bool
+	// passing objects come and go while a replica sees nothing of them.
+	passing bool
 	// twice is when the changes of the plan are asked for by two clients.
 	twice bool
 	// calm changes are written at once, and nothing else happens.
@@ -58,7 +60,7 @@ func pick(rng *rand.Rand) theme {
 	t.lost = some(15, 40)
 	t.pauses, t.restarts, t.clocks = some(15, 2), some(20, 2), some(10, 2)
 	t.stalls, t.evictions = some(15, 3), some(10, 3)
-	t.late, t.repeats = rng.IntN(6) == 0, rng.IntN(8) == 0
+	t.late, t.repeats, t.passing = rng.IntN(6) == 0, rng.IntN(8) == 0, rng.IntN(20) == 0
 	t.bindings, t.twice = rng.IntN(12) == 0, rng.IntN(10) == 0
 	t.brink = t.templates && t.replicas > 1 && rng.IntN(4) == 0
 	switch rng.IntN(12) {
@@ -260,6 +262,8 @@ func (s *sim) plan(from time.Duration) {
 		switch {
 		case s.theme.repeats && i == 0 && !c.bind:
 			s.repeat(from, c, plan[1])
+			return
+		case s.theme.passing && i == 0 && s.passing(from, c, plan[1]):
 			return
 		case s.theme.losses > 0 && i == 0 && !c.bind && s.chance(60):
 			s.forget(from, c, plan[1])

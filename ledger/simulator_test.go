@@ -31,6 +31,8 @@ type broken struct {
 	selected                bool // pods in flight count only if a netpol selects them
 	upperLessUpper          bool // all that may be open after, less all that may be open before
 	noWorlds                bool
+	uncompared              bool // a list is believed to be what the watch told of
+	history                 bool // what a watch tells late is applied to what is newer
 	// focus has every run go where the rule matters.
 	focus func(*theme)
 }
@@ -133,6 +135,9 @@ var focuses = map[string]func(*theme){
 	"losses": func(o *theme) {
 		o.losses, o.far, o.end, o.bookmarks, o.poll = 1, 120*time.Second, 130*time.Second, 2*time.Second, 3*time.Second
 	},
+	"passing": func(o *theme) {
+		*o = theme{replicas: 2, end: 30 * time.Second, lag: time.Second, poll: 30 * time.Second, passing: true, calm: true}
+	},
 	"repeats": func(o *theme) { o.repeats, o.templates, o.bindings = true, false, false },
 	"storm": func(o *theme) { // everything at once
 		o.replicas, o.pauses, o.restarts, o.clocks, o.stalls, o.evictions, o.lost, o.noise = 3, 2, 3, 2, 3, 2, 30, 6
@@ -212,6 +217,8 @@ func TestEveryRuleIsNeeded(t *testing.T) {
 		{"SettledByAbsence", broken{settleByAbsence: true}},
 		{"WindowOf30s", broken{window: 30 * time.Second}},
 		{"NoFloors", broken{flaws: flaws{noFloors: true}}},
+		{"CaughtUpUncompared", broken{uncompared: true}},
+		{"CaughtUpAndBack", broken{history: true, focus: focuses["passing"]}},
 		{"NoBarrier", broken{flaws: flaws{noBarrier: true}, focus: focuses["losses"]}},
 		{"BarrierOf45s", broken{barrier: 45 * time.Second, focus: focuses["losses"]}},
 		{"AllowedUnwritten", broken{flaws: flaws{allowUnwritten: true}}},

@@ -2,7 +2,6 @@ package ledger
 
 import (
 	"errors"
-	"maps"
 	"slices"
 	"strconv"
 	"time"
@@ -53,6 +52,12 @@ type stamp struct {
 	changes uint64
 }
 
+// nonce is one that no other replica gives, nor this one again.
+func (c *core) nonce() string {
+	c.serial++
+	return c.process + "-" + strconv.FormatUint(c.serial, 36)
+}
+
 // begin announces a commit. seen is what it was judged by already, if it was.
 func (c *core) begin(now time.Time, e Entry, seen View) *ticket {
 	if len(e.Content) > MaxContent {
@@ -61,8 +66,7 @@ func (c *core) begin(now time.Time, e Entry, seen View) *ticket {
 	if len(e.Before) > MaxContent {
 		e.Before, e.Opaque = nil, true
 	}
-	c.serial++
-	e.Nonce = c.process + "-" + strconv.FormatUint(c.serial, 36)
+	e.Nonce = c.nonce()
 	t := &ticket{entry: e, serial: c.serial, since: now, reason: ErrUnavailable}
 	if seen.stamp.valid {
 		t.stamp, t.state, t.accepted = seen.stamp, ticketReady, true
@@ -109,8 +113,8 @@ func (c *core) needs(t *ticket) needs {
 
 // knew reports whether an entry was seen before it was written, as a ticket.
 func (c *core) knew(s *stamp, e Entry) bool {
-	t, ok := c.written[e.ID]
-	return ok && t.entry.Nonce == e.Nonce && slices.Contains(s.tickets, t.serial)
+	t, ok := c.written[e.key()]
+	return ok && slices.Contains(s.tickets, t.serial)
 }
 
 // before are the tickets that would be written before t: all that were accepted, of
@@ -133,7 +137,7 @@ func (c *core) toJudge(t *ticket) (View, bool) {
 	if t.state != ticketNew && t.state != ticketReady {
 		return View{}, false
 	}
-	if !c.usable(t) || (t.blocked != 0 && t.blocked == c.changes) {
+	if !c.usable(t) || (t.blocked != 0 && t.blocked == c.changes) || !c.fits(t) {
 		return View{}, false
 	}
 	n := c.needs(t)
@@ -194,9 +198,10 @@ func (c *core) viewFor(t *ticket) View {
 	}
 	v := View{Sequence: c.doc.Sequence, stamp: stamp{
 		changes: c.changes,
-		valid:   c.problem == nil && c.repair == "", uid: c.object.UID, set: c.Set(), next: c.doc.Next, applied: maps.Clone(c.applied),
+		valid:   c.problem == nil && c.repair == "", uid: c.object.UID, set: c.Set(), next: c.doc.Next, applied: c.applied,
 		behind: c.behind(c.applied, 0),
 	}}
+	c.lent = true
 	for _, e := range c.doc.Entries {
 		if e, ok := c.inFlight(e); ok && (t == nil || !e.same(t.entry)) {
 			v.Entries = append(v.Entries, e)

@@ -105,7 +105,7 @@ func (c *trace) pump(i int) {
 		at = earlier(at, due)
 	} else if q.entry != nil { // none of those that were refused is there
 		c.after(2*time.Millisecond, func() {
-			k.outcome(c.clock(), *q.entry, Outcome{ReadVersion: formatVersion(c.revision)}, nil)
+			k.outcome(c.clock(), q, Outcome{ReadVersion: formatVersion(c.revision)}, nil)
 			c.pump(i)
 		})
 	}

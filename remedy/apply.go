@@ -33,7 +33,12 @@ func (s *search) apply(edits []edit) (*changed, bool) {
 	if edits[0].labels != nil {
 		return c, s.relabel(c, edits)
 	}
+	if edits[0].create != nil {
+		return c, s.create(c, edits[0].create())
+	}
+	rulesOf := func(d *cluster.Draft) int { return len(d.Spec().Ingress) + len(d.Spec().Egress) }
 	var drafts []*cluster.Draft
+	renumbered := map[*cluster.Draft]bool{}
 	byRef := map[cluster.Ref]*cluster.Draft{}
 	for _, e := range edits {
 		d := byRef[e.object]
@@ -48,9 +53,11 @@ func (s *search) apply(edits []edit) (*changed, bool) {
 			byRef[e.object] = d
 			drafts = append(drafts, d)
 		}
-		if !e.netpol(d) {
+		rules := rulesOf(d)
+		if renumbered[d] || !e.netpol(d) {
 			return nil, false
 		}
+		renumbered[d] = e.joint && rulesOf(d) != rules
 	}
 	for _, d := range drafts {
 		if !s.redraft(c, d) {
@@ -92,6 +99,25 @@ func (s *search) redraft(c *changed, d *cluster.Draft) bool {
 		return false
 	}
 	c.review.After, err = c.review.After.Apply(edit)
+	return err == nil
+}
+
+// create puts a new netpol beside the change.
+func (s *search) create(c *changed, d *cluster.Draft) bool {
+	n, err := d.Compile()
+	if err != nil {
+		return false
+	}
+	manifest, err := d.Manifest()
+	if err != nil {
+		return false
+	}
+	c.key = string(manifest)
+	c.edited = []Edited{{Object: n.Ref(), New: true, Part: shortManifest(manifest), Netpol: d}}
+	if c.review.Before, err = s.review.Before.Apply(cluster.Change{After: n}); err != nil {
+		return false
+	}
+	c.review.After, err = s.review.After.Apply(cluster.Change{After: n})
 	return err == nil
 }
 

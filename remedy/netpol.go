@@ -20,9 +20,13 @@ type edit struct {
 	text   string
 	netpol func(*cluster.Draft) bool // false when nothing would be left
 	labels func(*labelled)           // of an object that is no netpol
+	create func() *cluster.Draft     // of a netpol that is not there yet
 	// last is set for edits after which the rules have other numbers; of these the last
 	// rule goes first.
 	last int
+	// joint is set for edits of several rules, which go when they are left with nobody: no
+	// other edit may follow one that did.
+	joint bool
 	// isolates is set for edits of who is isolated.
 	isolates bool
 }
@@ -40,6 +44,7 @@ const (
 	maxEdits  = 40
 	maxValues = 6 // in a list that an edit writes
 	maxRanges = 2 // of ports that are left out
+	maxParts  = 8 // labels of a part of the peers
 )
 
 // ruleAt is a rule of the netpol that is edited.
@@ -73,7 +78,12 @@ func (s *search) edits(n *cluster.Netpol) []edit {
 		if len(w.subjects[d]) == 0 {
 			continue
 		}
-		for _, r := range append(w.subjectsChosenBy[d], common(w.subjects[d])...) {
+		before := len(out)
+		s.jointEdits(w, d, add)
+		for i := range out[before:] {
+			out[before+i].joint = true
+		}
+		for _, r := range unite(w.subjectsChosenBy[d], common(w.subjects[d]), parts(w.subjects[d])) {
 			add(rankOfRequirement(r), fmt.Sprintf("%s its podSelector", leave(r, "out of", "in")), func(draft *cluster.Draft) bool { return draft.NarrowPodSelector(r) })
 			out[len(out)-1].isolates = true
 		}
@@ -93,9 +103,9 @@ func (s *search) edits(n *cluster.Netpol) []edit {
 // ruleEdits are those of one rule.
 func (s *search) ruleEdits(w narrowing, at ruleAt, add func(int, string, func(*cluster.Draft) bool)) {
 	rule := w.netpol.Rules[at.direction][at.rule]
-	for _, r := range append(w.peersChosenBy[at], common(w.peers[at])...) {
+	for _, r := range unite(w.peersChosenBy[at], common(w.peers[at]), parts(w.peers[at])) {
 		add(rankOfRequirement(r), fmt.Sprintf("%s %s", leave(r, "out of", "in"), at), func(draft *cluster.Draft) bool {
-			return draft.NarrowPeers(at.direction, at.rule, r)
+			return s.narrow(draft, w, at, r)
 		})
 	}
 	if names := namespacesOf(w.peers[at]); len(names) > 0 && len(names) <= maxValues && !ownOnly(rule) {
@@ -125,6 +135,70 @@ func (s *search) ruleEdits(w narrowing, at ruleAt, add func(int, string, func(*c
 			return withoutPorts(draft, rule, at, ports)
 		})
 	}
+}
+
+// jointEdits narrow all the rules by which the paths get through alike: where two of
+// them do the same, one edit of one of them shuts nothing.
+func (s *search) jointEdits(w narrowing, d cluster.Direction, add func(int, string, func(*cluster.Draft) bool)) {
+	var rules []ruleAt
+	var chosenBy []metav1.LabelSelectorRequirement
+	var peers []peer
+	for _, at := range slices.SortedFunc(maps.Keys(w.peers), func(a, b ruleAt) int { return a.rule - b.rule }) {
+		if at.direction != d {
+			continue
+		}
+		rules = append(rules, at)
+		chosenBy = unite(chosenBy, w.peersChosenBy[at])
+		for _, p := range w.peers[at] {
+			peers = appendPeer(peers, p)
+		}
+	}
+	if len(rules) < 2 {
+		return
+	}
+	var names []string
+	for _, at := range rules {
+		names = append(names, at.String())
+	}
+	for _, r := range unite(chosenBy, common(peers)) {
+		add(rankOfRequirement(r), fmt.Sprintf("%s %s", leave(r, "out of", "in"), join(names)), func(draft *cluster.Draft) bool {
+			// The last rule first: one that is left with nobody goes.
+			for _, at := range slices.Backward(rules) {
+				if !s.narrow(draft, w, at, r) {
+					draft.RemoveRule(at.direction, at.rule)
+				}
+			}
+			return true
+		})
+	}
+}
+
+// narrow narrows those peers of a rule by which the paths get through, or all where it
+// cannot be told which these are.
+func (s *search) narrow(draft *cluster.Draft, w narrowing, at ruleAt, r metav1.LabelSelectorRequirement) bool {
+	guilty := func(p cluster.NetpolPeer) bool {
+		return slices.ContainsFunc(w.peers[at], func(o peer) bool { return s.letsThrough(p, w.netpol.Namespace, o) })
+	}
+	rule := w.netpol.Rules[at.direction][at.rule]
+	if !rule.AnyPeer && !slices.ContainsFunc(rule.Peers, guilty) {
+		return draft.NarrowPeers(at.direction, at.rule, r)
+	}
+	return draft.NarrowPeersThat(guilty, at.direction, at.rule, r)
+}
+
+// letsThrough tells whether a netpol's peer is, or may be, one of a path.
+func (s *search) letsThrough(p cluster.NetpolPeer, own string, o peer) bool {
+	ns, known := s.review.After.Namespace(o.Namespace)
+	w, there := s.review.After.Workload(cluster.Ref{Namespace: o.Namespace, Kind: o.Kind, Name: o.Name})
+	switch {
+	case p.Block != nil, p.Broken, o.CIDR != "", o.Witness:
+		return true
+	case p.OwnNamespace && o.Namespace != own:
+		return false
+	case !p.OwnNamespace && known && p.Namespaces.MatchesNamespace(ns) == cluster.No:
+		return false
+	}
+	return !there || slices.ContainsFunc(w.Variants, func(v *cluster.Variant) bool { return p.Pods.Matches(v.Labels) != cluster.No })
 }
 
 // narrowing gathers what the paths say about a netpol.
@@ -222,6 +296,32 @@ func common(peers []peer) []metav1.LabelSelectorRequirement {
 	return out
 }
 
+// parts are the labels that some of the peers have: each leaves out a part of them.
+func parts(peers []peer) []metav1.LabelSelectorRequirement {
+	if len(peers) < 2 {
+		return nil
+	}
+	var out []metav1.LabelSelectorRequirement
+	for _, p := range peers {
+		for _, r := range common([]peer{p}) {
+			out = appendRequirement(out, &r)
+		}
+		if len(out) > maxParts {
+			return nil // there are too many to tell which is meant
+		}
+	}
+	return out
+}
+
+// unite is what is in some lists, each once.
+func unite(lists ...[]metav1.LabelSelectorRequirement) []metav1.LabelSelectorRequirement {
+	var out []metav1.LabelSelectorRequirement
+	for _, r := range slices.Concat(lists...) {
+		out = appendRequirement(out, &r)
+	}
+	return out
+}
+
 func namespacesOf(peers []peer) []string {
 	var out []string
 	for _, p := range peers {
@@ -253,25 +353,15 @@ func ownOnly(r cluster.NetpolRule) bool {
 // withoutPorts takes ports out of a rule. One that names ports stays as it is: the
 // names may stand for different ports on different pods.
 func withoutPorts(draft *cluster.Draft, rule cluster.NetpolRule, at ruleAt, ports connectivity.PortSet) bool {
-	if slices.ContainsFunc(rule.Ports, func(p cluster.NetpolPort) bool { return p.Name != "" || p.Broken }) {
+	has, known := numbered(rule)
+	if !known {
 		return false
-	}
-	has := connectivity.AllPorts()
-	if !rule.AnyPort {
-		has = connectivity.PortSet{}
-		for _, p := range rule.Ports {
-			has = has.Union(connectivity.Ports(connectivity.PortRange{Protocol: p.Protocol, First: p.First, Last: p.Last}))
-		}
 	}
 	left := has.Subtract(ports)
 	if left.Empty() {
 		return false
 	}
-	var list []cluster.NetpolPort
-	for _, r := range left.Ranges() {
-		list = append(list, cluster.NetpolPort{Protocol: r.Protocol, First: r.First, Last: r.Last})
-	}
-	draft.SetPorts(at.direction, at.rule, list)
+	draft.SetPorts(at.direction, at.rule, portsOf(left))
 	return true
 }
 

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/podcullis/podcullis/cluster"
+	"github.com/podcullis/podcullis/connectivity"
 )
 
 // ownEdits are the small changes of the object under review.
@@ -55,6 +56,7 @@ func (s *search) restoring(n *cluster.Netpol) []edit {
 		}
 		for i := range n.Rules[d] {
 			if i < len(was.Rules[d]) {
+				s.keepingPorts(n, was, ruleAt{d, i}, add)
 				add(fmt.Sprintf("leave %s as it was", ruleAt{d, i}), func(draft *cluster.Draft) bool {
 					return draft.RestoreRule(old, d, i)
 				})
@@ -68,6 +70,44 @@ func (s *search) restoring(n *cluster.Netpol) []edit {
 		}
 	}
 	return out
+}
+
+// keepingPorts leaves in a rule the ports that it had and that are required.
+func (s *search) keepingPorts(n, was *cluster.Netpol, at ruleAt, add func(string, func(*cluster.Draft) bool)) {
+	is, known := numbered(n.Rules[at.direction][at.rule])
+	had, wasKnown := numbered(was.Rules[at.direction][at.rule])
+	if !known || !wasKnown {
+		return
+	}
+	var missing connectivity.PortSet
+	for _, p := range s.paths {
+		if p.isObstacle() && slices.ContainsFunc(p.because, func(b because) bool { return b.Netpol == n.Namespace+"/"+n.Name }) {
+			missing = missing.Union(p.ports.Intersect(had).Subtract(is))
+		}
+	}
+	if missing.Empty() || len(missing.Ranges()) > maxValues {
+		return
+	}
+	add(fmt.Sprintf("keep %s in %s", missing, at), func(d *cluster.Draft) bool {
+		d.SetPorts(at.direction, at.rule, portsOf(is.Union(missing)))
+		return true
+	})
+}
+
+// numbered are the ports of a rule; false where it names some, as a name may stand for
+// different ports on different pods.
+func numbered(r cluster.NetpolRule) (connectivity.PortSet, bool) {
+	if r.AnyPort {
+		return connectivity.AllPorts(), true
+	}
+	var out connectivity.PortSet
+	for _, p := range r.Ports {
+		if p.Name != "" || p.Broken {
+			return out, false
+		}
+		out = out.Union(connectivity.Ports(connectivity.PortRange{Protocol: p.Protocol, First: p.First, Last: p.Last}))
+	}
+	return out, true
 }
 
 // lettingThrough adds rules for paths that must be there and that the netpol shuts.
@@ -86,18 +126,7 @@ func (s *search) lettingThrough(n *cluster.Netpol) []edit {
 			if other.CIDR != "" || len(other.Labels) == 0 {
 				continue
 			}
-			labels := map[string]string{}
-			for k, v := range other.Labels {
-				if !cluster.IsGenerated(k) {
-					labels[k] = v
-				}
-			}
-			var ports []cluster.NetpolPort
-			if !p.ports.All() {
-				for _, r := range p.ports.Ranges() {
-					ports = append(ports, cluster.NetpolPort{Protocol: r.Protocol, First: r.First, Last: r.Last})
-				}
-			}
+			labels, ports := lastingOf(other.Labels), portsOf(p.ports)
 			text := fmt.Sprintf("add an %s rule for %s on %s", d, other, p.ports)
 			if slices.ContainsFunc(out, func(e edit) bool { return e.text == text }) {
 				continue

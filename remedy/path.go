@@ -104,3 +104,14 @@ func pathOf(details any) (p path, unknown bool) {
 	}
 	return p, in.Unknown != ""
 }
+
+// holesOf counts the ways by which what is denied is open: each rule is one, so that
+// to close the one of two that let the same through is seen to be a step.
+func holesOf(d guardrail.Decision) int {
+	paths, _ := pathsOf(d)
+	holes := d.Count(guardrail.Deny)
+	for _, p := range paths {
+		holes += len(p.because)
+	}
+	return holes
+}

@@ -32,6 +32,8 @@ type Edited struct {
 	Object cluster.Ref
 	// Own is set for the object under review; another one has to be edited first.
 	Own bool
+	// New is set for a netpol that is not there yet; Part is then all of it.
+	New bool
 	// Part is the changed part in YAML, without a newline at its end where it is one
 	// line: "podSelector: {matchLabels: {app: web}}".
 	Part string
@@ -40,11 +42,13 @@ type Edited struct {
 }
 
 // The search is bounded by steps, so that the same change gets the same answer on a
-// busy machine. A step is one evaluation of the guardrails.
+// busy machine. A step is one evaluation of the guardrails; in a large cluster one
+// counts for several, by the connections that it is about.
 const (
 	maxSteps = 120
-	maxDepth = 4 // edits that are combined
-	maxWidth = 6 // combinations that are followed further
+	stepSize = 2000 // connections
+	maxDepth = 4    // edits that are combined
+	maxWidth = 6    // combinations that are followed further
 )
 
 // Evaluator judges a change; *guardrail.Engine is one.
@@ -75,6 +79,9 @@ func Find(ctx context.Context, e Evaluator, r guardrail.Review, d guardrail.Deci
 	if best, found := s.best(s.otherEdits()); found && len(best.lost) == 0 {
 		return s.remedy(best), true
 	}
+	if a, ok := s.applied(d); ok {
+		return Remedy{Text: a.edits[0].text, Edits: a.change.edited}, true
+	}
 	return Remedy{}, false
 }
 
@@ -99,13 +106,14 @@ type attempt struct {
 	next    int // the first edit that may be added
 	change  *changed
 	denials int
+	holes   int // the ways by which what is denied is open; see holesOf
 	lost    []connectivity.Connection
 	idle    bool // a netpol selects nobody any more, or a rule lets nobody through
 }
 
 // best combines edits until nothing is denied, those first that lose least.
 func (s *search) best(edits []edit) (best attempt, found bool) {
-	beam := []attempt{{denials: 1 << 30}}
+	beam := []attempt{{denials: 1 << 30, holes: 1 << 30}}
 	for depth := 0; depth < maxDepth && len(beam) > 0; depth++ {
 		var partial []attempt
 		for _, from := range beam {
@@ -115,7 +123,7 @@ func (s *search) best(edits []edit) (best attempt, found bool) {
 				case !ok || found && !less(a, best) && a.denials == 0:
 				case a.denials == 0:
 					best, found = a, true
-				case a.denials < from.denials && (!found || len(a.lost) < len(best.lost)):
+				case a.holes < from.holes && (!found || len(a.lost) < len(best.lost)):
 					partial = append(partial, a)
 				}
 			}
@@ -124,7 +132,7 @@ func (s *search) best(edits []edit) (best attempt, found bool) {
 			break
 		}
 		slices.SortStableFunc(partial, func(a, b attempt) int {
-			return cmp.Or(cmp.Compare(a.denials, b.denials), cmp.Compare(len(a.lost), len(b.lost)))
+			return cmp.Or(cmp.Compare(a.holes, b.holes), cmp.Compare(len(a.lost), len(b.lost)))
 		})
 		beam = partial[:min(len(partial), maxWidth)]
 	}
@@ -158,10 +166,14 @@ func (s *search) try(from attempt, e edit, at int) (attempt, bool) {
 	s.tried[c.key] = true
 	s.steps++
 	d, err := s.evaluator.Evaluate(s.ctx, c.review)
-	if err != nil || s.warnsAnew(d) || s.opensMore(c) {
+	if err != nil || s.opensMore(c) {
 		return attempt{}, false
 	}
 	a := attempt{edits: edits, next: at + 1, change: c, denials: d.Count(guardrail.Deny), lost: s.lost(c)}
+	warnings := s.newWarnings(d) // to be settled, too, such as a barrier that is lost on the other side
+	a.denials += warnings
+	a.holes = holesOf(d) + warnings
+	s.steps += (len(s.opened()) + len(a.lost) + a.holes) / stepSize
 	a.idle = a.denials == 0 && s.idle(c)
 	return a, s.ctx.Err() == nil // what was interrupted is not complete
 }
@@ -215,13 +227,15 @@ func warningsOf(d guardrail.Decision) map[string]bool {
 	return out
 }
 
-func (s *search) warnsAnew(d guardrail.Decision) bool {
+// newWarnings counts the warnings that were not there before the edit.
+func (s *search) newWarnings(d guardrail.Decision) int {
+	n := 0
 	for w := range warningsOf(d) {
 		if !s.warned[w] {
-			return true
+			n++
 		}
 	}
-	return false
+	return n
 }
 
 // opensMore tells whether the edit opens what the change would not: to narrow who is

@@ -98,7 +98,7 @@ func (r Remedy) Advice() string {
 		if e.Part == "" {
 			continue
 		}
-		if len(r.Edits) > 1 || !e.Own {
+		if (len(r.Edits) > 1 || !e.Own) && !e.New {
 			fmt.Fprintf(&b, "\n  # %s %s/%s", e.Object.Kind, e.Object.Namespace, e.Object.Name)
 		}
 		for line := range strings.SplitSeq(e.Part, "\n") {
@@ -262,6 +262,11 @@ func yamlOf(name string, value any) string {
 	if err != nil {
 		return ""
 	}
+	return short(raw)
+}
+
+// short writes JSON as YAML with as much in one line as can be read there.
+func short(raw []byte) string {
 	block, err := yaml.JSONToYAML(raw)
 	if err != nil {
 		return ""
@@ -285,6 +290,45 @@ func yamlOf(name string, value any) string {
 		}
 	}
 	return strings.TrimSpace(string(block))
+}
+
+// shortManifest writes an object as YAML, each part in one line that can be read there.
+func shortManifest(raw []byte) string {
+	block, err := yaml.JSONToYAML(raw)
+	if err != nil {
+		return ""
+	}
+	var node yamlv3.Node
+	if yamlv3.Unmarshal(block, &node) != nil || len(node.Content) == 0 {
+		return strings.TrimSpace(string(block))
+	}
+	for _, field := range node.Content[0].Content {
+		fold(field)
+	}
+	var out strings.Builder
+	e := yamlv3.NewEncoder(&out)
+	e.SetIndent(2)
+	e.CompactSeqIndent()
+	if e.Encode(&node) != nil {
+		return strings.TrimSpace(string(block))
+	}
+	return strings.TrimSpace(out.String())
+}
+
+// fold writes a part in one line if that is short enough, else its parts.
+func fold(n *yamlv3.Node) {
+	if n.Kind == yamlv3.ScalarNode {
+		return
+	}
+	flow(n, 0)
+	n.Style = yamlv3.FlowStyle
+	if text, err := yamlv3.Marshal(n); err == nil && len(text) <= maxLine {
+		return
+	}
+	n.Style = 0
+	for _, c := range n.Content {
+		fold(c)
+	}
 }
 
 // maxBlockDepth is how many levels at most are written in lines of their own before all is.

@@ -19,7 +19,5 @@ func (j *Judge) advise(ctx context.Context, v *verdict) {
 		ctx, cancel = context.WithTimeout(ctx, time.Until(deadline)/2)
 		defer cancel()
 	}
-	if r, found := remedy.Find(ctx, evaluator, v.review, v.decision); found {
-		v.decision.Advice = r.Advice()
-	}
+	v.decision.Advice = remedy.Advise(ctx, evaluator, v.review, v.decision)
 }

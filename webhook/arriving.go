@@ -23,8 +23,10 @@ const (
 var (
 	// errSlow is for a body that does not come on.
 	errSlow = errors.New("the body came too slowly: each 64 KiB of it, or the rest, must come within 2s")
-	// errPushed is for a body that was slower than others when there was no room for all.
-	errPushed = errors.New("there was no room for all bodies, and this one was the slowest")
+	// errPushed is for a body that had to go for others.
+	errPushed = errors.New("there is no room for all reviews that are coming, and others came faster or were first")
+	// errEvicted is for one whose connection is needed.
+	errEvicted = errors.New("all connections are taken, and this one was the slowest")
 )
 
 // arriving is the body of a request on its way. Who claims a length and sends nothing, or
@@ -34,15 +36,21 @@ type arriving struct {
 	deadline func(time.Time) error // of the next reads
 	whole    func()                // all of it is here
 
+	unread func() bool // bytes have come that nobody has read yet
+
 	mu     sync.Mutex
 	began  time.Time
 	limit  time.Time // when all must be here
 	got    int64
 	window int64 // what of it came in this window
 	ends   time.Time
-	// gone is closed when the body has to go for others.
+	reads  time.Time     // since when a read waits for the caller
+	owed   time.Duration // how long earlier reads of this window did
+	line   *room         // where it waits for room
+	queued time.Time     // since when
+	// gone is closed when the body has to go, for the reason that pushed is.
 	gone   chan struct{}
-	pushed bool
+	pushed error
 	done   bool
 }
 
@@ -51,13 +59,13 @@ func arrivingOf(w http.ResponseWriter, r *http.Request) *arriving {
 	if a, ok := r.Body.(*arriving); ok {
 		return a
 	}
-	return newArriving(w, r, func() {})
+	return newArriving(w, r, func() {}, func() bool { return false })
 }
 
-func newArriving(w http.ResponseWriter, r *http.Request, whole func()) *arriving {
+func newArriving(w http.ResponseWriter, r *http.Request, whole func(), unread func() bool) *arriving {
 	now := time.Now()
 	return &arriving{
-		body: r.Body, deadline: http.NewResponseController(w).SetReadDeadline, whole: whole,
+		body: r.Body, deadline: http.NewResponseController(w).SetReadDeadline, whole: whole, unread: unread,
 		began: now, limit: now.Add(readTimeout), gone: make(chan struct{}),
 	}
 }
@@ -73,7 +81,8 @@ func (a *arriving) by(ctx context.Context) {
 	}
 }
 
-// Read implements io.Reader. Its errors are errSlow, errPushed and those of the connection.
+// Read implements io.Reader. Its errors are errSlow, that of push, and those of the
+// connection.
 func (a *arriving) Read(p []byte) (int, error) {
 	if err := a.open(); err != nil {
 		return 0, err
@@ -84,12 +93,14 @@ func (a *arriving) Read(p []byte) (int, error) {
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	a.owed += time.Since(a.reads)
+	a.reads = time.Time{}
 	a.got += int64(n)
 	a.window += int64(n)
 	switch {
 	case !errors.Is(err, os.ErrDeadlineExceeded):
-	case a.pushed:
-		err = errPushed
+	case a.pushed != nil:
+		err = a.pushed
 	default:
 		err = errSlow
 	}
@@ -100,9 +111,10 @@ func (a *arriving) Read(p []byte) (int, error) {
 func (a *arriving) open() error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	a.reads = time.Now()
 	switch {
-	case a.pushed:
-		return errPushed
+	case a.pushed != nil:
+		return a.pushed
 	case a.done || (a.window < bodyQuantum && !a.ends.IsZero()):
 		return nil
 	}
@@ -111,7 +123,7 @@ func (a *arriving) open() error {
 
 // extendLocked begins a window now.
 func (a *arriving) extendLocked() error {
-	a.window, a.ends = 0, time.Now().Add(bodyWindow)
+	a.window, a.owed, a.ends = 0, 0, time.Now().Add(bodyWindow)
 	if a.limit.Before(a.ends) {
 		a.ends = a.limit
 	}
@@ -125,7 +137,7 @@ func (a *arriving) extendLocked() error {
 func (a *arriving) resume() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if !a.pushed && !a.done {
+	if a.pushed == nil && !a.done {
 		_ = a.extendLocked() // what is wrong with the connection the next read says
 	}
 }
@@ -146,24 +158,66 @@ func (a *arriving) finish() {
 }
 
 // push ends the reading of a body, and the waiting for room for it.
-func (a *arriving) push() {
+func (a *arriving) push(why error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.pushed || a.done {
+	if a.pushed != nil || a.done {
 		return
 	}
-	a.pushed = true
+	a.pushed = why
 	close(a.gone)
 	_ = a.deadline(time.Unix(1, 0)) // a read that waits comes back now
 }
 
-// rate is how many bytes a second have come. mature is false while that says nothing yet,
+// why is what it was pushed for.
+func (a *arriving) why() error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.pushed
+}
+
+// queue says in which room's line it is now, nil for none.
+func (a *arriving) queue(r *room) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.line, a.queued = r, time.Now()
+}
+
+// inLine says for how long it waits for room.
+func (a *arriving) inLine(now time.Time) time.Duration {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.line == nil {
+		return 0
+	}
+	return now.Sub(a.queued)
+}
+
+// standing says in which room's line it is, and whether it is stalled: we have waited for
+// slowGrace, and have not got a quantum. Time in which its bytes wait for us is not its own.
+func (a *arriving) standing(now time.Time) (line *room, stalled bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.pushed != nil || a.done || a.reads.IsZero() {
+		return a.line, false
+	}
+	if a.window >= bodyQuantum || a.owed+now.Sub(a.reads) < slowGrace {
+		return a.line, false
+	}
+	if a.unread() {
+		a.owed, a.reads = 0, now
+		return a.line, false
+	}
+	return a.line, true
+}
+
+// rate is how many bytes a second have come; mature is false while that says nothing yet,
 // and when all is here.
 func (a *arriving) rate(now time.Time) (bytesPerSecond float64, mature bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	age := now.Sub(a.began)
-	if age < slowGrace || a.done || a.pushed {
+	if age < slowGrace || a.done || a.pushed != nil {
 		return 0, false
 	}
 	return float64(a.got) / age.Seconds(), true

@@ -1,11 +1,11 @@
 package webhook
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
 	"net/http"
-	"sync"
 	"time"
 )
 
@@ -16,40 +16,28 @@ const (
 	smallBody = 64 << 10
 	// smallShare is the part of the budget that no large body can take.
 	smallShare = 4
-	// roomWait is how long a large body waits for slower ones to go.
-	roomWait = 2 * slowGrace
+	// roomWait is how long a large body waits for others to be judged, and to go.
+	roomWait = 4 * slowGrace
 )
 
 // errNoRoom is for a body that the budget has no room for.
 var errNoRoom = errors.New("too many bytes of reviews are in memory")
 
 // bodies are the bytes of all reviews in memory. What counts is what has come: a
-// Content-Length is a claim. When there is no room, whoever sends slowest goes, and small
-// bodies have a share of their own, so that no number of large ones keeps them out.
+// Content-Length is a claim. Small bodies have a share of their own, so that no number of
+// large ones keeps them out. Who has to go when there is no room, room.go says.
 type bodies struct {
 	limit int64 // of one body
-	small room
-	large room
-}
-
-// room is a number of bytes, and the bodies that are coming into it.
-type room struct {
-	mu      sync.Mutex
-	free    int64
-	coming  map[*arriving]int64 // what each has of it
-	changed chan struct{}       // closed when bytes become free
-}
-
-func newRoom(size int64) room {
-	return room{free: size, coming: map[*arriving]int64{}, changed: make(chan struct{})}
+	small *room
+	large *room
 }
 
 func newBodies(budget, limit int64) *bodies {
 	small := budget / smallShare
 	return &bodies{
 		limit: limit,
-		small: newRoom(max(small, smallBody)),
-		large: newRoom(max(budget-small, limit)),
+		small: newRoom(max(small, smallBody), false),
+		large: newRoom(max(budget-small, limit), true),
 	}
 }
 
@@ -114,7 +102,7 @@ func (t *taken) grow(ctx context.Context, a *arriving, size int64) error {
 	if more <= 0 {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, roomWait)
+	ctx, cancel := context.WithTimeout(ctx, patienceFor(ctx))
 	defer cancel()
 	if err := t.of.large.take(ctx, a, more); err != nil {
 		return err
@@ -123,83 +111,18 @@ func (t *taken) grow(ctx context.Context, a *arriving, size int64) error {
 	return nil
 }
 
+// patienceFor leaves a caller that is short of time half of it for the judge.
+func patienceFor(ctx context.Context) time.Duration {
+	if deadline, ok := ctx.Deadline(); ok {
+		return min(roomWait, time.Until(deadline)/2)
+	}
+	return roomWait
+}
+
 func (t *taken) release() {
 	t.of.small.giveBack(t.small)
 	t.of.large.giveBack(t.large)
 	t.small, t.large = 0, 0
-}
-
-// take waits until there is room, pushing out what comes slowest.
-func (r *room) take(ctx context.Context, a *arriving, size int64) error {
-	waited := false
-	for {
-		r.mu.Lock()
-		if r.free >= size {
-			r.free -= size
-			r.coming[a] += size
-			r.mu.Unlock()
-			if waited {
-				a.resume()
-			}
-			return nil
-		}
-		changed := r.changed
-		slowest := slowestOf(r.coming, time.Now())
-		r.mu.Unlock()
-
-		waited = true
-		if slowest != nil {
-			slowest.push() // it may be this one
-		} // else all is taken by bodies that are here, and that will be judged soon
-		if err := waitForRoom(ctx, a, changed); err != nil {
-			return err
-		}
-	}
-}
-
-func waitForRoom(ctx context.Context, a *arriving, changed <-chan struct{}) error {
-	again := time.NewTimer(slowGrace / 4) // somebody may be slow by then
-	defer again.Stop()
-	select {
-	case <-changed:
-	case <-again.C:
-	case <-a.gone:
-		return errPushed
-	case <-ctx.Done():
-		return errNoRoom
-	}
-	return nil
-}
-
-// slowestOf is the one that has to go first, nil if it is too early to tell. All of them
-// have something to give back.
-func slowestOf(coming map[*arriving]int64, now time.Time) *arriving {
-	var slowest *arriving
-	least := 0.0
-	for a := range coming {
-		if rate, mature := a.rate(now); mature && (slowest == nil || rate < least) {
-			slowest, least = a, rate
-		}
-	}
-	return slowest
-}
-
-// gone is for a body that comes no more: it is here, or broke off.
-func (r *room) gone(a *arriving) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	delete(r.coming, a)
-}
-
-func (r *room) giveBack(size int64) {
-	if size == 0 {
-		return
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.free += size
-	close(r.changed)
-	r.changed = make(chan struct{})
 }
 
 // readBody reads the whole body within the byte budget, which release gives back.
@@ -218,20 +141,20 @@ func (h *reviewHandler) readBody(ctx context.Context, w http.ResponseWriter, r *
 		return nil, nil, false
 	}
 	body, release, err := h.bodies.read(ctx, a, r.ContentLength)
-	switch {
-	case err == nil && int64(len(body)) > limit:
-		release()
-		h.tooLarge(w, a, body)
-	case err == nil:
+	if err == nil && int64(len(body)) <= limit {
 		return body, release, true
+	}
+	head := bytes.Clone(body[:min(len(body), headBytes)]) // what else has come is in nobody's memory
+	switch {
+	case err == nil:
+		release()
+		h.tooLarge(w, a, head)
 	case errors.Is(err, errPushed), errors.Is(err, errNoRoom):
-		if errors.Is(err, errNoRoom) {
-			discard(a, limit)
-		}
-		h.overloaded(w, body, err)
+		a.part(w, slowGrace, limit, func() { h.overloaded(w, head, err) })
+	case errors.Is(err, errEvicted):
+		a.part(w, 0, 0, func() { h.overloaded(w, head, err) })
 	case errors.Is(err, errSlow):
-		w.Header().Set("Connection", "close")
-		h.refuse(w, identify(body), http.StatusRequestTimeout, rejectedSlowBody, err)
+		a.part(w, 0, limit, func() { h.refuse(w, identify(head), http.StatusRequestTimeout, rejectedSlowBody, err) })
 	default:
 		h.fail(w, http.StatusBadRequest, rejectedBadRequest, "the body broke off: "+err.Error())
 	}
@@ -242,9 +165,6 @@ func (h *reviewHandler) readBody(ctx context.Context, w http.ResponseWriter, r *
 // try again by themselves, or, where nobody knows whose review it is, a failed call.
 func (h *reviewHandler) overloaded(w http.ResponseWriter, head []byte, cause error) {
 	w.Header().Set("Retry-After", "1")
-	if errors.Is(cause, errPushed) {
-		w.Header().Set("Connection", "close")
-	}
 	id := identify(head)
 	if !id.deniable() {
 		h.fail(w, http.StatusServiceUnavailable, rejectedOverloaded, cause.Error())

@@ -5,7 +5,6 @@ import (
 
 	admissionv1 "k8s.io/api/admission/v1"
 	networkingv1 "k8s.io/api/networking/v1"
-	kjson "sigs.k8s.io/json"
 
 	"github.com/podcullis/podcullis/cluster"
 )
@@ -17,9 +16,7 @@ func takesAway(r *admissionv1.AdmissionRequest, err error) bool {
 	if !errors.Is(err, cluster.ErrOverBound) || r.Kind.Kind != "NetworkPolicy" {
 		return false
 	}
-	var was, now networkingv1.NetworkPolicy
-	fields := fieldsOf(r.Kind.Kind)
-	return kjson.UnmarshalCaseSensitivePreserveInts(fields.prune(r.OldObject.Raw), &was) == nil &&
-		kjson.UnmarshalCaseSensitivePreserveInts(fields.prune(r.Object.Raw), &now) == nil &&
-		cluster.TakesAway(&was, &now)
+	was, errWas := understood(r.OldObject, &networkingv1.NetworkPolicy{})
+	now, errNow := understood(r.Object, &networkingv1.NetworkPolicy{})
+	return errWas == nil && errNow == nil && cluster.TakesAway(was, now)
 }

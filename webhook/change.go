@@ -15,9 +15,9 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
-	kjson "sigs.k8s.io/json"
 
 	"github.com/podcullis/podcullis/cluster"
+	"github.com/podcullis/podcullis/cluster/wire"
 )
 
 // modelled makes an empty object of each kind that the model holds.
@@ -59,7 +59,7 @@ func changeFrom(r *admissionv1.AdmissionRequest, before *cluster.Snapshot, now t
 	var c cluster.Change
 	var err error
 	if r.Operation == admissionv1.Update || r.Operation == admissionv1.Delete {
-		if c.Before, err = modelObject(r, r.OldObject.Raw, "oldObject", bounds); c.Before == nil {
+		if c.Before, err = modelObject(r, r.OldObject, "oldObject", bounds); c.Before == nil {
 			return c, err // what is stored may hold what does not parse; it stays in the model as unknown
 		}
 	}
@@ -70,12 +70,12 @@ func changeFrom(r *admissionv1.AdmissionRequest, before *cluster.Snapshot, now t
 		return c, fmt.Errorf("operation %q is not one that Podcullis judges: want CREATE, UPDATE or DELETE", r.Operation)
 	}
 	storedErr := err
-	if c.After, err = modelObject(r, r.Object.Raw, "object", bounds); err != nil {
+	if c.After, err = modelObject(r, r.Object, "object", bounds); err != nil {
 		if c.After == nil || storedErr == nil || (!c.Idle() && !takesAway(r, err)) {
 			return c, err
 		}
 	}
-	if _, isPod := c.After.(*cluster.Pod); !isPod && r.Operation == admissionv1.Update && lastFinalizerDropped(r.Object.Raw) {
+	if _, isPod := c.After.(*cluster.Pod); !isPod && r.Operation == admissionv1.Update && lastFinalizerDropped(r.Object) {
 		return deletion(c, now), nil
 	}
 	return c, nil
@@ -95,15 +95,18 @@ func deletion(c cluster.Change, now time.Time) cluster.Change {
 	return c
 }
 
-// modelObject decodes an object as the API server does and makes the model's of
-// it. With an error it may still return the object, see cluster.FromAPI.
-func modelObject(r *admissionv1.AdmissionRequest, raw []byte, field string, bounds cluster.Bounds) (cluster.Object, error) {
-	if len(raw) == 0 {
+// modelObject reads an object as the API server does and makes the model's of it.
+// With an error it may still return the object, see cluster.FromAPI.
+func modelObject(r *admissionv1.AdmissionRequest, x runtime.RawExtension, field string, bounds cluster.Bounds) (cluster.Object, error) {
+	if len(x.Raw) == 0 {
 		return nil, fmt.Errorf("request.%s: missing, and %s needs it", field, r.Operation)
 	}
-	o := modelled[r.Kind]()
-	if err := kjson.UnmarshalCaseSensitivePreserveInts(fieldsOf(r.Kind.Kind).prune(raw), o); err != nil {
-		return nil, fmt.Errorf("request.%s: is no %s: %w", field, r.Kind.Kind, err)
+	o := x.Object
+	if o == nil {
+		o = modelled[r.Kind]()
+		if err := wire.Unmarshal(x.Raw, o); err != nil {
+			return nil, fmt.Errorf("request.%s: is no %s: %w", field, r.Kind.Kind, err)
+		}
 	}
 	meta, ok := o.(metav1.Object)
 	if !ok {
@@ -144,21 +147,9 @@ func bindingChange(r *admissionv1.AdmissionRequest, before *cluster.Snapshot) (c
 	return cluster.Change{Before: pod, After: pod.BoundWith(merged)}, nil
 }
 
-func isBinding(r *admissionv1.AdmissionRequest) bool {
-	return r.Kind == metav1.GroupVersionKind{Version: "v1", Kind: "Binding"}
-}
+var bindingKind = metav1.GroupVersionKind{Version: "v1", Kind: "Binding"}
 
-// bindingOf reads a Binding; its name is that of the pod.
-func bindingOf(r *admissionv1.AdmissionRequest) (*corev1.Binding, error) {
-	var b corev1.Binding
-	if err := kjson.UnmarshalCaseSensitivePreserveInts(r.Object.Raw, &b); err != nil {
-		return nil, fmt.Errorf("request.object: is no Binding: %w", err)
-	}
-	if b.Name == "" {
-		b.Name = r.Name
-	}
-	return &b, nil
-}
+func isBinding(r *admissionv1.AdmissionRequest) bool { return r.Kind == bindingKind }
 
 // errNotSeenYet is for objects whose watch event is still on its way.
 var errNotSeenYet = errors.New("not in the model yet")

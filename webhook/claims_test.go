@@ -193,7 +193,7 @@ func oldPod(t *testing.T, r admission.Request) (cluster.Object, bool) {
 	if r.Operation != "UPDATE" {
 		return nil, false
 	}
-	o, err := modelObject(&r.AdmissionRequest, r.OldObject.Raw, "oldObject", cluster.Bounds{})
+	o, err := modelObject(&r.AdmissionRequest, r.OldObject, "oldObject", cluster.Bounds{})
 	if err != nil {
 		t.Fatal(err)
 	}

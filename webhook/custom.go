@@ -58,7 +58,7 @@ func customChange(c *cluster.Custom, r *admissionv1.AdmissionRequest) (cluster.C
 	if asBefore := (cluster.Change{Before: change.Before, After: t}); err != nil && (t == nil || change.Before == nil || !asBefore.Idle()) {
 		return cluster.Change{}, err
 	}
-	gone := r.Operation == admissionv1.Update && lastFinalizerDropped(r.Object.Raw)
+	gone := r.Operation == admissionv1.Update && lastFinalizerDropped(r.Object)
 	if t != nil && !gone {
 		change.After = t
 	}

@@ -2,122 +2,84 @@ package webhook
 
 import (
 	"bytes"
-	"iter"
+
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 // fields are the members of a JSON object that matter; nil means all of them. The
 // same fields are meant of each element of an array.
-//
-// Most of an object is of no interest here (environment, volumes, managedFields),
-// and decoding it is what answering costs most. So it is left out before: the
-// decoder reads what is left as it would have read the whole.
 type fields map[string]fields
 
 // prune is the value with only those members. What is no JSON stays as it is, for
 // the decoder to say so.
 func (f fields) prune(value []byte) []byte {
-	out := make([]byte, 0, min(len(value), 2048))
-	return f.append(out, value)
-}
-
-func (f fields) append(out, value []byte) []byte {
-	switch {
-	case f == nil || len(value) == 0:
-		return append(out, value...)
-	case value[0] == '{':
-		out = append(out, '{')
-		first := true
-		for key, member := range members(value) {
-			inner, wanted := f[string(plainKey(key))]
-			if !wanted {
-				continue
-			}
-			if !first {
-				out = append(out, ',')
-			}
-			first = false
-			out = append(append(out, key...), ':')
-			out = inner.append(out, member)
-		}
-		return append(out, '}')
-	case value[0] == '[':
-		out = append(out, '[')
-		first := true
-		for element := range elements(value) {
-			if !first {
-				out = append(out, ',')
-			}
-			first = false
-			out = f.append(out, element)
-		}
-		return append(out, ']')
+	// The review that it is of was read before, strictly.
+	tokens := jsontext.NewDecoder(bytes.NewBuffer(value), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
+	out, err := f.append(make([]byte, 0, min(len(value), 2048)), tokens)
+	if err != nil {
+		return value
 	}
-	return append(out, value...)
+	return out
 }
 
-// members yields the keys, quoted, and the values of an object that is valid JSON.
-func members(object []byte) iter.Seq2[[]byte, []byte] {
-	return func(yield func(key, value []byte) bool) {
-		for i := skipSpace(object, 1); i < len(object) && object[i] == '"'; {
-			keyEnd := stringEnd(object, i)
-			start := skipSpace(object, skipSpace(object, keyEnd)+1) // behind the colon
-			end := valueEnd(object, start)
-			if !yield(object[i:keyEnd], object[start:end]) {
-				return
-			}
-			i = skipSpace(object, skipSpace(object, end)+1) // behind the comma
-		}
+// append adds the next value, as far as it matters.
+func (f fields) append(out []byte, tokens *jsontext.Decoder) ([]byte, error) {
+	kind := tokens.PeekKind()
+	if f == nil || (kind != '{' && kind != '[') {
+		value, err := tokens.ReadValue()
+		return append(out, value...), err
 	}
-}
-
-// elements yields the elements of an array that is valid JSON.
-func elements(array []byte) iter.Seq[[]byte] {
-	return func(yield func([]byte) bool) {
-		for i := skipSpace(array, 1); i < len(array) && array[i] != ']'; {
-			end := valueEnd(array, i)
-			if !yield(array[i:end]) {
-				return
-			}
-			i = skipSpace(array, skipSpace(array, end)+1)
-		}
+	if _, err := tokens.ReadToken(); err != nil {
+		return out, err
 	}
+	if kind == '[' {
+		return f.appendElements(append(out, '['), tokens)
+	}
+	return f.appendMembers(append(out, '{'), tokens)
 }
 
-// valueEnd returns the index behind the value that starts at i.
-func valueEnd(data []byte, i int) int {
-	depth := 0
-	for ; i < len(data); i++ {
-		switch data[i] {
-		case '"':
-			i = stringEnd(data, i) - 1
-		case '{', '[':
-			depth++
-			continue
-		case '}', ']':
-			if depth == 0 {
-				return i // of what is around it
-			}
-			depth--
-		case ',', ' ', '\t', '\r', '\n':
-			if depth == 0 {
-				return i
+func (f fields) appendMembers(out []byte, tokens *jsontext.Decoder) ([]byte, error) {
+	for first := true; tokens.PeekKind() != '}'; {
+		name, err := tokens.ReadValue()
+		if err != nil {
+			return out, err
+		}
+		plain, err := jsontext.AppendUnquote(nil, name)
+		if err != nil {
+			return out, err
+		}
+		inner, wanted := f[string(plain)]
+		if !wanted {
+			if err := tokens.SkipValue(); err != nil {
+				return out, err
 			}
 			continue
-		default:
-			continue
 		}
-		if depth == 0 {
-			return i + 1
+		if !first {
+			out = append(out, ',')
+		}
+		first = false
+		out = append(append(out, name...), ':')
+		if out, err = inner.append(out, tokens); err != nil {
+			return out, err
 		}
 	}
-	return len(data)
+	_, err := tokens.ReadToken()
+	return append(out, '}'), err
 }
 
-func skipSpace(data []byte, i int) int {
-	for i < len(data) && bytes.IndexByte([]byte(" \t\r\n"), data[i]) >= 0 {
-		i++
+func (f fields) appendElements(out []byte, tokens *jsontext.Decoder) ([]byte, error) {
+	for first := true; tokens.PeekKind() != ']'; first = false {
+		if !first {
+			out = append(out, ',')
+		}
+		var err error
+		if out, err = f.append(out, tokens); err != nil {
+			return out, err
+		}
 	}
-	return i
+	_, err := tokens.ReadToken()
+	return append(out, ']'), err
 }
 
 // What cluster.FromAPI reads of each kind.

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -13,10 +14,10 @@ import (
 	admissionv1 "k8s.io/api/admission/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
-	kjson "sigs.k8s.io/json"
 
 	"github.com/podcullis/podcullis/cluster"
 	"github.com/podcullis/podcullis/ledger"
@@ -37,17 +38,17 @@ func (j *Judge) entryOf(r *admission.Request, change cluster.Change) (ledger.Ent
 	if e.Operation == ledger.Bind {
 		return bindEntry(e, r, change)
 	}
-	identity, raw := r.OldObject.Raw, r.Object.Raw
+	identity, raw := r.OldObject, r.Object.Raw
 	if e.Operation == ledger.Create {
-		identity = r.Object.Raw
+		identity = r.Object
 	}
-	meta, err := identityIn(identity)
-	if err != nil {
-		return e, err
+	meta, ok := metadataOf(identity)
+	if !ok {
+		return e, errors.New("request: which object it is about, and which version of it, cannot be read")
 	}
-	e.UID = meta.UID
+	e.UID = meta.GetUID()
 	if e.Operation != ledger.Create {
-		e.Base = meta.ResourceVersion
+		e.Base = meta.GetResourceVersion()
 	}
 	if change.After != nil {
 		e.Content = j.kept(r, raw)
@@ -103,16 +104,6 @@ func operationOf(r *admission.Request, change cluster.Change) ledger.Operation {
 		return ledger.Create
 	}
 	return ledger.Update
-}
-
-// identityIn is which object, and which version of it, the API server has reviewed.
-func identityIn(raw []byte) (*metav1.PartialObjectMetadata, error) {
-	var o metav1.PartialObjectMetadata
-	wanted := fields{"metadata": {"uid": nil, "resourceVersion": nil}}
-	if err := kjson.UnmarshalCaseSensitivePreserveInts(wanted.prune(raw), &o); err != nil {
-		return nil, fmt.Errorf("request: metadata.uid and metadata.resourceVersion: %w", err)
-	}
-	return &o, nil
 }
 
 // kept is what the model reads of an object, in compact JSON.
@@ -225,7 +216,7 @@ func (j *Judge) decodeEntry(e ledger.Entry) (cluster.Object, error) {
 			o = t
 		}
 	} else {
-		o, err = modelObject(&r.AdmissionRequest, e.Content, "content", j.Bounds)
+		o, err = modelObject(&r.AdmissionRequest, runtime.RawExtension{Raw: e.Content}, "content", j.Bounds)
 	}
 	switch {
 	case err != nil:

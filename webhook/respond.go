@@ -11,8 +11,8 @@ import (
 
 	admissionv1 "k8s.io/api/admission/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
-	kjson "sigs.k8s.io/json"
 
 	"github.com/podcullis/podcullis/guardrail"
 )
@@ -198,7 +198,7 @@ func (j *Judge) record(ctx context.Context, r *admission.Request, v verdict) {
 func requestSubject(r *admission.Request) string {
 	name := r.Name
 	if name == "" { // generateName, or one object of a collection
-		name = nameIn(r.Object.Raw, r.OldObject.Raw)
+		name = nameIn(r.Object, r.OldObject)
 	}
 	if r.Namespace == "" || isNamespace(&r.AdmissionRequest) {
 		return r.Kind.Kind + " " + name
@@ -206,18 +206,16 @@ func requestSubject(r *admission.Request) string {
 	return r.Kind.Kind + " " + r.Namespace + "/" + name
 }
 
-// nameIn reads the name out of the first object that has one.
-func nameIn(objects ...[]byte) string {
-	for _, raw := range objects {
-		var o metav1.PartialObjectMetadata
-		if kjson.UnmarshalCaseSensitivePreserveInts(raw, &o) != nil {
-			continue
-		}
-		if o.Name != "" {
-			return o.Name
-		}
-		if o.GenerateName != "" {
-			return o.GenerateName + "*"
+// nameIn is the name of the first object that has one.
+func nameIn(objects ...runtime.RawExtension) string {
+	for _, x := range objects {
+		meta, ok := metadataOf(x)
+		switch {
+		case !ok:
+		case meta.GetName() != "":
+			return meta.GetName()
+		case meta.GetGenerateName() != "":
+			return meta.GetGenerateName() + "*"
 		}
 	}
 	return ""

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"math"
 	"mime"
@@ -94,6 +93,7 @@ type reviewHandler struct {
 	options ReviewOptions
 	logger  *slog.Logger
 	metrics *Metrics
+	readers readers
 	// refusals are of what nobody has judged, and anybody can send.
 	refusals *sparing
 
@@ -179,7 +179,7 @@ func (h *reviewHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 	caller.body, caller.place = body, place
 	defer caller.refuseAt(ctx).Stop()
-	request, err := decodeReview(body, h.options.MaxDepth)
+	request, err := h.readers.read(body, h.options.MaxDepth)
 	if err != nil {
 		caller.refuse(http.StatusBadRequest, rejectedBadRequest, err)
 		return
@@ -236,13 +236,13 @@ func (h *reviewHandler) timeout(query string) (time.Duration, error) {
 	return timeout - min(timeout/10, maxAnswerMargin), nil
 }
 
-// tooLarge denies a review of which only the beginning is looked at. The rest is read
-// and dropped first: an answer to a caller that is still writing may not arrive.
-func (h *reviewHandler) tooLarge(w http.ResponseWriter, body io.Reader, head []byte) {
+// tooLarge denies a review of which only the beginning is looked at.
+func (h *reviewHandler) tooLarge(w http.ResponseWriter, body *arriving, head []byte) {
 	id := identify(head)
-	discard(body, 8*h.options.MaxBodyBytes)
-	h.refuse(w, id, http.StatusRequestEntityTooLarge, rejectedBodyTooLarge,
-		fmt.Errorf("it is larger than %d bytes", h.options.MaxBodyBytes))
+	body.part(w, slowGrace, 8*h.options.MaxBodyBytes, func() {
+		h.refuse(w, id, http.StatusRequestEntityTooLarge, rejectedBodyTooLarge,
+			fmt.Errorf("it is larger than %d bytes", h.options.MaxBodyBytes))
+	})
 }
 
 // ask calls the judge and makes a complete response of what it says, or of its panic.

@@ -256,12 +256,13 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 
 // arrives makes of a request's body one whose caller must not be slow.
 func arrives(w http.ResponseWriter, r *http.Request) {
-	whole := func() {}
+	whole, unread := func() {}, func() bool { return false }
 	sock := socketFrom(r.Context())
 	if sock != nil {
 		whole = func() { sock.become(asking) }
+		unread = func() bool { return hasUnread(sock.Conn) }
 	}
-	body := newArriving(w, r, whole)
+	body := newArriving(w, r, whole, unread)
 	if r.Body == http.NoBody {
 		body.finish()
 		return

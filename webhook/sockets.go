@@ -20,6 +20,10 @@ const (
 	// idleGrace is for a connection that waits for the next request. An API server under
 	// load uses those again that it used last; the longest unused is the least missed.
 	idleGrace = 2 * time.Second
+	// partingTime is for an answer to who is thrown out of a body. At most one of
+	// partingShare of the limit is open in addition for that.
+	partingTime  = 100 * time.Millisecond
+	partingShare = 8
 )
 
 // sockets is a listener that knows its open TCP connections. It keeps them under
@@ -36,6 +40,7 @@ type sockets struct {
 	mu       sync.Mutex
 	open     map[*socket]struct{}
 	accepted uint64
+	parting  int // thrown out, and not closed yet
 
 	freed     chan struct{} // a place may have become free
 	closed    chan struct{}
@@ -109,12 +114,30 @@ func (s *sockets) admit(sock *socket) (wait time.Duration, admitted bool) {
 			return wait, false
 		}
 		delete(s.open, victim)
-		_ = victim.Conn.Close()
+		s.throwOutLocked(victim)
 	}
 	sock.since = now
 	s.open[sock] = struct{}{}
 	s.accepted++
 	return 0, true
+}
+
+// throwOutLocked closes a socket whose place is given to somebody else. Who is in a body
+// may have sent a review that nobody else has judged: it is told first that nobody
+// will, which takes a moment, if there are not too many of them.
+func (s *sockets) throwOutLocked(victim *socket) {
+	if victim.stage != sending || victim.body == nil || s.parting >= max(1, s.limit/partingShare) {
+		_ = victim.Conn.Close()
+		return
+	}
+	s.parting++
+	victim.body.push(errEvicted)
+	time.AfterFunc(partingTime, func() {
+		_ = victim.Conn.Close()
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.parting--
+	})
 }
 
 // victimLocked is who goes first: who owes something, silent before slow, and only where
@@ -153,13 +176,17 @@ var graces = map[stage]time.Duration{
 	silent: silentGrace, greeting: greetingGrace, sending: slowGrace, idle: idleGrace,
 }
 
-// owesLocked is for how long the caller has kept its place with nothing for us to do. Time
-// that we take ourselves, on a machine that is short of it, does not count against it.
+// owesLocked is for how long the caller has kept its place with nothing for us to do, as
+// does who waits for room. Time that we take ourselves, on a machine that is short of it,
+// does not count against it.
 func (s *socket) owesLocked(now time.Time) time.Duration {
 	if s.stage == silent || s.stage == idle {
 		return now.Sub(s.since)
 	}
 	owed := s.owed
+	if s.body != nil {
+		owed += s.body.inLine(now)
+	}
 	if !s.waits.IsZero() {
 		owed += now.Sub(s.waits)
 	}

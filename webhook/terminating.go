@@ -6,9 +6,8 @@ import (
 	"time"
 
 	admissionv1 "k8s.io/api/admission/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
-	kjson "sigs.k8s.io/json"
 
 	"github.com/podcullis/podcullis/cluster"
 	"github.com/podcullis/podcullis/guardrail"
@@ -61,26 +60,23 @@ func deletes(r *admission.Request, c cluster.Change) bool {
 // namespace of that name, which the model has not seen yet. The controllers are
 // not asked for it: they must never be stuck.
 func ofThisNamespace(r *admission.Request, ns *cluster.Namespace) bool {
-	meta, ok := metadataOf(r.OldObject.Raw)
-	return slices.Contains(namespaceControllers, r.UserInfo.Username) || (ok && meta.CreationTimestamp.Time.Before(ns.DeletedAt))
+	if slices.Contains(namespaceControllers, r.UserInfo.Username) {
+		return true
+	}
+	meta, ok := metadataOf(r.OldObject)
+	return ok && meta.GetCreationTimestamp().Time.Before(ns.DeletedAt)
 }
 
 // beingDeleted tells whether an object was deleted before and only finalizers
 // hold it.
-func beingDeleted(raw []byte) bool {
-	meta, ok := metadataOf(raw)
-	return ok && meta.DeletionTimestamp != nil
+func beingDeleted(x runtime.RawExtension) bool {
+	meta, ok := metadataOf(x)
+	return ok && meta.GetDeletionTimestamp() != nil
 }
 
 // lastFinalizerDropped tells whether an update removes the object: it was
 // deleted before, and nothing holds it any more. No DELETE will follow.
-func lastFinalizerDropped(raw []byte) bool {
-	meta, ok := metadataOf(raw)
-	return ok && meta.DeletionTimestamp != nil && len(meta.Finalizers) == 0
-}
-
-func metadataOf(raw []byte) (*metav1.PartialObjectMetadata, bool) {
-	var o metav1.PartialObjectMetadata
-	wanted := fields{"metadata": {"deletionTimestamp": nil, "creationTimestamp": nil, "finalizers": nil}}
-	return &o, len(raw) > 0 && kjson.UnmarshalCaseSensitivePreserveInts(wanted.prune(raw), &o) == nil
+func lastFinalizerDropped(x runtime.RawExtension) bool {
+	meta, ok := metadataOf(x)
+	return ok && meta.GetDeletionTimestamp() != nil && len(meta.GetFinalizers()) == 0
 }

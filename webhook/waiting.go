@@ -34,7 +34,7 @@ func (j *Judge) orWait(ctx context.Context, r *admission.Request, change cluster
 		reason := fmt.Sprintf("it is still needed by what is being deleted (%s), and can go when that is gone; try again then", enumerate(leaving))
 		return j.later(r, v, waitError(reason), leaving)
 	}
-	if beingDeleted(r.OldObject.Raw) {
+	if beingDeleted(r.OldObject) {
 		// Nobody can keep it any more; for how long it is needed nobody knows, so
 		// no client is asked to stay on the line.
 		v.err = waitError("it is being deleted, and can go when nothing needs it any more or another NetworkPolicy does the same")

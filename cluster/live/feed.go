@@ -9,6 +9,7 @@ import (
 	"github.com/go-logr/logr"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/wait"
 	toolscache "k8s.io/client-go/tools/cache"
@@ -28,19 +29,26 @@ const (
 )
 
 // feed puts what a reflector hears of one kind into the queue. It keeps no
-// objects, those are in the model, but their names: a new list tells of what has
-// gone meanwhile by not holding it. Only the reflector calls it.
+// objects, those are in the model, but their names and versions: a new list tells of what
+// has gone meanwhile by not holding it. Only the reflector calls it, and catchUp.
 type feed struct {
 	kind string
 	trim toolscache.TransformFunc
 	// resource is the kind's for an observer, listens whether there is one.
 	resource string
 	listens  bool
+	version  schema.GroupVersionResource
+	optional bool // it may not be served
 
 	queue  *queue
-	known  map[types.NamespacedName]struct{}
 	listed chan struct{} // closed once the first list is in the queue
 	once   sync.Once
+
+	mu    sync.Mutex
+	known map[types.NamespacedName]uint64 // their resourceVersions; 0 is of one that is no number
+	// caught is until where the objects are known to be all there is, although the watch
+	// has not told so yet. What it tells of before is history.
+	caught uint64
 }
 
 var (
@@ -49,7 +57,7 @@ var (
 )
 
 func newFeed(kind string, q *queue, trim toolscache.TransformFunc) *feed {
-	return &feed{kind: kind, trim: trim, queue: q, known: map[types.NamespacedName]struct{}{}, listed: make(chan struct{})}
+	return &feed{kind: kind, trim: trim, queue: q, known: map[types.NamespacedName]uint64{}, listed: make(chan struct{})}
 }
 
 // reflector makes the feed's reflector. What it has to say itself is dropped:
@@ -72,7 +80,11 @@ func (f *feed) run(ctx context.Context, r *toolscache.Reflector) {
 
 // Add implements toolscache.ReflectorStore.
 func (f *feed) Add(o any) error {
-	f.queue.put(f.is(o)...)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if !f.isHistory(o) {
+		f.queue.put(f.is(o)...)
+	}
 	return nil
 }
 
@@ -81,7 +93,9 @@ func (f *feed) Update(o any) error { return f.Add(o) }
 
 // Delete implements toolscache.ReflectorStore.
 func (f *feed) Delete(o any) error {
-	if m, err := meta.Accessor(o); err == nil {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if m, err := meta.Accessor(o); err == nil && !f.isHistory(o) {
 		name := types.NamespacedName{Namespace: m.GetNamespace(), Name: m.GetName()}
 		gone := f.gone(name)
 		if gone.seen = f.observation(name, m, o); gone.seen != nil {
@@ -96,8 +110,10 @@ func (f *feed) Delete(o any) error {
 
 // Replace implements toolscache.ReflectorStore: these are all objects of the kind.
 func (f *feed) Replace(objects []any, version string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	before := f.known
-	f.known = make(map[types.NamespacedName]struct{}, len(objects))
+	f.known, f.caught = make(map[types.NamespacedName]uint64, len(objects)), 0
 	events := make([]event, 0, len(objects))
 	for _, o := range objects {
 		events = append(events, f.is(o)...)
@@ -139,7 +155,7 @@ func (f *feed) is(o any) []event {
 		return nil
 	}
 	name := types.NamespacedName{Namespace: m.GetNamespace(), Name: m.GetName()}
-	f.known[name] = struct{}{}
+	f.known[name] = versionOf(m.GetResourceVersion())
 	if c, ok := api.(*customObject); ok && c.template == nil && c.err == nil {
 		return []event{{ref: f.ref(name), write: write, seen: f.observation(name, m, api)}} // without a template it makes no pods of its own
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/metadata"
 	toolscache "k8s.io/client-go/tools/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -45,6 +46,8 @@ type Options struct {
 	AskOthers func(context.Context) (*cluster.MemoryCopy, error)
 	// Observer, if set, is told what is in the snapshot.
 	Observer Observer
+	// Metadata, if set, is asked by CatchUp.
+	Metadata metadata.Interface
 }
 
 // Model is the model of a running cluster. Its methods are safe for concurrent use.
@@ -59,8 +62,10 @@ type Model struct {
 	now    atomic.Pointer[generation]
 	synced chan struct{} // closed once the initial objects are in the snapshot
 
-	trim    toolscache.TransformFunc // of the kinds that cluster.FromAPI knows
-	journal journal
+	trim     toolscache.TransformFunc // of the kinds that cluster.FromAPI knows
+	feeds    map[string]*feed         // by resource
+	metadata metadata.Interface
+	journal  journal
 
 	askOthers func(context.Context) (*cluster.MemoryCopy, error) // see Options
 	copied    *cluster.MemoryCopy                                // what they said; the applier's once the queue is open
@@ -95,6 +100,16 @@ func New(source Source, opts Options) *Model {
 		askOthers:  opts.AskOthers,
 		observer:   opts.Observer,
 		unapplied:  map[cluster.Ref]struct{}{},
+		feeds:      map[string]*feed{},
+		metadata:   opts.Metadata,
+	}
+	for _, k := range m.kinds {
+		f := newFeed(k.name, &m.queue, m.trim)
+		f.version, f.resource, f.listens = k.resource, k.resource.GroupResource().String(), m.observer != nil
+		if k.custom != nil {
+			f.trim, f.optional = k.custom.trim, true
+		}
+		m.feeds[f.resource] = f
 	}
 	if m.log == nil {
 		m.log = slog.New(slog.DiscardHandler)
@@ -193,10 +208,9 @@ func (m *Model) Start(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		f := newFeed(k.name, &m.queue, m.trim)
-		f.resource, f.listens = k.resource.GroupResource().String(), m.observer != nil
-		if k.custom != nil {
-			lw, f.trim = servedOrEmpty(lw), k.custom.trim
+		f := m.feeds[k.resource.GroupResource().String()]
+		if f.optional {
+			lw = servedOrEmpty(lw)
 		}
 		initial = append(initial, f.listed)
 		reflector := f.reflector(lw, k.object, m.log)

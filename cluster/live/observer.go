@@ -53,7 +53,9 @@ func (f *feed) observation(name types.NamespacedName, m metav1.Object, o any) *O
 // UpdateResourceVersion implements toolscache.ResourceVersionUpdater: the reflector
 // calls it when all until then is in the queue, at bookmarks too.
 func (f *feed) UpdateResourceVersion(version string) {
-	if f.listens {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.listens && (f.caught == 0 || versionOf(version) > f.caught) {
 		f.queue.reach(f.resource, version)
 	}
 }

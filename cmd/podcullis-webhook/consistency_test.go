@@ -75,3 +75,27 @@ func TestWhoIsAskedAboutNetpols(t *testing.T) {
 		}
 	}
 }
+
+func TestWhoBeginsWithABarrier(t *testing.T) {
+	for name, test := range map[string]struct {
+		mode     string
+		webhook  string
+		replicas int
+		none     bool
+	}{
+		"Strict":             {strict, "enforce", 1, false},
+		"StrictAndMore":      {strict, "enforce", 2, false},
+		"LocalAlone":         {local, "enforce", 1, false},
+		"LocalAndMore":       {local, "enforce", 2, true},
+		"NothingIsRefused":   {local, "audit", 1, true},
+		"NorWhateverTheMode": {strict, "audit", 2, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := defaultOptions()
+			o.mode, o.replicas = test.webhook, test.replicas
+			if got := needsNoBarrier(o, test.mode); got != test.none {
+				t.Errorf("got %v, want %v", got, test.none)
+			}
+		})
+	}
+}

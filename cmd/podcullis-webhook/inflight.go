@@ -13,6 +13,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/fields"
@@ -48,6 +49,8 @@ type inFlight struct {
 	guardrails *guardrailFiles
 	// own is the namespace of the pod: what serves must come up whatever the ledger is.
 	own string
+	// model is what CatchUp compares. It is set before run.
+	model *live.Model
 }
 
 // newInFlight is the ledger that the flags ask for, and says in the log which.
@@ -68,6 +71,7 @@ func newInFlight(ctx context.Context, o *options, config *rest.Config, guardrail
 		Collection: o.requestTimeout + collectionSlack,
 		Set:        func() string { return *guardrails.set.Load() },
 		Quorum:     reader.outcome, Newest: reader.newest,
+		CatchUp: func(ctx context.Context, resource string) error { return f.model.CatchUp(ctx, resource) },
 	}
 	for resource := range resources {
 		options.Resources = append(options.Resources, resource)
@@ -90,8 +94,10 @@ func newInFlight(ctx context.Context, o *options, config *rest.Config, guardrail
 			return nil, err
 		}
 		shown = append(shown, "ledger", name.String())
+	} else {
+		options.Barrier = options.Collection // no replica lets a pod through that another's change outdates
 	}
-	options.Fresh = webhook.Mode(o.mode) == webhook.DryRun
+	options.Fresh = needsNoBarrier(o, mode)
 	if !options.Fresh {
 		if options.Fresh, err = nobodyWasAsked(ctx, config); err != nil {
 			shown = append(shown, "barrierBecause", err.Error())
@@ -101,6 +107,12 @@ func newInFlight(ctx context.Context, o *options, config *rest.Config, guardrail
 	f.book = ledger.New(options)
 	f.measure(registry)
 	return f, nil
+}
+
+// needsNoBarrier reports whether it does no harm to forget at a start what was in flight:
+// nothing is refused anyway, or there are replicas that never know of each other's.
+func needsNoBarrier(o *options, mode string) bool {
+	return webhook.Mode(o.mode) == webhook.DryRun || (mode == local && o.replicas > 1)
 }
 
 // measure shows what the ledger holds and what it costs.
@@ -140,6 +152,13 @@ func (f *inFlight) into(o *webhook.JudgeOptions) {
 func (f *inFlight) run(ctx context.Context) {
 	if f != nil {
 		f.book.Run(ctx)
+	}
+}
+
+// follows gives the model to the ledger.
+func (f *inFlight) follows(m *live.Model) {
+	if f != nil {
+		f.model = m
 	}
 }
 
@@ -240,13 +259,20 @@ type quorum struct {
 }
 
 func newQuorum(config *rest.Config, resources map[string]schema.GroupVersionResource) (*quorum, error) {
-	c := rest.CopyConfig(config)
-	c.Timeout, c.QPS = quorumTimeout, -1
+	c := unlimited(config)
+	c.Timeout = quorumTimeout
 	client, err := dynamic.NewForConfig(c)
 	if err != nil {
 		return nil, fmt.Errorf("API server: %w", err)
 	}
 	return &quorum{client, resources}, nil
+}
+
+// unlimited is the configuration without a limit of calls: who calls has pauses of his own.
+func unlimited(config *rest.Config) *rest.Config {
+	c := rest.CopyConfig(config)
+	c.QPS = -1
+	return c
 }
 
 var errUnknownResource = errors.New("no resource that is watched")
@@ -272,6 +298,9 @@ func (q *quorum) outcome(ctx context.Context, e ledger.Entry) (ledger.Outcome, e
 
 func (q *quorum) newest(ctx context.Context, resource string) (string, error) {
 	list, err := q.list(ctx, resource, "", metav1.ListOptions{Limit: 1})
+	if apierrors.IsNotFound(err) {
+		return "", nil // it is not served, and so nothing of it is in flight
+	}
 	if err != nil {
 		return "", err
 	}

@@ -20,6 +20,7 @@ import (
 	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/metadata"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/klog/v2"
@@ -274,7 +275,11 @@ func newLiveModel(ctx context.Context, config *rest.Config, guardrails *guardrai
 		return model{}, err
 	}
 	options.Observer = inFlight.observer()
+	if options.Metadata, err = metadata.NewForConfig(unlimited(config)); err != nil {
+		return model{}, fmt.Errorf("API server: %w", err)
+	}
 	m := live.New(source, options)
+	inFlight.follows(m)
 	registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "podcullis_model_stale_seconds",
 		Help: "For how long the model of the cluster may be out of date. Above --max-staleness nothing is judged.",

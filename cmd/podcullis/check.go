@@ -21,6 +21,8 @@ func (p *program) check() *cobra.Command {
 	var policyDirs []string
 	var config string
 	var failOnUnread, failOnUnmatched bool
+	var failing failing
+	var before []string
 	c := &cobra.Command{
 		Use:   "check -f FILE|DIR|- | --helm CHART | -k DIR | --context NAME [--config FILE] [--policy-dir DIR]",
 		Short: "Judge manifests by guardrails",
@@ -28,9 +30,14 @@ func (p *program) check() *cobra.Command {
 --context, that is everything in the running cluster after the manifests are
 applied onto it: a change to one object can open a path that another one shows.
 
+With --before only the change from there to here is judged, as admission judges
+it: what was open before is no finding, so that a pipeline does not fail for what
+it does not touch. Both are a state as a whole; what is not in -f any more is gone.
+
 Exit code 1 when a guardrail with action deny or warn is violated. Findings of
 guardrails with action audit are listed, and do not count for the exit code, nor
-does what is exempted.
+does what is exempted. --fail-on deny lets warnings pass, and --fail-on never
+everything; --min-severity does the same for what is less severe.
 
 An object with a pod template at spec.template is a workload, whatever its kind.
 What makes pods and shows no template (a Prometheus, a HelmRelease, an Argo CD
@@ -39,17 +46,21 @@ chooses nobody; --fail-on-unread and --fail-on-unmatched make that exit code 1.`
 		Example: `  podcullis check -f deploy/ --config guardrails.yaml
   podcullis check --helm ./chart --values prod.yaml --config guardrails.yaml
   podcullis check -k overlays/prod -o github -o sarif=findings.sarif
-  podcullis check --context prod -f deploy/ --config guardrails.yaml`,
+  podcullis check --context prod -f deploy/ --config guardrails.yaml
+  podcullis check --before main/ -f branch/ --config guardrails.yaml --fail-on deny`,
 		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if err := outputs.parse(); err != nil {
+				return err
+			}
+			if err := failing.validate(); err != nil {
 				return err
 			}
 			engine, err := p.engine(config, policyDirs)
 			if err != nil {
 				return err
 			}
-			in, err := p.load(c.Context(), &sources)
+			was, in, err := p.checked(c.Context(), &sources, before)
 			if err != nil {
 				return err
 			}
@@ -63,7 +74,7 @@ chooses nobody; --fail-on-unread and --fail-on-unmatched make that exit code 1.`
 					p.say("note: exemption %s expired after %s and exempts nothing any more: %s", x.Name, x.Expires, x.Reason)
 				}
 			}
-			found, evalErr := audit.Examine(c.Context(), engine, items(in.set), in.snapshot, guardrail.CLI, now)
+			found, evalErr := audit.ExamineSince(c.Context(), engine, was, items(in.set), in.snapshot, guardrail.CLI, now)
 			if errors.Is(evalErr, audit.ErrNothing) && in.idle() {
 				evalErr = nil // which load has said
 			}
@@ -88,11 +99,14 @@ chooses nobody; --fail-on-unread and --fail-on-unmatched make that exit code 1.`
 			if evalErr != nil {
 				return hint(evalErr, "what is listed above is incomplete: correct the guardrail, or its parameters")
 			}
-			return p.conclude(c, result, in, len(engine.Guardrails()))
+			return p.conclude(c, result, in, guardrailsNamed(engine), &failing)
 		},
 	}
 	sources.addFlags(c)
 	outputs.addFlags(c)
+	failing.addFlags(c)
+	p.addQuietFlag(c)
+	c.Flags().StringArrayVar(&before, "before", nil, "what was there before: a `source`, as in diff; only what changed since is judged, and what was open already is no finding; repeatable")
 	c.Flags().StringVar(&config, "config", "", "the `file` that says which guardrails apply to what; without it, the embedded default")
 	c.Flags().StringArrayVar(&policyDirs, "policy-dir", nil, "a `directory` with Rego guardrails beside the embedded ones; repeatable")
 	c.Flags().BoolVar(&failOnUnread, "fail-on-unread", false, "exit code 1 when something makes pods and could not be looked at")

@@ -46,10 +46,14 @@ type program struct {
 	stdin          io.Reader
 	stdout, stderr io.Writer
 	named          string // the namespaces that were said to be only named
+	quiet          bool   // nothing is said beside the data
 }
 
 // say writes a line for people beside the data.
 func (p *program) say(format string, args ...any) {
+	if p.quiet {
+		return
+	}
 	fmt.Fprintf(p.stderr, format+"\n", args...)
 }
 
@@ -70,6 +74,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	case errors.Is(err, errViolations):
 		return violations
 	}
+	p.quiet = false // an error is the answer
 	for line := range strings.Lines(err.Error()) {
 		p.say("error: %s", strings.TrimRight(line, "\n"))
 	}
@@ -98,7 +103,7 @@ Data goes to standard output, everything else to standard error.`,
 	c.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return hint(err, "`%s --help` shows the flags", c.CommandPath())
 	})
-	c.AddCommand(p.check(), p.connections(), p.diff(), p.explain(), p.graph(), p.version())
+	c.AddCommand(p.check(), p.connections(), p.diff(), p.explain(), p.graph(), p.review(), p.version())
 	c.CompletionOptions.HiddenDefaultCmd = true
 	return c
 }

@@ -85,7 +85,7 @@ func (p *program) remark(lines []string) {
 }
 
 // conclude sums up, and makes violations the exit code.
-func (p *program) conclude(c *cobra.Command, r *report.Result, in input, guardrails int) error {
+func (p *program) conclude(c *cobra.Command, r *report.Result, in input, guardrails string, failing *failing) error {
 	workloads, netpols := 0, 0
 	for range in.snapshot.AllWorkloads() {
 		workloads++
@@ -93,7 +93,7 @@ func (p *program) conclude(c *cobra.Command, r *report.Result, in input, guardra
 	for ns := range in.snapshot.Namespaces() {
 		netpols += len(in.snapshot.Netpols(ns.Name))
 	}
-	p.say("%s, %s: %s among %s, %s%s", number(len(in.set.Objects), "object"), number(guardrails, "guardrail"),
+	p.say("%s, %s: %s among %s, %s%s", number(len(in.set.Objects), "object"), guardrails,
 		outcome(r), number(workloads, "workload"), number(netpols, "netpol"), besides(r))
 	if workloads == 0 && !in.idle() { // else load has said so
 		p.say("note: no workloads: nothing that could reach anything was read")
@@ -105,7 +105,7 @@ func (p *program) conclude(c *cobra.Command, r *report.Result, in input, guardra
 		p.say("--fail-on-unmatched: %s nobody", choosing(len(r.Unmatched)))
 	}
 	for _, f := range r.Findings {
-		if f.Action != guardrail.AuditOnly {
+		if failing.counts(f) {
 			p.say("next: `%[1]s explain -f ... %[2]s` says what opens a path, and `%[1]s explain %[3]s` what a guardrail wants", c.Root().DisplayName(), firstQuestion(r), f.Rule)
 			return errViolations
 		}

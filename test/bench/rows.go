@@ -62,6 +62,8 @@ func rows() []row {
 		row{Name: "https-p99-noop", What: "p99 of the no-op webhook at the same load", Unit: "ms"},
 		row{Name: "https-p50-own", What: "p50 at half of that load", Unit: "ms"},
 		row{Name: "https-p50-noop", What: "p50 of the no-op webhook at the same load", Unit: "ms"},
+		row{Name: "strict-throughput", What: "reviews a second with a ledger, of what writes nothing to it, as a share of those without", Unit: "×", Goal: 0.83, AtLeast: true},
+		row{Name: "strict-p99", What: "their p99 at half of that load, as a multiple of that without", Unit: "×", Goal: 1.2},
 		row{Name: "churn-p99", What: "p99 of a plain Pod review while the model churns, as a multiple of idle", Unit: "×", Goal: 3},
 		row{Name: "churn-p99-idle", What: "p99 of a plain Pod review every 3 ms, idle", Unit: "ms"},
 		row{Name: "churn-p99-busy", What: "p99 of a plain Pod review every 3 ms, while the model churns", Unit: "ms"},

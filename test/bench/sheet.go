@@ -78,6 +78,7 @@ func (s *sheet) measure(ctx context.Context) error {
 		{"large", s.measureLarge},
 		{"solitary", s.measureSolitary},
 		{"https", s.measureHTTPS},
+		{"strict", s.measureStrict},
 		{"churn", s.measureChurn},
 		{"seen", s.measureSeen},
 		{"leftover", s.measureLeftover},

@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	admissionv1 "k8s.io/api/admission/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 )
 
@@ -124,10 +125,7 @@ func TestSluggishCallersHarmNobody(t *testing.T) {
 				remark: fmt.Sprintf("%s -> %s, p99 %.1f times; %d connections were made; %d asked on new ones, %d of them lost; peak memory %d MiB",
 					quantiles(calm.took), quantiles(attacked.took), ratio, opened.Load(), fresh.asked, fresh.lost, r.peakMemory(t)),
 			})
-			// On a starved machine the handshakes alone leave nobody any time: in the short form
-			// what is lost so is counted and not asserted.
-			lost := *scale > 0 && (attacked.lost > 0 || fresh.lost > fresh.asked/4)
-			if attacked.wrong+fresh.wrong > 0 || lost {
+			if attacked.wrong+fresh.wrong > 0 || attacked.lost > 0 || fresh.lost > fresh.asked/4 {
 				t.Errorf("%d wrong, %d lost, on new connections %d wrong, %d lost:\n%s", attacked.wrong, attacked.lost, fresh.wrong, fresh.lost,
 					strings.Join(append(attacked.failures, fresh.failures...), "\n"))
 			}
@@ -175,15 +173,11 @@ func largeUpdate(t *testing.T, mebibytes float64) []byte {
 	for i := range n {
 		netpol.Spec.Ingress[0].From[i] = *harmless.Spec.Ingress[0].From[0].DeepCopy()
 	}
-	var whole map[string]any
+	var whole admissionv1.AdmissionReview // and not a map: the API server writes the uid in front of the objects
 	if err := json.Unmarshal(review(t, netpol), &whole); err != nil {
 		t.Fatal(err)
 	}
-	request, ok := whole["request"].(map[string]any)
-	if !ok {
-		t.Fatal("no request")
-	}
-	request["operation"], request["oldObject"] = "UPDATE", request["object"]
+	whole.Request.Operation, whole.Request.OldObject = admissionv1.Update, whole.Request.Object
 	body, err := json.Marshal(whole)
 	if err != nil {
 		t.Fatal(err)
@@ -212,8 +206,8 @@ func TestLargeSendersKeepNobodyWaiting(t *testing.T) {
 					said, err := senders.ask(t.Context(), r, body)
 					mu.Lock()
 					codes[fmt.Sprintf("HTTP %d code %d %v", said.status, said.code, err != nil)]++
-					if said.allowed && said.status != http.StatusOK {
-						t.Errorf("%v", said)
+					if err != nil || said.status != http.StatusOK { // nothing but an answer holds under Ignore
+						t.Errorf("a large update: %v, %v", said, err)
 					}
 					mu.Unlock()
 				}
@@ -229,7 +223,7 @@ func TestLargeSendersKeepNobodyWaiting(t *testing.T) {
 		asked: calm.asked + attacked.asked, wrong: calm.wrong + attacked.wrong, lost: calm.lost + attacked.lost,
 		remark: fmt.Sprintf("%s -> %s, p99 %.1f times; %v; peak memory %d MiB", quantiles(calm.took), quantiles(attacked.took), ratio, codes, r.peakMemory(t)),
 	})
-	if attacked.wrong > 0 || (*scale > 0 && attacked.lost > 0) {
+	if attacked.wrong+attacked.lost > 0 {
 		t.Errorf("%d wrong, %d lost:\n%s", attacked.wrong, attacked.lost, strings.Join(attacked.failures, "\n"))
 	}
 }

@@ -3,6 +3,7 @@ package chaos
 import (
 	"fmt"
 	"net"
+	"strconv"
 	"testing"
 
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
@@ -33,6 +34,7 @@ func (c cluster) behindService(t *testing.T, replicas int, tells func(*testing.T
 	}
 	s := &service{cluster: c, endpoints: tells(t), hosts: podAddresses()}
 	s.options.certs, s.ca = certificates(t)
+	s.options.args = []string{"--replicas", strconv.Itoa(replicas)} // as the chart does
 	for range replicas {
 		s.surge(t)
 	}

@@ -83,7 +83,7 @@ func TestEveryDoorIsRefused(t *testing.T) {
 		t.Errorf("the refused changes have changed something:\nbefore\n%s\nafter\n%s", before, after)
 	}
 	// kubectl deletes one by one: only what is no protection goes.
-	c.refused(t, "default-deny-delete-all", "", "-n", "shop", "delete", "networkpolicies", "--all")
+	c.refusedAs(t, "default-deny-delete-all", withoutWarnings, "", "-n", "shop", "delete", "networkpolicies", "--all")
 	if left := c.kubectl(t, "", "-n", "shop", "get", "networkpolicies", "-o", "name"); !strings.Contains(left, "default-deny") {
 		t.Errorf("default-deny is gone; left: %s", left)
 	}

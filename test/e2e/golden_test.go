@@ -52,6 +52,12 @@ func golden(t *testing.T, name, said string) {
 // it says with a golden file.
 func (c cluster) refused(t *testing.T, name, stdin string, args ...string) {
 	t.Helper()
+	c.refusedAs(t, name, func(text string) string { return text }, stdin, args...)
+}
+
+// refusedAs leaves it to a function what of the text is to be in the file.
+func (c cluster) refusedAs(t *testing.T, name string, of func(string) string, stdin string, args ...string) {
+	t.Helper()
 	stdout, stderr, err := c.Kubectl(t.Context(), stdin, args...)
 	if err == nil {
 		t.Errorf("kubectl %s passed, and should be refused: %s%s", strings.Join(args, " "), stdout, stderr)
@@ -61,5 +67,17 @@ func (c cluster) refused(t *testing.T, name, stdin string, args ...string) {
 		t.Errorf("kubectl %s was not refused by the webhook: %s", strings.Join(args, " "), stderr)
 		return
 	}
-	golden(t, name, stderr)
+	golden(t, name, of(stderr))
+}
+
+// withoutWarnings is for changes that follow each other at once: a warning tells what is
+// left, and whether that shows yet.
+func withoutWarnings(text string) string {
+	var out []string
+	for line := range strings.Lines(text) {
+		if !strings.HasPrefix(line, "Warning: ") {
+			out = append(out, line)
+		}
+	}
+	return strings.Join(out, "")
 }

@@ -13,6 +13,7 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
+	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -26,6 +27,7 @@ type Server struct {
 	mu        sync.Mutex
 	version   int
 	resources []*resource
+	ledger    *coordinationv1.Lease // nil until somebody makes it
 }
 
 // resource is one kind: its objects, and who watches them.
@@ -117,6 +119,8 @@ func (s *Server) find(is func(*resource) bool) *resource {
 func (s *Server) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	path := strings.Split(strings.Trim(req.URL.Path, "/"), "/")
 	switch {
+	case strings.HasPrefix(req.URL.Path, leasePath):
+		s.lease(w, req)
 	case req.Method != http.MethodGet:
 		fail(w, apierrors.NewMethodNotSupported(schema.GroupResource{}, req.Method))
 	case len(path) == 1 && path[0] == "api":

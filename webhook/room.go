@@ -1,0 +1,183 @@
+package webhook
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+// room is a number of bytes, and the bodies that are coming into it.
+//
+// Who finds none waits in line, unread, so that TCP holds the caller back. Nobody goes for
+// being slower than others. Who goes, with an answer, is
+//
+//   - who lets us wait for its bytes (arriving.stalled): the slowest of them first;
+//   - when all that is taken is taken by those in line, who has the least: else they would
+//     wait for each other. With what it has the first in line goes on.
+//   - when a small body waits, who waits for room for a large one.
+//
+// Else somebody is coming or being judged, and gives back what it has by itself.
+type room struct {
+	size int64
+
+	mu      sync.Mutex
+	free    int64
+	coming  map[*arriving]int64    // what each has of it
+	line    map[*arriving]struct{} // who waits for more of it
+	changed chan struct{}          // closed when bytes become free
+	// inOrder gives what is free to who has most already: one large body that can be judged
+	// is worth more than the halves of many.
+	inOrder bool
+}
+
+func newRoom(size int64, inOrder bool) *room {
+	return &room{
+		size: size, free: size, inOrder: inOrder, changed: make(chan struct{}),
+		coming: map[*arriving]int64{}, line: map[*arriving]struct{}{},
+	}
+}
+
+// take waits until there is room.
+func (r *room) take(ctx context.Context, a *arriving, size int64) error {
+	if r.takeNow(a, size) {
+		return nil
+	}
+	a.queue(r)
+	defer r.leaveLine(a)
+	for {
+		changed, taken := r.tryInLine(a, size)
+		if taken {
+			a.resume()
+			return nil
+		}
+		if err := waitForRoom(ctx, a, changed); err != nil {
+			return err
+		}
+	}
+}
+
+func (r *room) takeNow(a *arriving, size int64) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.free < size || (r.inOrder && len(r.line) > 0) {
+		return false
+	}
+	r.takeLocked(a, size)
+	return true
+}
+
+func (r *room) takeLocked(a *arriving, size int64) {
+	r.free -= size
+	r.coming[a] += size
+}
+
+// tryInLine takes what there is when it is a body's turn. Else it sees to it that there
+// will be some, and says when to try again.
+func (r *room) tryInLine(a *arriving, size int64) (changed <-chan struct{}, taken bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.line[a] = struct{}{}
+	first := r.firstLocked()
+	if r.free >= size && (!r.inOrder || first == a) {
+		r.takeLocked(a, size)
+		return nil, true
+	}
+	if r.free < size {
+		if goes := r.goesLocked(first, time.Now()); goes != nil {
+			goes.push(errPushed) // it may be this one
+		}
+	}
+	return r.changed, false
+}
+
+// firstLocked is who has most of those in line, and of these who has been here longest.
+func (r *room) firstLocked() *arriving {
+	var first *arriving
+	for a := range r.line {
+		if first == nil || r.coming[a] > r.coming[first] || (r.coming[a] == r.coming[first] && a.began.Before(first.began)) {
+			first = a
+		}
+	}
+	return first
+}
+
+// goesLocked is who has to go for others; nil where somebody will be gone soon anyway.
+func (r *room) goesLocked(first *arriving, now time.Time) *arriving {
+	var slowest, guest, last *arriving
+	var least float64
+	here := r.size - r.free // what bodies take that have come, and are being judged
+	others := false
+	for a, has := range r.coming {
+		here -= has
+		line, stalled := a.standing(now)
+		switch {
+		case stalled:
+			if rate, _ := a.rate(now); slowest == nil || rate < least {
+				slowest, least = a, rate
+			}
+		case line == nil:
+			others = true
+		case line != r: // it is large, and this room is for small ones
+			guest = a
+		case a != first && (last == nil || has < r.coming[last] || (has == r.coming[last] && a.began.After(last.began))):
+			last = a
+		}
+	}
+	switch {
+	case slowest != nil:
+		return slowest
+	case guest != nil:
+		return guest
+	case others || here > 0:
+		return nil
+	}
+	return last
+}
+
+func waitForRoom(ctx context.Context, a *arriving, changed <-chan struct{}) error {
+	again := time.NewTimer(slowGrace / 4) // somebody may be slow by then
+	defer again.Stop()
+	select {
+	case <-changed:
+	case <-again.C:
+	case <-a.gone:
+		return a.why()
+	case <-ctx.Done():
+		return errNoRoom
+	}
+	return nil
+}
+
+// leaveLine lets who is next have its turn.
+func (r *room) leaveLine(a *arriving) {
+	a.queue(nil)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.line, a)
+	r.wakeLocked()
+}
+
+// gone is for a body that comes no more: it is here, or broke off.
+func (r *room) gone(a *arriving) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.coming, a)
+}
+
+func (r *room) giveBack(size int64) {
+	if size == 0 {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.free += size
+	r.wakeLocked()
+}
+
+func (r *room) wakeLocked() {
+	if len(r.line) == 0 {
+		return
+	}
+	close(r.changed)
+	r.changed = make(chan struct{})
+}

@@ -21,7 +21,7 @@ func (e *evaluation) opened(args []*ast.Term) (ast.Value, error) {
 	if err != nil {
 		return nil, err
 	}
-	all := e.world.opened(q.key, q.parsed)
+	all := e.world.opened(q.key, q.parsed.Queries)
 	if len(all) > maxConnections {
 		return nil, errTooMany
 	}
@@ -40,7 +40,7 @@ func (e *evaluation) open(args []*ast.Term) (ast.Value, error) {
 	if err != nil {
 		return nil, err
 	}
-	all := e.world.open(q.key, q.parsed)
+	all := e.world.open(q.key, q.parsed.Queries)
 	if len(all) > maxConnections {
 		return nil, errTooMany
 	}

@@ -15,7 +15,11 @@ func (e *evaluation) barriers(args []*ast.Term) (ast.Value, error) {
 		return nil, err
 	}
 	all := remember(e.world.weakenedBy, q.key, func() []connectivity.Weakening {
-		return connectivity.Weakened(e.Before, e.After, q.parsed, e.world.options)
+		var all []connectivity.Weakening
+		for _, query := range q.parsed.Queries {
+			all = append(all, connectivity.Weakened(e.Before, e.After, query, e.world.options)...)
+		}
+		return all
 	})
 	if len(all) > maxConnections {
 		return nil, errTooMany
@@ -24,7 +28,7 @@ func (e *evaluation) barriers(args []*ast.Term) (ast.Value, error) {
 	for _, w := range all {
 		out = append(out, weakeningTerm(w))
 	}
-	return ast.NewArray(out...), nil
+	return eachOnce(out), nil
 }
 
 // weakeningTerm is {from, to, ports, gone: {direction, by}, left: {direction, by}}.

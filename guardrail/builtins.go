@@ -59,6 +59,11 @@ var builtins = []builtin{
 		answer:      (*evaluation).barriers,
 	},
 	{
+		name: "netpol.grouped", args: []types.Type{listOfAny}, result: listOfAny,
+		description: "Connections, those with the same cause and target as one: {from, to, ports, because, connections, ...} with all peers of a side as one in words.",
+		answer:      (*evaluation).grouped,
+	},
+	{
 		name: "netpol.fix", args: []types.Type{object}, result: object,
 		description: "The edit of a NetworkPolicy that shuts a connection at the least cost, tried: {text, cost}. Undefined where there is none, and outside admission.",
 		answer:      (*evaluation).fix,

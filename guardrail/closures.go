@@ -2,6 +2,7 @@ package guardrail
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 
@@ -18,17 +19,22 @@ func (e *evaluation) closed(args []*ast.Term) (ast.Value, error) { return e.clos
 func (e *evaluation) blocked(args []*ast.Term) (ast.Value, error) { return e.closures(args[0], true) }
 
 func (e *evaluation) closures(question *ast.Term, standing bool) (ast.Value, error) {
-	q, trusted, err := parseDemand(question)
+	queries, trusted, err := parseDemand(question)
 	if err != nil {
 		return nil, err
 	}
 	all := remember(e.world.closedBy, fmt.Sprint(standing, question), func() []connectivity.Closure {
 		o := e.world.options
 		o.NothingRestricts = trusted
-		if standing {
-			return connectivity.Blocked(e.After, q, o)
+		var all []connectivity.Closure
+		for _, q := range queries {
+			if standing {
+				all = append(all, connectivity.Blocked(e.After, q, o)...)
+			} else {
+				all = append(all, connectivity.Closed(e.Before, e.After, q, o)...)
+			}
 		}
-		return connectivity.Closed(e.Before, e.After, q, o)
+		return all
 	})
 	if len(all) > maxConnections {
 		return nil, errTooMany
@@ -40,21 +46,35 @@ func (e *evaluation) closures(question *ast.Term, standing bool) (ast.Value, err
 		}
 		out = append(out, closureTerm(c))
 	}
-	return ast.NewArray(out...), nil
+	return eachOnce(out), nil
+}
+
+// eachOnce leaves out what two queries of one question both say.
+func eachOnce(list []*ast.Term) *ast.Array {
+	var out []*ast.Term
+	seen := map[int][]*ast.Term{}
+	for _, t := range list {
+		hash := t.Hash()
+		if !slices.ContainsFunc(seen[hash], t.Equal) {
+			seen[hash] = append(seen[hash], t)
+			out = append(out, t)
+		}
+	}
+	return ast.NewArray(out...)
 }
 
 // parseDemand reads a question about paths that must be there: that of
 // netpol.open, and how other policy APIs count that may restrict them.
-func parseDemand(t *ast.Term) (q connectivity.Query, trusted bool, err error) {
+func parseDemand(t *ast.Term) (queries []connectivity.Query, trusted bool, err error) {
 	o, ok := t.Value.(ast.Object)
 	if !ok {
-		return q, false, fmt.Errorf("want an object with from and to, got %s", t)
+		return nil, false, fmt.Errorf("want an object with from and to, got %s", t)
 	}
 	const key = "otherAPIs"
 	if v := o.Get(str(key)); v != nil {
 		switch text, err := stringOf(v); {
 		case err != nil || text != "unknown" && text != "ignored":
-			return q, false, fmt.Errorf("%s: %s is not supported; use unknown or ignored", key, v)
+			return nil, false, fmt.Errorf("%s: %s is not supported; use unknown or ignored", key, v)
 		default:
 			trusted = text == "ignored"
 		}
@@ -66,10 +86,11 @@ func parseDemand(t *ast.Term) (q connectivity.Query, trusted bool, err error) {
 		})
 		t = ast.NewTerm(plain)
 	}
-	if q, err = parsePathQuestion(t); err == nil && q.Scope != connectivity.Existing {
+	q, err := parsePathQuestion(t)
+	if err == nil && q.Queries[0].Scope != connectivity.Existing {
 		err = fmt.Errorf("scope: a path must be there between workloads that exist; leave it out")
 	}
-	return q, trusted, err
+	return q.Queries, trusted, err
 }
 
 // homeOfClosure is the object with which audit and CLI report a path that is

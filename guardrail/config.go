@@ -75,6 +75,10 @@ type Instance struct {
 	Action     Action         `yaml:"action"`
 	Match      Match          `yaml:"match"`
 	Parameters map[string]any `yaml:"parameters"`
+	// What people want to know of it; see About.
+	Description string `yaml:"description"`
+	Owner       string `yaml:"owner"`
+	Link        string `yaml:"link"`
 }
 
 // Match chooses objects. What is left empty matches everything.
@@ -85,6 +89,11 @@ type Match struct {
 	Kinds              kindList       `yaml:"kinds"`
 	// Workloads are names, or kind/name; of exemptions only.
 	Workloads []string `yaml:"workloads"`
+	// Netpols are names of NetworkPolicies, Users and Groups those of who makes the
+	// change; of exemptions only.
+	Netpols []string `yaml:"netpols"`
+	Users   []string `yaml:"users"`
+	Groups  []string `yaml:"groups"`
 
 	selector cluster.Selector
 }
@@ -163,8 +172,8 @@ func knownFields(goType string) string {
 	return map[string]string{
 		"guardrail.Config":    "apiVersion, kind, exclude, guardrails, exemptions, podNetwork, extraWorkloads, messages",
 		"guardrail.Exclude":   "namespaces",
-		"guardrail.Instance":  "name, guardrail, action, match, parameters",
-		"guardrail.Match":     "namespaces, excludedNamespaces, namespaceSelector, kinds; of an exemption also workloads",
+		"guardrail.Instance":  "name, guardrail, action, match, parameters, description, owner, link",
+		"guardrail.Match":     "namespaces, excludedNamespaces, namespaceSelector, kinds; of an exemption also workloads, netpols, users, groups",
 		"guardrail.Exemption": "name, guardrails, match, reason, expires",
 	}[goType]
 }

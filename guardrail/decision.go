@@ -2,6 +2,7 @@ package guardrail
 
 import (
 	"cmp"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -30,12 +31,57 @@ type Violation struct {
 	Message string
 	// Details is what the guardrail says for machines; any JSON value or nil.
 	Details any
+	// About is what the configuration says of the guardrail.
+	About About
+	// Notice is set for what a rule reports that never denies, whatever the action.
+	Notice bool
 }
 
 // Summary is the first line of the message.
 func (v Violation) Summary() string {
 	line, _, _ := strings.Cut(v.Message, "\n")
 	return line
+}
+
+// Each lists what the violation is about one by one: the connections, or the workloads,
+// that its details bring together, else the details themselves; nothing without details.
+// The shipped guardrails list no more than 2,000 for one review.
+func (v Violation) Each() []any {
+	fields, _ := v.Details.(map[string]any)
+	for _, key := range []string{"connections", "workloads"} {
+		if list, ok := fields[key].([]any); ok && len(list) > 0 {
+			return list
+		}
+	}
+	if v.Details == nil {
+		return nil
+	}
+	return []any{v.Details}
+}
+
+// Count is how many connections or workloads the violation is about, and 1 where its
+// details do not tell.
+func (v Violation) Count() int {
+	n := max(1, len(v.Each()))
+	fields, _ := v.Details.(map[string]any)
+	if more, ok := fields["more"].(json.Number); ok {
+		if m, err := more.Int64(); err == nil {
+			n += int(m)
+		}
+	}
+	return n
+}
+
+// Count is how many connections or workloads the violations are about: all, or those of
+// some actions.
+func (d Decision) Count(actions ...Action) int {
+	n := 0
+	for _, v := range d.Violations {
+		if len(actions) == 0 || slices.Contains(actions, v.Action) {
+			n += v.Count()
+		}
+	}
+	return n
 }
 
 // Failure is a guardrail that could not be evaluated.
@@ -74,6 +120,8 @@ type Decision struct {
 	// Advice, if set, says how to change what is denied so that nothing denies it any
 	// more; it takes the place of what each guardrail advises.
 	Advice string
+
+	deletes bool // there is no object after the change
 }
 
 // With lists the violations of one action.
@@ -89,33 +137,6 @@ func (d Decision) With(a Action) []Violation {
 
 // Denied reports whether a guardrail refuses the change.
 func (d Decision) Denied() bool { return len(d.With(Deny)) > 0 }
-
-// maxViolations bounds how many violations one message lists.
-const maxViolations = 20
-
-// DenialMessage is what a person reads when the change is refused: every
-// denying violation, sorted.
-func (d Decision) DenialMessage() string {
-	denials := d.With(Deny)
-	var b strings.Builder
-	guardrails := distinctGuardrails(denials)
-	verb := "guardrails deny"
-	if guardrails == 1 {
-		verb = "guardrail denies"
-	}
-	fmt.Fprintf(&b, "%d %s this change to %s:", guardrails, verb, d.Subject)
-	for i, v := range denials {
-		if i == maxViolations {
-			fmt.Fprintf(&b, "\nand %d more", len(denials)-maxViolations)
-			break
-		}
-		fmt.Fprintf(&b, "\n[%s] %s", v.Guardrail, d.worded(v))
-	}
-	if d.Advice != "" {
-		fmt.Fprintf(&b, "\nto fix: %s", d.Advice)
-	}
-	return b.String()
-}
 
 // worded is the message of a violation, without its own advice where there is one for
 // all.
@@ -145,14 +166,6 @@ func (v Violation) WithoutAdvice() string {
 // WithAdvice is the message with another advice, of one or more lines.
 func (v Violation) WithAdvice(advice string) string {
 	return v.WithoutAdvice() + "\n" + adviceLine + strings.ReplaceAll(advice, "\n", "\n  ")
-}
-
-func distinctGuardrails(list []Violation) int {
-	names := map[string]bool{}
-	for _, v := range list {
-		names[v.Guardrail] = true
-	}
-	return len(names)
 }
 
 // settle sorts the violations and drops repeats.

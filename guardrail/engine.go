@@ -185,7 +185,7 @@ func given(w *world) func() *world { return func() *world { return w } }
 // ask asks some guardrails about one review. The world is made when one of them has to
 // be asked: most reviews are of changes that mean nothing to any.
 func (s *ruleset) ask(ctx context.Context, r *Review, w func() *world, instances []*instance) (Decision, error) {
-	d := Decision{Subject: r.Subject()}
+	d := Decision{Subject: r.Subject(), deletes: r.Change.After == nil}
 	in := &input{review: r, wanted: s.fields}
 	var eval *evaluation
 	var errs []error
@@ -283,7 +283,7 @@ func (s *ruleset) exemption(name string, r *Review) (Exemption, bool) {
 		if !slices.Contains(x.Guardrails, name) || x.Expired(r.Time) {
 			continue
 		}
-		if match, err := x.Match.match(r, r.groupKind(), r.namespace()); err == nil && match == cluster.Yes && x.Match.coversWorkload(r) {
+		if match, err := x.Match.match(r, r.groupKind(), r.namespace()); err == nil && match == cluster.Yes && x.Match.covers(r) {
 			return x, true
 		}
 	}

@@ -63,7 +63,7 @@ func (f InForce) Word(ctx context.Context, before, after *cluster.Snapshot, revi
 func (f InForce) world(before, after *cluster.Snapshot, believed, unfixed bool) func(*turn) *world {
 	return func(t *turn) *world {
 		w := f.set.world(t, before, after)
-		w.options.Believed, w.unfixed = believed, unfixed
+		w.options.Believed, w.unfixed, w.apart = believed, unfixed, true
 		return w
 	}
 }

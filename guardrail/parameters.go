@@ -80,7 +80,7 @@ func validateCIDR(v any) error {
 	if !ok {
 		return nil
 	}
-	if _, err := (endpoint{CIDR: s}).selection(); err != nil {
+	if _, err := (place{CIDR: s}).block(); err != nil {
 		return errors.New(strings.TrimPrefix(err.Error(), "cidr: "))
 	}
 	return nil

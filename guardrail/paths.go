@@ -15,29 +15,39 @@ type PathQuestion struct {
 }
 
 // PathQuestions lists what the configured guardrails ask whose parameters are a
-// question about paths (format: path-question), such as forbidden-paths.
+// question about paths (format: path-question), such as forbidden-paths. One with lists or
+// exceptions is several.
 func (e *Engine) PathQuestions() ([]PathQuestion, error) {
 	var out []PathQuestion
+	err := e.eachPathQuestion(func(in *instance, q pathQuestion) {
+		for _, query := range q.Queries {
+			out = append(out, PathQuestion{in.Name, query})
+		}
+	})
+	return out, err
+}
+
+func (e *Engine) eachPathQuestion(yield func(*instance, pathQuestion)) error {
 	for _, in := range e.current.Load().instances {
 		if !in.schema.asksPaths {
 			continue
 		}
 		parameters, err := ast.JSON(in.parameters.Value)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		given, _ := parameters.(map[string]any)
 		q, err := pathQuestionOf(given)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		out = append(out, PathQuestion{in.Name, q})
+		yield(in, q)
 	}
-	return out, nil
+	return nil
 }
 
 // pathQuestionOf reads parameters as netpol.opened would.
-func pathQuestionOf(parameters map[string]any) (connectivity.Query, error) {
+func pathQuestionOf(parameters map[string]any) (pathQuestion, error) {
 	question := map[string]any{}
 	for _, key := range []string{"from", "to", "ports", "scope"} {
 		if value, ok := parameters[key]; ok {
@@ -46,7 +56,7 @@ func pathQuestionOf(parameters map[string]any) (connectivity.Query, error) {
 	}
 	term, err := ast.InterfaceToValue(question)
 	if err != nil {
-		return connectivity.Query{}, err
+		return pathQuestion{}, err
 	}
 	return parsePathQuestion(ast.NewTerm(term))
 }

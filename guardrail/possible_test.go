@@ -27,7 +27,7 @@ func possiblyOpen(t *testing.T, s *cluster.Snapshot) (*evaluation, []connectivit
 	if err != nil {
 		t.Fatal(err)
 	}
-	return e, connectivity.Open(s, q, connectivity.Options{}), v.String()
+	return e, connectivity.Open(s, q.Queries[0], connectivity.Options{}), v.String()
 }
 
 func TestAWitnessForAuthors(t *testing.T) {

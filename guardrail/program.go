@@ -115,10 +115,11 @@ func (i *instance) reported(sets *ast.Array) (found []Violation, err error) {
 // violation reads one element of a set: a string, or an object with msg and
 // perhaps details.
 func (i *instance) violation(rule string, entry any) (Violation, error) {
-	v := Violation{Guardrail: i.Name, Rule: i.ID, Action: i.Action, Severity: i.Severity}
+	v := Violation{Guardrail: i.Name, Rule: i.ID, Action: i.Action, Severity: i.Severity, About: i.About()}
 	if strings.HasPrefix(rule, "warn") && v.Action == Deny {
 		v.Action = Warn
 	}
+	v.Notice = strings.HasPrefix(rule, "warn")
 	switch entry := entry.(type) {
 	case string:
 		v.Message = entry

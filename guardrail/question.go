@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"net/netip"
 	"slices"
 	"strings"
 
@@ -31,36 +30,48 @@ func (p selectorPair) selection() (connectivity.Selection, error) {
 	return connectivity.Selection{Namespaces: namespaces, Pods: pods}, err
 }
 
-// endpoint is from or to of a question about paths.
-type endpoint struct {
-	selectorPair
-	CIDR string `json:"cidr"`
-}
-
-func (e endpoint) selection() (connectivity.Selection, error) {
-	if e.CIDR == "" {
-		return e.selectorPair.selection()
-	}
-	if e.NamespaceSelector != nil || e.PodSelector != nil {
-		return connectivity.Selection{}, fmt.Errorf("cidr: cannot stand beside namespaceSelector or podSelector")
-	}
-	block, err := netip.ParsePrefix(e.CIDR)
-	if err != nil {
-		return connectivity.Selection{}, fmt.Errorf("cidr: %q is not a CIDR such as 10.0.0.0/8", e.CIDR)
-	}
-	return connectivity.Selection{Block: block.Masked()}, nil
-}
-
 type portQuestion struct {
 	Protocol string `json:"protocol"`
 	Port     int    `json:"port"`
 	EndPort  int    `json:"endPort"`
 }
 
+// pathQuestion is {from, to, ports?, scope?, unknown?} as it was read.
+type pathQuestion struct {
+	// From and To are the elements of each side, in order, each as what it comes to.
+	From, To [][]connectivity.Selection
+	// Queries ask for all of it.
+	Queries []connectivity.Query
+}
+
 // parsePathQuestion reads {from, to, ports?, scope?, unknown?}.
-func parsePathQuestion(t *ast.Term) (connectivity.Query, error) {
+func parsePathQuestion(t *ast.Term) (out pathQuestion, err error) {
+	q, err := out.parse(t)
+	if err != nil {
+		return out, err
+	}
+	for _, from := range slices.Concat(out.From...) {
+		for _, to := range slices.Concat(out.To...) {
+			if from.Block.IsValid() && to.Block.IsValid() {
+				continue // nothing in the cluster has a say
+			}
+			q.From, q.To = from, to
+			out.Queries = append(out.Queries, q)
+		}
+	}
+	switch {
+	case len(out.Queries) == 0:
+		return out, fmt.Errorf("from and to: one of them must be in the cluster, both are a cidr")
+	case len(out.Queries) > maxQueries:
+		return out, fmt.Errorf("from and to: with their lists and exceptions they come to %d questions, and at most %d are asked; let except name fewer labels or blocks", len(out.Queries), maxQueries)
+	}
+	return out, nil
+}
+
+// parse reads all but which ends are asked about together.
+func (out *pathQuestion) parse(t *ast.Term) (connectivity.Query, error) {
 	var in struct {
-		From, To *endpoint
+		From, To *endpoints
 		Ports    []portQuestion `json:"ports"`
 		Scope    string         `json:"scope"`
 		Unknown  struct {
@@ -88,14 +99,11 @@ func parsePathQuestion(t *ast.Term) (connectivity.Query, error) {
 	}
 	q.Blocked = in.Unknown.Blocked
 	var err error
-	if q.From, err = in.From.selection(); err != nil {
-		return q, fmt.Errorf("from.%w", err)
+	if out.From, err = in.From.selections("from"); err != nil {
+		return q, err
 	}
-	if q.To, err = in.To.selection(); err != nil {
-		return q, fmt.Errorf("to.%w", err)
-	}
-	if in.From.CIDR != "" && in.To.CIDR != "" {
-		return q, fmt.Errorf("from and to: one of them must be in the cluster, both are a cidr")
+	if out.To, err = in.To.selections("to"); err != nil {
+		return q, err
 	}
 	for i, p := range in.Ports {
 		r, err := p.portRange()

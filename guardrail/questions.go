@@ -59,11 +59,11 @@ func (a *questions[Q]) read(t *ast.Term, parse func(*ast.Term) (Q, error)) (*que
 
 // asking is the questions of one configuration.
 type asking struct {
-	paths     questions[connectivity.Query]
+	paths     questions[pathQuestion]
 	exposures questions[exposureQuestion]
 }
 
-func (e *evaluation) pathQuestion(t *ast.Term) (*question[connectivity.Query], error) {
+func (e *evaluation) pathQuestion(t *ast.Term) (*question[pathQuestion], error) {
 	return e.world.asking.paths.read(t, parsePathQuestion)
 }
 

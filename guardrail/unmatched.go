@@ -42,20 +42,22 @@ const matchSide = "match"
 // Unmatched lists the questions of the configured guardrails of which an end chooses
 // nobody in a snapshot, and the netpols of that snapshot that select nobody.
 func (e *Engine) Unmatched(s *cluster.Snapshot) ([]Unmatched, error) {
-	questions, err := e.PathQuestions()
-	if err != nil {
-		return nil, err
-	}
 	out := e.current.Load().idleMatches(s)
-	for _, q := range questions {
+	err := e.eachPathQuestion(func(in *instance, q pathQuestion) {
 		for _, end := range []struct {
-			side string
-			connectivity.Selection
+			side     string
+			elements [][]connectivity.Selection
 		}{{"from", q.From}, {"to", q.To}} {
-			if !end.ChoosesSomebody(s) {
-				out = append(out, Unmatched{Guardrail: q.Guardrail, Side: end.side, Selector: end.String()})
+			for _, parts := range end.elements {
+				somebody := func(p connectivity.Selection) bool { return p.ChoosesSomebody(s) }
+				if !slices.ContainsFunc(parts, somebody) {
+					out = append(out, Unmatched{Guardrail: in.Name, Side: end.side, Selector: parts[0].String()})
+				}
 			}
 		}
+	})
+	if err != nil {
+		return nil, err
 	}
 	return append(out, idleNetpols(s)...), nil
 }
@@ -108,7 +110,7 @@ func (s *ruleset) idleMatches(snapshot *cluster.Snapshot) []Unmatched {
 // choosesNobody says what of a match chooses nobody; empty when it chooses somebody,
 // or names nobody in particular.
 func (m *Match) choosesNobody(s *cluster.Snapshot) string {
-	namespaces, workloads := false, len(m.Workloads) == 0
+	namespaces, workloads := false, len(m.Workloads) == 0 && len(m.Netpols) == 0
 	for ns := range s.Namespaces() {
 		if len(m.Namespaces) > 0 && !slices.Contains(m.Namespaces, ns.Name) || slices.Contains(m.ExcludedNamespaces, ns.Name) {
 			continue
@@ -123,14 +125,19 @@ func (m *Match) choosesNobody(s *cluster.Snapshot) string {
 		for w := range s.Workloads(ns.Name) {
 			workloads = workloads || m.namesWorkload(w.Ref)
 		}
+		for _, n := range s.Netpols(ns.Name) {
+			workloads = workloads || slices.Contains(m.Netpols, n.Name)
+		}
 	}
 	switch {
 	case !namespaces && len(m.NamespaceSelector) > 0:
 		return "namespaceSelector " + m.selector.String()
 	case !namespaces && len(m.Namespaces) > 0:
 		return "namespaces " + strings.Join(m.Namespaces, ", ")
+	case !workloads && len(m.Workloads) == 0:
+		return "netpols " + strings.Join(m.Netpols, ", ")
 	case !workloads:
-		return "workloads " + strings.Join(m.Workloads, ", ")
+		return "workloads " + strings.Join(slices.Concat(m.Workloads, m.Netpols), ", ")
 	}
 	return ""
 }

@@ -130,9 +130,18 @@ func (v *configValidator) checkInstance(in *Instance, path []any, names map[stri
 	if !slices.Contains([]Action{Deny, Warn, AuditOnly}, in.Action) {
 		v.at(under(path, "action"), "got %q, want deny, warn or audit", in.Action)
 	}
+	v.checkAbout(in.About(), path)
 	v.checkMatch(&in.Match, under(path, "match"))
 	if len(in.Match.Workloads) > 0 {
 		v.at(under(path, "match", "workloads"), "an exemption can name workloads, a guardrail cannot: the paths of a workload are opened by NetworkPolicies and namespaces, too")
+	}
+	for _, f := range []struct {
+		field string
+		names []string
+	}{{"netpols", in.Match.Netpols}, {"users", in.Match.Users}, {"groups", in.Match.Groups}} {
+		if len(f.names) > 0 {
+			v.at(under(path, "match", f.field), "an exemption can name %s, a guardrail cannot", f.field)
+		}
 	}
 }
 
@@ -177,6 +186,15 @@ func (v *configValidator) checkNamespace(name string, path []any) {
 func (v *configValidator) checkMatch(m *Match, path []any) {
 	for i, w := range m.Workloads {
 		v.checkWorkload(w, under(path, "workloads", i))
+	}
+	for i, n := range m.Netpols {
+		v.checkNetpol(n, under(path, "netpols", i))
+	}
+	for i, u := range m.Users {
+		v.checkWho(u, "user", under(path, "users", i))
+	}
+	for i, g := range m.Groups {
+		v.checkWho(g, "group", under(path, "groups", i))
 	}
 	for i, n := range m.Namespaces {
 		v.checkNamespace(n, under(path, "namespaces", i))

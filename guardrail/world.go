@@ -18,6 +18,7 @@ type world struct {
 	deadline      time.Time // zero when there is none
 	asking        *asking
 	unfixed       bool // netpol.fix knows none
+	apart         bool // netpol.grouped brings nothing together
 	openedBy      map[string][]connectivity.Connection
 	openBy        map[string][]connectivity.Connection
 	exposedBy     map[string][]connectivity.Exposure
@@ -54,14 +55,30 @@ func remember[V any](m map[string]V, key string, compute func() V) V {
 	return v
 }
 
-func (w *world) opened(key string, q connectivity.Query) []connectivity.Connection {
+func (w *world) opened(key string, queries []connectivity.Query) []connectivity.Connection {
 	return remember(w.openedBy, key, func() []connectivity.Connection {
-		return connectivity.Opened(w.before, w.after, q, w.options)
+		return ofEach(queries, func(q connectivity.Query) []connectivity.Connection {
+			return connectivity.Opened(w.before, w.after, q, w.options)
+		})
 	})
 }
 
-func (w *world) open(key string, q connectivity.Query) []connectivity.Connection {
-	return remember(w.openBy, key, func() []connectivity.Connection { return connectivity.Open(w.after, q, w.options) })
+func (w *world) open(key string, queries []connectivity.Query) []connectivity.Connection {
+	return remember(w.openBy, key, func() []connectivity.Connection {
+		return ofEach(queries, func(q connectivity.Query) []connectivity.Connection { return connectivity.Open(w.after, q, w.options) })
+	})
+}
+
+// ofEach are the connections of several queries.
+func ofEach(queries []connectivity.Query, ask func(connectivity.Query) []connectivity.Connection) []connectivity.Connection {
+	if len(queries) == 1 {
+		return ask(queries[0])
+	}
+	var lists [][]connectivity.Connection
+	for _, q := range queries {
+		lists = append(lists, ask(q))
+	}
+	return connectivity.Join(lists...)
 }
 
 func (w *world) exposed(key string, s connectivity.Selection, d []cluster.Direction) []connectivity.Exposure {

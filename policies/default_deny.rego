@@ -26,16 +26,32 @@ package guardrails.default_deny
 
 import data.lib.paths
 
-violation contains {"msg": msg, "details": details} if {
-	some name, exposed in exposures
-	list := [x | some x in exposed]
-	directions := [d | some d in ["ingress", "egress"]; some x in list; x.direction == d]
-	details := {
-		"workload": list[0].workload,
-		"directions": directions,
-		"by": {n | some x in list; some n in x.by},
-	}
-	msg := concat("\n  ", [summary(name, list, directions), $"to fix: {advice(list, directions)}"])
+violation contains {"msg": msg, "details": details(list, group)} if {
+	some group in netpol.grouped([{"from": list[0].workload, "exposed": without(list)} |
+		some _, exposed in exposures
+		list := [x | some x in exposed]
+	])
+	list := [object.union(x, {"workload": group.from}) | some x in group.exposed]
+	msg := concat("\n  ", [summary(group.from, list, directions_of(list)), $"to fix: {advice(list, directions_of(list))}"])
+}
+
+without(list) := [object.remove(x, {"workload"}) | some x in list]
+
+directions_of(list) := [d | some d in ["ingress", "egress"]; some x in list; x.direction == d]
+
+# details are for machines: the workload, and all where several lack it alike.
+details(list, group) := about if {
+	not group.from.many
+	about := one(list, group.from)
+} else := object.union(
+	one(list, group.connections[0].from),
+	{"workloads": [c.from | some c in group.connections]},
+)
+
+one(list, workload) := {
+	"workload": workload,
+	"directions": directions_of(list),
+	"by": {n | some x in list; some n in x.by},
 }
 
 # exposures are the directions in which a workload lacks isolation, by its name.
@@ -44,27 +60,39 @@ exposures[name] contains x if {
 	name := paths.peer(x.workload)
 }
 
-summary(name, list, directions) := text if {
+summary(p, list, directions) := text if {
 	some x in list
 	x.hostNetwork
-	text := $"{name} runs on the host's network, where no NetworkPolicy isolates it for {concat(" and ", directions)}"
+	text := $"{paths.peer(p)} {run(p)} on the host's network, where no NetworkPolicy isolates {it(p)} for {concat(" and ", directions)}"
 } else := text if {
 	some x in list
 	x.unknown == "generated-label"
-	text := $"{name} may be not isolated for {concat(" and ", directions)}: {paths.netpols(partly(list))} {verb(list, "asks", "ask")} for a label that pods get from their controller or with their node"
+	text := $"{paths.peer(p)} may be not isolated for {concat(" and ", directions)}: {paths.netpols(partly(list))} {verb(list, "asks", "ask")} for a label that pods get from their controller or with their node"
 } else := text if {
 	some x in list
 	x.new
 	count(partly(list)) > 0
-	text := $"{name} would not be isolated for {concat(" and ", directions)}: {paths.netpols(partly(list))} {verb(list, "isolates", "isolate")} only some of its pods"
+	text := $"{paths.peer(p)} would not be isolated for {concat(" and ", directions)}: {paths.netpols(partly(list))} {verb(list, "isolates", "isolate")} only some of {its(p)} pods"
 } else := text if {
 	some x in list
 	x.new
-	text := $"{name} would not be isolated for {concat(" and ", directions)}: no NetworkPolicy selects it for {concat(" or ", directions)}"
+	text := $"{paths.peer(p)} would not be isolated for {concat(" and ", directions)}: no NetworkPolicy selects {it(p)} for {concat(" or ", directions)}"
 } else := text if {
 	count(by(list)) == 1
-	text := $"{name} would no longer be isolated for {concat(" and ", directions)}: so far NetworkPolicy {by(list)[0]} did that"
-} else := $"{name} would no longer be isolated for {concat(" and ", directions)}: so far NetworkPolicies {concat(", ", by(list))} did that"
+	text := $"{paths.peer(p)} would no longer be isolated for {concat(" and ", directions)}: so far NetworkPolicy {by(list)[0]} did that"
+} else := $"{paths.peer(p)} would no longer be isolated for {concat(" and ", directions)}: so far NetworkPolicies {concat(", ", by(list))} did that"
+
+it(p) := "them" if {
+	p.many
+} else := "it"
+
+its(p) := "their" if {
+	p.many
+} else := "its"
+
+run(p) := "run" if {
+	p.many
+} else := "runs"
 
 # partly are the NetworkPolicies that isolate some of its pods now, or perhaps all.
 partly(list) := sort({n | some x in list; some n in x.partly})
@@ -92,4 +120,4 @@ advice(list, directions) := "leave out hostNetwork: true, or ask for an exemptio
 	text := $"keep the labels by which it was selected, or first apply a NetworkPolicy {isolating(list, directions)}"
 } else := $"first apply a NetworkPolicy {isolating(list, directions)}"
 
-isolating(list, directions) := $"with podSelector: \{} and policyTypes: [{paths.types(directions)}] in namespace {list[0].workload.namespace} (`podcullis explain default-deny -n {list[0].workload.namespace}` prints one)"
+isolating(list, directions) := $"with podSelector: \{} and policyTypes: [{paths.types(directions)}] in {paths.place(list[0].workload)} ({paths.default_deny(list[0].workload)})"

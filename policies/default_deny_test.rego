@@ -91,3 +91,28 @@ test_details_are_for_machines if {
 	{v.details | some v in default_deny.violation} == {{"workload": web, "directions": ["ingress"], "by": {"shop/a"}}} with input as deployment_request("UPDATE")
 		with netpol.exposed as [exposure("ingress", ["shop/a"])]
 }
+
+# many are exposures of n workloads.
+many(n, more) := [object.union(x, {"workload": {"namespace": "shop", "kind": "Deployment", "name": $"w{i}", "labels": {}}}) |
+	some i in numbers.range(1, n)
+	x := object.union(fresh("ingress"), more)
+]
+
+test_those_that_lack_it_alike_are_one if {
+	violations := default_deny.violation with input as deployment_request("CREATE") with netpol.exposed as many(4, {})
+	some v in violations
+	v.msg == concat("\n", [
+		"4 workloads in namespace shop (such as shop/Deployment/w1, shop/Deployment/w2 and shop/Deployment/w3) would not be isolated for ingress: no NetworkPolicy selects them for ingress",
+		"  to fix: first apply a NetworkPolicy with podSelector: {} and policyTypes: [Ingress] in namespace shop (`podcullis explain default-deny -n shop` prints one)",
+	])
+	v.details.workload.name == "w1"
+	count(v.details.workloads) == 4
+	count(violations) == 1
+}
+
+test_many_in_part_and_on_the_host if {
+	some m in messages with input as deployment_request("CREATE") with netpol.exposed as many(2, {"partly": ["shop/a"]})
+	startswith(m, "shop/Deployment/w1 and shop/Deployment/w2 would not be isolated for ingress: NetworkPolicy shop/a isolates only some of their pods")
+	some n in messages with input as deployment_request("CREATE") with netpol.exposed as many(2, {"hostNetwork": true})
+	startswith(n, "shop/Deployment/w1 and shop/Deployment/w2 run on the host's network, where no NetworkPolicy isolates them for ingress")
+}

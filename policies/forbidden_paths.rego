@@ -22,7 +22,7 @@
 #     additionalProperties: false
 #     required: [from, to]
 #     $defs:
-#       endpoint:
+#       place:
 #         type: object
 #         additionalProperties: false
 #         properties:
@@ -33,13 +33,33 @@
 #           cidr:
 #             properties: {cidr: true}
 #             additionalProperties: false
+#       endpoint:
+#         type: object
+#         additionalProperties: false
+#         properties:
+#           namespaceSelector: {type: object, format: label-selector}
+#           podSelector: {type: object, format: label-selector}
+#           cidr: {type: string, format: cidr}
+#           outside: {const: true}
+#           except: {type: array, minItems: 1, items: {$ref: "#/$defs/place"}}
+#         dependentSchemas:
+#           cidr:
+#             properties: {cidr: true, except: true}
+#             additionalProperties: false
+#           outside:
+#             properties: {outside: true, except: true}
+#             additionalProperties: false
+#       endpoints:
+#         if: {type: array}
+#         then: {minItems: 1, items: {$ref: "#/$defs/endpoint"}}
+#         else: {$ref: "#/$defs/endpoint"}
 #     properties:
 #       from:
-#         description: Who must not reach. A missing selector selects all.
-#         $ref: "#/$defs/endpoint"
+#         description: Who must not reach. A missing selector selects all; cidr chooses addresses, outside all of them; except takes some away. A list adds up.
+#         $ref: "#/$defs/endpoints"
 #       to:
 #         description: Whom they must not reach.
-#         $ref: "#/$defs/endpoint"
+#         $ref: "#/$defs/endpoints"
 #       ports:
 #         description: On which ports; missing means on any.
 #         type: array
@@ -78,9 +98,8 @@ package guardrails.forbidden_paths
 import data.lib.paths
 import data.lib.possible
 
-violation contains {"msg": msg, "details": connection} if {
-	some connection in netpol.opened(question)
-	not tolerated(connection)
+violation contains {"msg": msg, "details": paths.details(connection)} if {
+	some connection in netpol.grouped([c | some c in netpol.opened(question); not tolerated(c)])
 	msg := concat("\n  ", [summary(connection), cause(connection), fix(connection)])
 }
 
@@ -96,8 +115,8 @@ tolerated(connection) if {
 
 summary(connection) := text if {
 	connection.unknown
-	text := $"{paths.peer(connection.from)} may be able to reach {paths.peer(connection.to)} on {paths.ports(connection.ports)}: not proved shut ({connection.unknown}){possible.key(connection)}"
-} else := $"{paths.peer(connection.from)} could reach {paths.peer(connection.to)} on {paths.ports(connection.ports)}{possible.key(connection)}"
+	text := $"{paths.peer(connection.from)} may be able to reach {paths.peer(connection.to)} on {paths.ports_of(connection)}: not proved shut ({connection.unknown}){possible.key(connection)}"
+} else := $"{paths.peer(connection.from)} could reach {paths.peer(connection.to)} on {paths.ports_of(connection)}{possible.key(connection)}"
 
 # cause names what this change brought about; where nothing is new, everything
 # that keeps the path open.
@@ -153,7 +172,7 @@ advice(connection, reason) := text if {
 	text := "leave out the labels by which the guardrail chooses the namespace until NetworkPolicies isolate every pod in it"
 } else := text if {
 	reason.unknown == "node-exception"
-	text := $"leave out hostNetwork: true in {paths.peer(connection.from)}"
+	text := $"leave out hostNetwork: true in {paths.brief(connection.from)}"
 } else := text if {
 	reason.unknown == "unmodelled-kind"
 	text := "prove the path shut there, or set the guardrail's parameter unknown to {blocked: [unmodelled-kind]} if it may stay unproved"
@@ -188,7 +207,7 @@ advice(connection, reason) := text if {
 
 changed := $"{input.request.namespace}/{input.request.name}"
 
-isolating(connection, reason) := $"that isolates {paths.subject(connection, reason.direction)} for {reason.direction}: podSelector: \{} and policyTypes: [{paths.types([reason.direction])}] in namespace {paths.subject_peer(connection, reason.direction).namespace} (`podcullis explain default-deny -n {paths.subject_peer(connection, reason.direction).namespace}` prints one)"
+isolating(connection, reason) := $"that isolates {paths.subject(connection, reason.direction)} for {reason.direction}: podSelector: \{} and policyTypes: [{paths.types([reason.direction])}] in {paths.place(paths.subject_peer(connection, reason.direction))} ({paths.default_deny(paths.subject_peer(connection, reason.direction))})"
 
 # narrow is what to aim at. Where an edit was tried that settles the whole review,
 # Podcullis gives that one instead of these lines.
@@ -198,14 +217,14 @@ narrow(connection, reason) := $"keep {possible.chosen("from")} out of {rule(conn
 } else := $"keep {possible.chosen("to")} out of {rule(connection)}'s to" if {
 	connection.to.witness
 	reason.direction == "egress"
-} else := $"narrow {rule(connection)}'s from to the pods that need {paths.peer(connection.to)}" if {
+} else := $"narrow {rule(connection)}'s from to the pods that need {paths.brief(connection.to)}" if {
 	reason.direction == "ingress"
 	connection.from.name
-} else := $"narrow {rule(connection)}'s from to the addresses that need {paths.peer(connection.to)}" if {
+} else := $"narrow {rule(connection)}'s from to the addresses that need {paths.brief(connection.to)}" if {
 	reason.direction == "ingress"
-} else := $"let {rule(connection)}'s to name only the pods that {paths.peer(connection.from)} needs" if {
+} else := $"let {rule(connection)}'s to name only the pods that {paths.brief(connection.from)} needs" if {
 	connection.to.name
-} else := $"let {rule(connection)}'s to name only the addresses that {paths.peer(connection.from)} needs"
+} else := $"let {rule(connection)}'s to name only the addresses that {paths.brief(connection.from)} needs"
 
 # rule names the rule of the decisive reason, as shortly as it is clear which one is meant.
 rule(connection) := "that rule" if {
@@ -217,14 +236,31 @@ rule(connection) := "that rule" if {
 
 # A path that both sides shut is one mistake away from being open when one of them
 # no longer does. Beside a violation that would be noise.
-warn contains {"msg": msg, "details": path} if {
+warn contains {"msg": msg, "details": paths.details(path)} if {
 	input.parameters.barriers == "warn"
 	count(violation) == 0
-	some path in netpol.barriers(object.filter(input.parameters, {"from", "to", "ports"}))
-	msg := $"{paths.peer(path.from)} to {paths.peer(path.to)} on {brief(path.ports)} is now held by one side only: {path.left.direction} isolation by {paths.netpols(path.left.by)}; {path.gone.direction} was blocked by {concat(", ", path.gone.by)} until this change"
+	some path in netpol.grouped(netpol.barriers(object.filter(input.parameters, {"from", "to", "ports"})))
+	msg := [text | some text in one_barrier(path); count(text) <= max_letters][0]
 }
 
-# brief is for warnings, which are cut at 256 characters.
+# max_letters leaves room for the guardrail's name before it: the API server cuts
+# warnings at 256 letters.
+max_letters := 190
+
+# one_barrier are warnings from the most telling one to one that always fits.
+one_barrier(path) := [
+	$"{ends} on {brief(path.ports)} is now {held} isolation by {paths.netpols(path.left.by)}; {was} until this change",
+	$"{ends} on {brief(path.ports)} is now {held} isolation by {paths.netpols(path.left.by)}; {was}",
+	$"{ends} is now {held} isolation; {was}",
+	$"{ends} is now {held} isolation",
+	$"{paths.brief(path.from)} to {paths.brief(path.to)} is now {held} isolation",
+	$"a path is now {held} isolation (`podcullis explain` names its ends)",
+] if {
+	ends := $"{paths.peer(path.from)} to {paths.peer(path.to)}"
+	held := $"held by one side only: {path.left.direction}"
+	was := $"{path.gone.direction} was blocked by {concat(", ", path.gone.by)}"
+}
+
 brief(ports) := paths.ports(ports) if {
 	count(ports) <= 3
 } else := $"{count(ports)} ranges of ports"

@@ -242,3 +242,81 @@ test_a_warning_is_brief if {
 	some w in warnings
 	contains(w.msg, "on 4 ranges of ports is now held")
 }
+
+# long is a name as long as a name may be.
+long := concat("", ["n" | some _ in numbers.range(1, 63)])
+
+test_a_warning_fits_whatever_the_names if {
+	some from in [
+		{"namespace": "shop", "kind": "Deployment", "name": long},
+		{"namespace": long, "kind": "Deployment", "name": long},
+	]
+	some by in [["shop/default-deny"], ["shop/a", "shop/b", $"shop/{long}"]]
+	path := object.union(weakened, {"from": from, "to": from, "gone": {"direction": "egress", "by": by}})
+	warnings := forbidden_paths.warn with input as object.union(allow_all, {"parameters": {"barriers": "warn"}})
+		with netpol.opened as []
+		with netpol.barriers as [path]
+	every w in warnings {
+		count(w.msg) <= 190
+		contains(w.msg, "held by one side only: ingress isolation")
+	}
+	count(warnings) == 1
+}
+
+# from_many are connections of n workloads in two namespaces.
+from_many(n, because) := [c |
+	some i in numbers.range(1, n)
+	from := {"namespace": ["a", "b"][i % 2], "kind": "Deployment", "name": $"w{i}", "labels": {"tier": "frontend"}}
+	c := {"from": from, "to": db, "ports": postgres, "because": because}
+]
+
+test_one_cause_and_target_is_one_violation if {
+	connections := from_many(78, [object.union(ingress_rule("shop/a"), {"new": true})])
+	violations := forbidden_paths.violation with input as allow_all with netpol.opened as connections
+	count(violations) == 1
+	some v in violations
+	v.msg == concat("\n", [
+		"78 workloads in 2 namespaces (such as b/Deployment/w1, a/Deployment/w2 and b/Deployment/w3) could reach shop/StatefulSet/db on TCP 5432",
+		"  opened by: ingress rule 1 of NetworkPolicy shop/a",
+		"  to fix: narrow that rule's from to the pods that need shop/StatefulSet/db",
+	])
+	v.details.from == connections[0].from
+	count(v.details.connections) == 78
+}
+
+test_what_is_named_once_is_not_named_again if {
+	connections := [c |
+		some c in from_many(4, [
+			{"direction": "egress", "notIsolated": true, "new": true},
+			{"direction": "ingress", "notIsolated": true, "new": true},
+		])
+	]
+	messages == {concat("\n", [
+		"4 workloads in 2 namespaces (such as b/Deployment/w1, a/Deployment/w2 and b/Deployment/w3) could reach shop/StatefulSet/db on TCP 5432",
+		"  opened by: no NetworkPolicy isolates the 4 workloads for egress; no NetworkPolicy isolates shop/StatefulSet/db for ingress",
+		"  to fix: first apply a NetworkPolicy that isolates shop/StatefulSet/db for ingress: podSelector: {} and policyTypes: [Ingress] in namespace shop (`podcullis explain default-deny -n shop` prints one)",
+	])} with input as request("CREATE", "Deployment", "db") with netpol.opened as connections
+}
+
+test_several_namespaces_are_isolated_each if {
+	fixes == {"to fix: first apply a NetworkPolicy that isolates the 4 workloads for egress: podSelector: {} and policyTypes: [Egress] in each of the 2 namespaces (`podcullis explain default-deny -n a` prints one)"} with input as request("CREATE", "Deployment", "db")
+		with netpol.opened as from_many(4, [{"direction": "egress", "notIsolated": true, "new": true}])
+}
+
+test_ports_that_differ_are_said_to if {
+	other := {"from": {"namespace": "a", "kind": "Deployment", "name": "x", "labels": {}}, "to": db, "ports": [{"protocol": "TCP", "port": 80, "endPort": 80}], "because": [ingress_rule("shop/a")]}
+	some m in messages with input as allow_all with netpol.opened as array.concat(from_many(2, [ingress_rule("shop/a")]), [other])
+	startswith(m, "b/Deployment/w1, a/Deployment/w2 and a/Deployment/x could reach shop/StatefulSet/db on TCP 80, TCP 5432 (not each on all of them)")
+}
+
+test_two_causes_are_two if {
+	count(messages) == 2 with input as allow_all
+		with netpol.opened as array.concat(from_many(2, [ingress_rule("shop/a")]), from_many(2, [ingress_rule("shop/b")]))
+}
+
+test_addresses_are_one_set if {
+	blocks := [{"from": {"cidr": c}, "to": db, "ports": postgres, "because": [ingress_rule("shop/a")]} | some c in ["0.0.0.0/1", "128.0.0.0/2"]]
+	some m in messages with input as allow_all with netpol.opened as blocks
+	startswith(m, "anywhere but 192.0.0.0/2 could reach shop/StatefulSet/db on TCP 5432")
+	endswith(m, "to fix: narrow that rule's from to the addresses that need shop/StatefulSet/db")
+}

@@ -20,7 +20,7 @@
 #     additionalProperties: false
 #     required: [from, to]
 #     $defs:
-#       endpoint:
+#       place:
 #         type: object
 #         additionalProperties: false
 #         properties:
@@ -31,13 +31,33 @@
 #           cidr:
 #             properties: {cidr: true}
 #             additionalProperties: false
+#       endpoint:
+#         type: object
+#         additionalProperties: false
+#         properties:
+#           namespaceSelector: {type: object, format: label-selector}
+#           podSelector: {type: object, format: label-selector}
+#           cidr: {type: string, format: cidr}
+#           outside: {const: true}
+#           except: {type: array, minItems: 1, items: {$ref: "#/$defs/place"}}
+#         dependentSchemas:
+#           cidr:
+#             properties: {cidr: true, except: true}
+#             additionalProperties: false
+#           outside:
+#             properties: {outside: true, except: true}
+#             additionalProperties: false
+#       endpoints:
+#         if: {type: array}
+#         then: {minItems: 1, items: {$ref: "#/$defs/endpoint"}}
+#         else: {$ref: "#/$defs/endpoint"}
 #     properties:
 #       from:
-#         description: Who must get through. A missing selector selects all.
-#         $ref: "#/$defs/endpoint"
+#         description: Who must get through. A missing selector selects all; cidr chooses addresses, outside all of them; except takes some away. A list adds up.
+#         $ref: "#/$defs/endpoints"
 #       to:
 #         description: To whom.
-#         $ref: "#/$defs/endpoint"
+#         $ref: "#/$defs/endpoints"
 #       ports:
 #         description: On which ports, all of them; missing means on every port.
 #         type: array
@@ -71,9 +91,8 @@ package guardrails.required_paths
 
 import data.lib.paths
 
-violation contains {"msg": msg, "details": closure} if {
-	some closure in netpol.closed(object.filter(input.parameters, {"from", "to", "ports", "otherAPIs"}))
-	not tolerated(closure)
+violation contains {"msg": msg, "details": paths.details(closure)} if {
+	some closure in netpol.grouped([c | some c in netpol.closed(object.filter(input.parameters, {"from", "to", "ports", "otherAPIs"})); not tolerated(c)])
 	msg := concat("\n  ", array.concat(array.concat([summary(closure), cause(closure)], so_far(closure)), [$"to fix: {advice(closure, decisive(closure))}"]))
 }
 
@@ -93,8 +112,8 @@ tolerated(closure) if {
 
 summary(closure) := text if {
 	closure.unknown
-	text := $"{paths.peer(closure.from)} may be unable to reach {paths.peer(closure.to)} on {paths.ports(closure.ports)}: not proved open ({closure.unknown})"
-} else := $"{paths.peer(closure.from)} could not reach {paths.peer(closure.to)} on {paths.ports(closure.ports)}"
+	text := $"{paths.peer(closure.from)} may be unable to reach {paths.peer(closure.to)} on {paths.ports_of(closure)}: not proved open ({closure.unknown})"
+} else := $"{paths.peer(closure.from)} could not reach {paths.peer(closure.to)} on {paths.ports_of(closure)}"
 
 # cause names what this change put in the way; where nothing of it is new,
 # everything that is there.
@@ -114,7 +133,7 @@ obstacle(closure, o) := text if {
 	text := $"another network policy API is in use here, and it may close what NetworkPolicies leave open ({o.direction} of {paths.subject(closure, o.direction)})"
 } else := text if {
 	o.unknown == "node-exception"
-	text := $"only from a pod's own node is it open, as {paths.peer(closure.from)} runs on the host's network"
+	text := $"only from a pod's own node is it open, as {paths.brief(closure.from)} runs on the host's network"
 } else := paths.namespace_text(closure, o) if {
 	o.unknown == "namespace-unknown"
 	not o.netpol
@@ -159,8 +178,8 @@ advice(closure, o) := text if {
 
 opening(closure, o) := text if {
 	o.direction == "egress"
-	text := $"in namespace {closure.from.namespace} that selects {paths.peer(closure.from)} and has an egress rule to {paths.peer(closure.to)} on {paths.ports(closure.ports)}{other_side(closure, o)}"
-} else := $"in namespace {closure.to.namespace} that selects {paths.peer(closure.to)} and has an ingress rule from {paths.peer(closure.from)} on {paths.ports(closure.ports)}"
+	text := $"in {paths.place(closure.from)} that selects {paths.brief(closure.from)} and has an egress rule to {paths.brief(closure.to)} on {paths.ports(closure.ports)}{other_side(closure, o)}"
+} else := $"in {paths.place(closure.to)} that selects {paths.brief(closure.to)} and has an ingress rule from {paths.brief(closure.from)} on {paths.ports(closure.ports)}"
 
 # other_side reminds of the second side when both are shut.
 other_side(closure, o) := ", and let it in on the other side too" if {

@@ -271,11 +271,13 @@ func put(t rapid.TB, spec *networkingv1.NetworkPolicySpec, part string) {
 func pairsOf(d guardrail.Decision) map[string]bool {
 	out := map[string]bool{}
 	for _, v := range d.With(guardrail.Deny) {
-		details, _ := v.Details.(map[string]any)
-		from, _ := details["from"].(map[string]any)
-		to, _ := details["to"].(map[string]any)
-		if from != nil && to != nil {
-			out[fmt.Sprintf("%v/%v/%v %v/%v/%v", from["namespace"], from["kind"], from["name"], to["namespace"], to["kind"], to["name"])] = true
+		for _, x := range v.Each() {
+			details, _ := x.(map[string]any)
+			from, _ := details["from"].(map[string]any)
+			to, _ := details["to"].(map[string]any)
+			if from != nil && to != nil {
+				out[fmt.Sprintf("%v/%v/%v %v/%v/%v", from["namespace"], from["kind"], from["name"], to["namespace"], to["kind"], to["name"])] = true
+			}
 		}
 	}
 	return out

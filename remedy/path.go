@@ -62,37 +62,16 @@ const maxPaths = 1000
 // not certain when one of the paths is not.
 func pathsOf(d guardrail.Decision) (out []path, certain bool) {
 	for _, v := range d.With(guardrail.Deny) {
-		if len(out) == maxPaths {
-			break
-		}
-		raw, err := json.Marshal(v.Details)
-		if err != nil {
-			continue
-		}
-		var in struct {
-			From, To peer
-			Ports    []struct {
-				Protocol      string
-				Port, EndPort uint16
+		for _, details := range v.Each() {
+			p, unknown := pathOf(details)
+			if unknown {
+				return nil, false
 			}
-			Because []because
-			Unknown string
-		}
-		if json.Unmarshal(raw, &in) != nil || len(in.Because) == 0 {
-			continue
-		}
-		if in.Unknown != "" {
-			return nil, false
-		}
-		p := path{guardrail: v.Guardrail, from: in.From, to: in.To, because: in.Because}
-		for _, x := range in.Ports {
-			protocol, ok := cluster.ParseProtocol(x.Protocol)
-			if !ok {
-				continue
+			if len(p.because) > 0 && len(out) < maxPaths {
+				p.guardrail = v.Guardrail
+				out = append(out, p)
 			}
-			p.ports = p.ports.Union(connectivity.Ports(connectivity.PortRange{Protocol: protocol, First: x.Port, Last: max(x.Port, x.EndPort)}))
 		}
-		out = append(out, p)
 	}
 	return out, true
 }
@@ -101,9 +80,38 @@ func pathsOf(d guardrail.Decision) (out []path, certain bool) {
 // to close the one of two that let the same through is seen to be a step.
 func holesOf(d guardrail.Decision) int {
 	paths, _ := pathsOf(d)
-	holes := len(d.With(guardrail.Deny))
+	holes := d.Count(guardrail.Deny)
 	for _, p := range paths {
 		holes += len(p.because)
 	}
 	return holes
+}
+
+// pathOf reads the details of one path; without a reason it is none.
+func pathOf(details any) (p path, unknown bool) {
+	raw, err := json.Marshal(details)
+	if err != nil {
+		return p, false
+	}
+	var in struct {
+		From, To peer
+		Ports    []struct {
+			Protocol      string
+			Port, EndPort uint16
+		}
+		Because []because
+		Unknown string
+	}
+	if json.Unmarshal(raw, &in) != nil || len(in.Because) == 0 {
+		return p, false
+	}
+	p = path{from: in.From, to: in.To, because: in.Because}
+	for _, x := range in.Ports {
+		protocol, ok := cluster.ParseProtocol(x.Protocol)
+		if !ok {
+			continue
+		}
+		p.ports = p.ports.Union(connectivity.Ports(connectivity.PortRange{Protocol: protocol, First: x.Port, Last: max(x.Port, x.EndPort)}))
+	}
+	return p, in.Unknown != ""
 }

@@ -3,6 +3,7 @@ package remedy
 import (
 	"encoding/json"
 	"fmt"
+	"net/netip"
 	"reflect"
 	"slices"
 	"strings"
@@ -12,6 +13,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/podcullis/podcullis/cluster"
+	"github.com/podcullis/podcullis/connectivity"
 )
 
 // String is "ingress rule 1".
@@ -115,56 +117,97 @@ func (r Remedy) LostText() string {
 	var out []string
 	for i, g := range groups {
 		if i == maxNamed {
-			return fmt.Sprintf("%s and %d more", strings.Join(out, "; "), rest(groups[i:], func(g *lostGroup) int { return len(g.from) }))
+			return fmt.Sprintf("%s and %d more", strings.Join(out, "; "), rest(groups[i:], func(g *lostGroup) int { return len(g.from) * len(g.to) }))
 		}
-		names := g.from
-		if len(names) > 3 {
-			names = append(slices.Clone(names[:2]), fmt.Sprintf("%d more", len(names)-2))
-		}
-		out = append(out, fmt.Sprintf("%s to %s on %s", join(names), g.to, g.ports))
+		out = append(out, fmt.Sprintf("%s to %s on %s", join(few(g.from)), join(few(g.to)), g.ports))
 	}
 	return strings.Join(out, "; ")
 }
 
-// lostGroup are connections to one peer on the same ports.
+// few are the first of many names.
+func few(names []string) []string {
+	if len(names) > 3 {
+		return append(slices.Clone(names[:2]), fmt.Sprintf("%d more", len(names)-2))
+	}
+	return names
+}
+
+// lostGroup are connections from the same peers to the same ones, on the same ports.
 type lostGroup struct {
-	to, ports string
-	from      []string
+	from, to []string
+	ports    string
 }
 
 const outsideText = "any address outside the cluster"
 
 func (r Remedy) lostGroups() []*lostGroup {
-	has := map[[3]string]bool{}
-	for _, l := range r.Lost {
-		has[[3]string{l.From.String(), l.To.String(), l.Ports.String()}] = true
-	}
-	// Both families of addresses are one peer for people.
-	name := func(is string, otherFamily func(string) bool) (text string, second bool) {
-		switch {
-		case is == "0.0.0.0/0" && otherFamily("::/0"):
-			return outsideText, false
-		case is == "::/0" && otherFamily("0.0.0.0/0"):
-			return outsideText, true
+	var byTarget []*lostGroup
+	for _, l := range r.lostSets() {
+		i := slices.IndexFunc(byTarget, func(g *lostGroup) bool { return g.to[0] == l.to && g.ports == l.ports })
+		if i < 0 {
+			byTarget = append(byTarget, &lostGroup{to: []string{l.to}, ports: l.ports})
+			i = len(byTarget) - 1
 		}
-		return is, false
+		byTarget[i].from = append(byTarget[i].from, l.from)
 	}
 	var groups []*lostGroup
-	for _, l := range r.Lost {
-		ports := l.Ports.String()
-		from, again := name(l.From.String(), func(f string) bool { return has[[3]string{f, l.To.String(), ports}] })
-		to, too := name(l.To.String(), func(f string) bool { return has[[3]string{l.From.String(), f, ports}] })
-		if again || too {
+	for _, g := range byTarget {
+		i := slices.IndexFunc(groups, func(o *lostGroup) bool { return o.ports == g.ports && slices.Equal(o.from, g.from) })
+		if i < 0 {
+			groups = append(groups, g)
 			continue
 		}
-		i := slices.IndexFunc(groups, func(g *lostGroup) bool { return g.to == to && g.ports == ports })
-		if i < 0 {
-			groups = append(groups, &lostGroup{to: to, ports: ports})
-			i = len(groups) - 1
-		}
-		groups[i].from = append(groups[i].from, from)
+		groups[i].to = append(groups[i].to, g.to...)
 	}
 	return groups
+}
+
+// lostSet is a connection that is lost; blocks that behave alike are one peer for people.
+type lostSet struct {
+	from, to, ports string
+	blocks          []netip.Prefix
+}
+
+func (r Remedy) lostSets() []*lostSet {
+	var out []*lostSet
+	at := map[lostKey]*lostSet{}
+	for _, l := range r.Lost {
+		s := &lostSet{from: l.From.String(), to: l.To.String(), ports: l.Ports.String()}
+		key := lostKey{s.from, s.to, s.ports}
+		block := l.From.CIDR
+		switch {
+		case l.From.Workload == nil && l.From.Witness == nil:
+			key.from = outsideText
+		case l.To.Workload == nil && l.To.Witness == nil:
+			key.to, block = outsideText, l.To.CIDR
+		}
+		if known, ok := at[key]; ok {
+			known.blocks = append(known.blocks, block)
+			continue
+		}
+		s.blocks = append(s.blocks, block)
+		at[key] = s
+		out = append(out, s)
+	}
+	for key, s := range at {
+		switch outsideText {
+		case key.from:
+			s.from = addressesText(s.blocks)
+		case key.to:
+			s.to = addressesText(s.blocks)
+		}
+	}
+	return out
+}
+
+type lostKey struct{ from, to, ports string }
+
+func addressesText(blocks []netip.Prefix) string {
+	all := connectivity.Anywhere()
+	if slices.Equal(blocks, all[:]) {
+		return outsideText
+	}
+	return connectivity.AddressesText(blocks)
 }
 
 func rest[T any](list []T, count func(T) int) int {

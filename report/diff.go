@@ -32,11 +32,11 @@ func changeOf(d connectivity.Difference) string {
 // Differences counts what became of connections.
 type Differences struct{ Added, Changed, Removed int }
 
-// Count counts differences.
+// Count counts differences, as the table lists them.
 func Count(all []connectivity.Difference) Differences {
 	var n Differences
-	for _, d := range all {
-		switch changeOf(d) {
+	for _, f := range foldDifferences(all) {
+		switch changeOf(f.first) {
 		case added:
 			n.Added++
 		case changed:
@@ -83,13 +83,14 @@ func DiffYAML(w io.Writer, all []connectivity.Difference) error {
 
 func differencesOf(all []connectivity.Difference) list[jsonDifference] {
 	doc := list[jsonDifference]{APIVersion, "Differences", []jsonDifference{}}
-	for _, d := range all {
+	peers := peersOf(foldDifferences(all), differenceEnds, all)
+	for i, d := range all {
 		gained, lost := d.Gained(), d.Lost()
 		if d.Turned != "" {
 			gained, lost = d.After, d.Before
 		}
 		doc.Items = append(doc.Items, jsonDifference{
-			changeOf(d), peerOf(d.From), peerOf(d.To), string(d.Unknown), string(d.Turned), portsOf(d.Before), portsOf(d.After),
+			changeOf(d), peers[i][0], peers[i][1], string(d.Unknown), string(d.Turned), portsOf(d.Before), portsOf(d.After),
 			some(gained, d.GainedBy), some(lost, d.LostBy),
 		})
 	}
@@ -109,8 +110,9 @@ type row struct{ change, from, to, ports, because string }
 // rows are what was added, then changed, then removed.
 func rows(all []connectivity.Difference) []row {
 	var out []row
-	for _, d := range all {
-		r := row{change: changeOf(d), from: d.From.String(), to: d.To.String()}
+	for _, f := range foldDifferences(all) {
+		d := f.first
+		r := row{change: changeOf(d), from: f.from, to: f.to}
 		add := func(verb string, ports connectivity.PortSet, because []connectivity.Because) {
 			if ports.Empty() {
 				return

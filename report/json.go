@@ -28,6 +28,10 @@ type jsonFinding struct {
 	Location  Location   `json:"location"`
 	Message   string     `json:"message"`
 	Details   any        `json:"details,omitempty"`
+	// What the configuration says of the guardrail.
+	Description string `json:"description,omitempty"`
+	Owner       string `json:"owner,omitempty"`
+	Link        string `json:"link,omitempty"`
 }
 
 type jsonResult struct {
@@ -105,6 +109,10 @@ func findingOf(f Finding) jsonFinding {
 		Location:  f.Location,
 		Message:   f.Message,
 		Details:   f.Details,
+
+		Description: f.About.Description,
+		Owner:       f.About.Owner,
+		Link:        f.About.Link,
 	}
 }
 
@@ -113,6 +121,9 @@ type jsonPeer struct {
 	Kind      string `json:"kind,omitempty"`
 	Name      string `json:"name,omitempty"`
 	CIDR      string `json:"cidr,omitempty"`
+	// Addresses names the set that a block belongs to, about all of which the same is said:
+	// "anywhere but 10.0.0.0/8".
+	Addresses string `json:"addresses,omitempty"`
 }
 
 type jsonPorts struct {
@@ -167,8 +178,9 @@ func unreadOf(all []Unread) []jsonUnread {
 
 func connectionsOf(connections []connectivity.Connection) []jsonConnection {
 	out := []jsonConnection{}
-	for _, c := range connections {
-		out = append(out, jsonConnection{peerOf(c.From), peerOf(c.To), portsOf(c.Ports), becauseOf(c.Because)})
+	peers := peersOf(foldConnections(connections), connectionEnds, connections)
+	for i, c := range connections {
+		out = append(out, jsonConnection{peers[i][0], peers[i][1], portsOf(c.Ports), becauseOf(c.Because)})
 	}
 	return out
 }

@@ -55,6 +55,13 @@ func (r *Result) Text(w io.Writer, s Style) error {
 		}
 		fmt.Fprintf(&b, "  %s [%s] %s\n", s.paint(colour, string(f.Action)), f.Guardrail, strings.ReplaceAll(message, "\n", "\n  "))
 	}
+	whom := r.whomToAsk()
+	for i, line := range whom {
+		if i == 0 {
+			b.WriteByte('\n')
+		}
+		b.WriteString(line + "\n")
+	}
 	for i, m := range r.remarks() {
 		if i == 0 && len(findings) > 0 {
 			b.WriteByte('\n')
@@ -67,6 +74,18 @@ func (r *Result) Text(w io.Writer, s Style) error {
 	}
 	_, err := w.Write(b.Bytes())
 	return err
+}
+
+// whomToAsk is what the configuration says of the guardrails that found something, a
+// line each.
+func (r *Result) whomToAsk() []string {
+	var out []string
+	for _, f := range r.Findings {
+		if text := f.About.Of(f.Guardrail); text != "" && !slices.Contains(out, text) {
+			out = append(out, text)
+		}
+	}
+	return out
 }
 
 // sharesAdvice tells whether two findings have the same way out.
@@ -94,8 +113,8 @@ func ConnectionsText(w io.Writer, connections []connectivity.Connection) error {
 	}
 	t := tabwriter.NewWriter(w, 0, 0, 3, ' ', 0)
 	fmt.Fprintln(t, "FROM\tTO\tPORTS\tBECAUSE")
-	for _, c := range connections {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", c.From, c.To, portsText(c), becauseText(c.Because))
+	for _, f := range foldConnections(connections) {
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", f.from, f.to, portsText(f.first), becauseText(f.first.Because))
 	}
 	return t.Flush()
 }
@@ -157,7 +176,8 @@ func ExplanationText(w io.Writer, e connectivity.Explanation, s Style) error {
 	if e.Self {
 		b.WriteString("  a pod always reaches itself\n")
 	}
-	for _, c := range e.Connections {
+	for _, f := range foldConnections(e.Connections) {
+		c := f.first
 		if len(e.Connections) == 1 && c.Ports.Equal(e.Asked) && c.From == e.From && c.To == e.To {
 			continue // the first line says it
 		}
@@ -165,7 +185,7 @@ func ExplanationText(w io.Writer, e connectivity.Explanation, s Style) error {
 		if c.Unknown != "" {
 			state = connectivity.VerdictUnknown
 		}
-		fmt.Fprintf(&b, "  %s to %s on %s: %s\n", c.From, c.To, c.Ports, s.verdict(state))
+		fmt.Fprintf(&b, "  %s to %s on %s: %s\n", f.from, f.to, c.Ports, s.verdict(state))
 	}
 	switch e.Barriers {
 	case 1:

@@ -137,7 +137,7 @@ func (s *Settings) refusal(r *admission.Request, c cut, doubt string) string {
 func (g *Guard) refuse(ctx context.Context, r *admission.Request, why, message string, code int32) admission.Response {
 	g.Log.InfoContext(ctx, "self-guard", "refused", !g.DryRun, "why", why, "user", r.UserInfo.Username, "operation", r.Operation, "object", subject(r), "uid", r.UID)
 	if g.DryRun {
-		return admission.Allowed("").WithWarnings(warning("[dry run] [self-guard] " + why))
+		return admission.Allowed("").WithWarnings(warning("would be denied: [self-guard] " + why))
 	}
 	reason := metav1.StatusReasonForbidden
 	if code == http.StatusBadRequest {

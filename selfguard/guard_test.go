@@ -167,7 +167,7 @@ func TestWhatWouldCutPodcullisOff(t *testing.T) {
 			// In a dry run it is allowed, and says why it would not be.
 			g.DryRun = true
 			dry := g.Handle(t.Context(), r)
-			if !dry.Allowed || tt.want != "" && (len(dry.Warnings) != 1 || !strings.HasPrefix(dry.Warnings[0], "[dry run] [self-guard] ")) {
+			if !dry.Allowed || tt.want != "" && (len(dry.Warnings) != 1 || !strings.HasPrefix(dry.Warnings[0], "would be denied: [self-guard] ")) {
 				t.Errorf("dry run: %+v", dry.AdmissionResponse)
 			}
 			// In any other namespace nobody asks, and if somebody did it would pass.

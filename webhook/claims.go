@@ -40,7 +40,7 @@ func (j *Judge) weighClaim(ctx context.Context, r *admission.Request, before *cl
 		return v
 	}
 	believed := j.evaluateOnce(ctx, r, before, change, meanwhile, true)
-	if believed.err != nil || len(believed.decision.Violations) >= len(v.decision.Violations) {
+	if believed.err != nil || believed.decision.Count() >= v.decision.Count() {
 		return v
 	}
 	doubt := j.doubt(ctx, r, owner)

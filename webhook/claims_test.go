@@ -226,7 +226,7 @@ func TestAClaimThatNobodyCanJudgeIsNotBelieved(t *testing.T) {
 			}
 			j.Mode = DryRun
 			got = j.Handle(t.Context(), r)
-			if !got.Allowed || len(got.Warnings) != 2 || got.Warnings[1] != strings.TrimSpace(test.want) {
+			if !got.Allowed || len(got.Warnings) < 2 || got.Warnings[len(got.Warnings)-1] != strings.TrimSpace(test.want) {
 				t.Errorf("a dry run: %v %q", got.Allowed, got.Warnings)
 			}
 		})
@@ -241,7 +241,7 @@ func TestAClaimCountsForAGuardrailThatWarns(t *testing.T) {
 		t.Errorf("believed: %v %q", got.Allowed, got.Warnings)
 	}
 	j, _ = oldHole(t, JudgeOptions{Claims: &askedClaims{}})
-	if got := j.Handle(t.Context(), r); !got.Allowed || len(got.Warnings) != 2 || !strings.Contains(got.Warnings[1], "was not counted") {
+	if got := j.Handle(t.Context(), r); !got.Allowed || len(got.Warnings) < 2 || !strings.Contains(got.Warnings[len(got.Warnings)-1], "was not counted") {
 		t.Errorf("not believed: %v %q", got.Allowed, got.Warnings)
 	}
 }

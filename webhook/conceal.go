@@ -24,6 +24,7 @@ func (v verdict) conceal(r *admission.Request) verdict {
 	own := ownNamespace(r)
 	hide := func(x guardrail.Violation) guardrail.Violation {
 		x.Message, x.Details = v.concerns(x.Message, own), nil
+		x.About.Description = "" // free text; whom to ask may be told
 		return x
 	}
 	d := guardrail.Decision{Subject: v.decision.Subject, Evaluated: v.decision.Evaluated}

@@ -110,7 +110,7 @@ func TestAnswersThatNameNothingOfOtherNamespaces(t *testing.T) {
 		"Warned": {
 			config: fmt.Sprintf(noPath, "warn", ""), mode: Enforce,
 			warnings: []string{
-				"[no-path] it concerns shop/StatefulSet/db, NetworkPolicy shop/allow-all, a workload in another namespace",
+				"would be denied with action deny: [no-path] it concerns shop/StatefulSet/db, NetworkPolicy shop/allow-all, a workload in another namespace",
 				"what is of other namespaces is not told here: podcullis's log says more (request uid u)",
 			},
 			audit: map[string]string{"decision": "allowed", "violations": "warn [no-path] it concerns shop/StatefulSet/db, NetworkPolicy shop/allow-all, a workload in another namespace"},
@@ -118,7 +118,7 @@ func TestAnswersThatNameNothingOfOtherNamespaces(t *testing.T) {
 		"Audited": {
 			config: fmt.Sprintf(noPath, "deny", ""), mode: DryRun,
 			warnings: []string{
-				"[dry run] [no-path] it concerns shop/StatefulSet/db, NetworkPolicy shop/allow-all, a workload in another namespace",
+				"would be denied: [no-path] it concerns shop/StatefulSet/db, NetworkPolicy shop/allow-all, a workload in another namespace",
 				"what is of other namespaces is not told here: podcullis's log says more (request uid u)",
 			},
 			audit: map[string]string{"decision": "would-deny", "violations": "deny [no-path] it concerns shop/StatefulSet/db, NetworkPolicy shop/allow-all, a workload in another namespace"},

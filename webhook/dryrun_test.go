@@ -33,7 +33,7 @@ func TestADryRunNeverDenies(t *testing.T) {
 				if got.Response.Allowed != allowed {
 					t.Errorf("%s: allowed is %v, want %v", mode, got.Response.Allowed, allowed)
 				}
-				if said := strings.Join(got.Response.Warnings, ""); strings.HasPrefix(said, "[dry run] ") != allowed {
+				if said := strings.Join(got.Response.Warnings, ""); strings.HasPrefix(said, "would be denied: ") != allowed {
 					t.Errorf("%s: warnings are %q", mode, said)
 				}
 			}

@@ -291,7 +291,7 @@ func TestTheEndOfANamespace(t *testing.T) {
 	expect(t, controller(t, j, set, namespaceController), 409, "pods left: 1")
 	expect(t, controller(t, j, set, "dev"), 429, "pods left: 1 (shop/Pod/frontend-6d4b9c-x7k2p)")
 	j.Mode = DryRun
-	if got := controller(t, j, set, namespaceController); !got.Allowed || len(got.Warnings) != 1 || !strings.HasPrefix(got.Warnings[0], "[dry run] NetworkPolicy shop/default-deny has to wait: ") {
+	if got := controller(t, j, set, namespaceController); !got.Allowed || len(got.Warnings) != 1 || !strings.HasPrefix(got.Warnings[0], "would be denied for now: NetworkPolicy shop/default-deny has to wait: ") {
 		t.Errorf("a dry run of waiting: %v %q", got.Allowed, got.Warnings)
 	}
 	j.Mode = Enforce
@@ -383,9 +383,15 @@ func TestAuditModeAllowsAndTells(t *testing.T) {
 	if !got.Allowed {
 		t.Fatalf("denied: %v", got.Result)
 	}
-	want := "[dry run] [only-backend-reaches-db] shop/Deployment/analytics could reach shop/StatefulSet/db on all ports"
+	want := "would be denied: [only-backend-reaches-db] shop/Deployment/analytics and shop/Deployment/logging could reach shop/StatefulSet/db on all ports"
+	all := strings.Join(got.Warnings, "\n")
 	if len(got.Warnings) == 0 || got.Warnings[0] != want {
 		t.Errorf("warnings are %q, want %q first", got.Warnings, want)
+	}
+	for _, more := range []string{"\nopened by: ingress rule 1 of NetworkPolicy shop/allow-all\n", "\nto fix: leave the pods with app=db out of its podSelector", "\npodSelector: {matchExpressions: ", "\nto see why: podcullis explain --context CONTEXT -f FILE shop/Deployment/analytics shop/StatefulSet/db"} {
+		if !strings.Contains(all, more) {
+			t.Errorf("no warning says %q:\n%s", more, all)
+		}
 	}
 	if got.AuditAnnotations["decision"] != "would-deny" || !strings.Contains(got.AuditAnnotations["violations"], "deny [only-backend-reaches-db]") {
 		t.Errorf("audit annotations are %v", got.AuditAnnotations)

@@ -57,7 +57,7 @@ func TestAJudgeThatDoesNotComeToAnEndIsNotWaitedFor(t *testing.T) {
 				if said.UID != "u-1" || said.Allowed != tt.allowed || said.Result.Code != tt.code || !strings.Contains(said.Result.Message, "it did not come to an end within") {
 					t.Errorf("got %s", body)
 				}
-				if tt.allowed && (len(said.Warnings) != 1 || !strings.HasPrefix(said.Warnings[0], "[dry run] podcullis cannot judge this in time")) {
+				if tt.allowed && (len(said.Warnings) != 1 || !strings.HasPrefix(said.Warnings[0], "would be denied: podcullis cannot judge this in time")) {
 					t.Errorf("warnings %q", said.Warnings)
 				}
 				if !response.Close {

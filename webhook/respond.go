@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"unicode/utf8"
 
 	admissionv1 "k8s.io/api/admission/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -67,6 +66,9 @@ func (v verdict) message() string {
 	case v.decision.Denied():
 		parts = append(parts, v.decision.DenialMessage())
 	}
+	if v.decision.Denied() {
+		parts = append(parts, v.decision.Further()...)
+	}
 	if v.claim != "" {
 		parts = append(parts, v.claim)
 	}
@@ -107,61 +109,6 @@ const maxObjections = 20
 
 // waits says that a change comes too early.
 func (v verdict) waits() string { return fmt.Sprintf("%s has to wait: %v", v.decision.Subject, v.err) }
-
-// warnings are what kubectl shows beside an answer that allows: violations of
-// guardrails that warn, and in a dry run what would have been denied.
-func warnings(v verdict, mode Mode) []string {
-	var lines []string
-	if mode == DryRun {
-		switch {
-		case v.err == nil:
-		case v.waiting():
-			lines = append(lines, "[dry run] "+v.waits())
-		default:
-			lines = append(lines, fmt.Sprintf("[dry run] this change could not be judged: %v", v.err))
-		}
-		for _, d := range v.decision.With(guardrail.Deny) {
-			lines = append(lines, fmt.Sprintf("[dry run] [%s] %s", d.Guardrail, d.Summary()))
-		}
-	}
-	if v.note != "" {
-		lines = append(lines, v.note)
-	}
-	for _, w := range v.decision.With(guardrail.Warn) {
-		lines = append(lines, fmt.Sprintf("[%s] %s", w.Guardrail, w.Summary()))
-	}
-	if v.claim != "" && len(lines) > 0 {
-		lines = append(lines, v.claim)
-	}
-	for _, f := range v.decision.Failures {
-		if f.Action == guardrail.Warn {
-			lines = append(lines, fmt.Sprintf("[%s] could not be evaluated: %v", f.Guardrail, f.Err))
-		}
-	}
-	if len(lines) > 0 {
-		lines = v.withHint(lines)
-	}
-	return fit(lines)
-}
-
-// fit keeps warnings within the API server's limits, and says how many it left out.
-func fit(lines []string) []string {
-	total := 0
-	for i, line := range lines {
-		line = strings.Join(strings.Fields(line), " ")
-		if utf8.RuneCountInString(line) > maxWarning {
-			line = string([]rune(line)[:maxWarning-1]) + "…"
-		}
-		rest := fmt.Sprintf("and %d more", len(lines)-i)
-		left := maxWarnings - total - len(line)
-		if left < 0 || (i+1 < len(lines) && left < len(rest)) {
-			return append(lines[:i:i], rest)
-		}
-		lines[i] = line
-		total += len(line)
-	}
-	return lines
-}
 
 // annotations are for the API server's audit log, which prefixes each key with
 // the webhook's name.

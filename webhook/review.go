@@ -336,7 +336,7 @@ func failure(code int, message string) *metav1.Status {
 func (h *reviewHandler) allowInDryRun(response *admissionv1.AdmissionResponse) {
 	if h.options.Mode == DryRun && !response.Allowed {
 		response.Allowed = true
-		response.Warnings = append(response.Warnings, fit([]string{"[dry run] " + response.Result.Message})...)
+		response.Warnings = append(response.Warnings, fit([]string{wouldBeDenied + response.Result.Message})...)
 	}
 }
 

@@ -14,7 +14,7 @@ import (
 
 func TestJudgeCanary(t *testing.T) {
 	refusal := errors.New(`admission webhook "netpols.podcullis.io" denied the request: 1 guardrail denies this change to NetworkPolicy default/podcullis-canary: [podcullis-canary] refused`)
-	warning := []string{"[dry run] [podcullis-canary] is refused"}
+	warning := []string{"would be denied: [podcullis-canary] is refused"}
 	cases := map[string]struct {
 		reason   string
 		mode     webhook.Mode

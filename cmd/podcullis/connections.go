@@ -61,7 +61,7 @@ out.`,
 				for range in.snapshot.AllWorkloads() {
 					workloads++
 				}
-				p.say("%s between %s and the outside; `%s explain -f ... FROM TO` says why one is open or blocked", number(len(list), "connection"), number(workloads, "workload"), p.name)
+				p.say("%s between %s and the outside; `%s explain -f ... FROM TO` says why one is open or blocked", number(report.Lines(list), "connection"), number(workloads, "workload"), p.name)
 			}
 			return p.expected(expect, report.VerdictOf(list))
 		},

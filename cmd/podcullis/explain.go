@@ -28,7 +28,7 @@ type explainOptions struct {
 func (p *program) explain() *cobra.Command {
 	o := explainOptions{outputs: outputs{formats: []string{"text", "json", "yaml"}}}
 	c := &cobra.Command{
-		Use:   "explain -f FILE|DIR|- FROM TO [PORT/PROTO] | GUARDRAIL [-n NAMESPACE]",
+		Use:   "explain -f FILE|DIR|- FROM TO [PORT/PROTO] | GUARDRAIL [--config FILE] [-n NAMESPACE]",
 		Short: "Say why a path is open or blocked, or what a guardrail wants",
 		Long: `With FROM and TO: the verdict about that path, and the netpols and rules that
 decided it, on each side. FROM and TO are namespace/name, namespace/Kind/name, or
@@ -37,10 +37,13 @@ no protocol is given, every port of every protocol when nothing is. The verdict
 is open when any of the ports asked about is.
 
 With the name of a guardrail: what it is for and which parameters it takes; for
-default-deny also the NetworkPolicy that satisfies it (-o yaml prints only that).`,
+default-deny also the NetworkPolicy that satisfies it (-o yaml prints only that).
+With --config the name can be one that a denial prints: then also whom to ask, what
+it does about a violation, and how it is configured.`,
 		Example: `  podcullis explain -f deploy/ shop/frontend shop/db 5432/TCP --expect blocked
   podcullis explain -f deploy/ shop/Deployment/frontend 10.0.0.0/8
-  podcullis explain default-deny -n shop -o yaml | kubectl apply -f -`,
+  podcullis explain default-deny -n shop -o yaml | kubectl apply -f -
+  podcullis explain frontend-never-reaches-db --config guardrails.yaml`,
 		RunE: func(c *cobra.Command, args []string) error {
 			if err := oneOf("expect", o.expect, "", "open", "blocked"); err != nil {
 				return err
@@ -56,6 +59,7 @@ default-deny also the NetworkPolicy that satisfies it (-o yaml prints only that)
 	}
 	o.sources.addFlags(c)
 	o.network.addFlags(c)
+	c.Flags().Lookup("config").Usage = "the configuration `file` of the guardrails: its podNetwork is used, and GUARDRAIL can be one of its names"
 	o.outputs.addFlags(c)
 	c.Flags().StringArrayVar(&o.policyDirs, "policy-dir", nil, "a `directory` with Rego guardrails beside the embedded ones; repeatable")
 	c.Flags().StringVarP(&o.namespace, "namespace", "n", "default", "the `namespace` of the NetworkPolicy that explains default-deny")
@@ -80,19 +84,19 @@ func (p *program) explainPath(ctx context.Context, args []string, o *explainOpti
 	if err != nil {
 		return err
 	}
-	var fixes []connectivity.Fix
+	var fix fixing
 	if o.fix {
-		fixes = connectivity.Fixes(in.snapshot, explanation.From, explanation.To, explanation.Asked, options)
+		fix = fixOf(ctx, in.snapshot, explanation, options)
 	}
 	if err := o.outputs.write(p, writers{
 		"text": func(w io.Writer, s report.Style) error {
 			if err := report.ExplanationText(w, explanation, s); err != nil || !o.fix || explanation.Verdict == connectivity.VerdictBlocked {
 				return err
 			}
-			return report.FixText(w, fixes)
+			return fix.text(w)
 		},
-		"json": func(w io.Writer, _ report.Style) error { return report.ExplanationJSON(w, explanation, fixes) },
-		"yaml": func(w io.Writer, _ report.Style) error { return report.ExplanationYAML(w, explanation, fixes) },
+		"json": func(w io.Writer, _ report.Style) error { return fix.json(w, explanation, false) },
+		"yaml": func(w io.Writer, _ report.Style) error { return fix.json(w, explanation, true) },
 	}); err != nil {
 		return err
 	}
@@ -110,24 +114,23 @@ func (p *program) explainGuardrail(id string, o *explainOptions) error {
 	if wrong := validation.IsDNS1123Label(o.namespace); len(wrong) > 0 {
 		return hint(fmt.Errorf("--namespace %q: %s", o.namespace, wrong[0]), "name a namespace, such as -n shop")
 	}
-	l, err := library(o.policyDirs)
+	use, g, err := p.namedGuardrail(id, o)
 	if err != nil {
 		return err
 	}
-	g, ok := l.Guardrail(id)
-	if !ok {
-		var there []string
-		for _, g := range l.Guardrails() {
-			there = append(there, g.ID)
-		}
-		return hint(fmt.Errorf("no guardrail %q; there are: %s", id, strings.Join(there, ", ")), "to explain a path give FROM and TO; guardrails of your own need --policy-dir")
-	}
 	manifest := ""
-	if id == "default-deny" {
+	if g.ID == "default-deny" {
 		manifest = fmt.Sprintf(defaultDeny, o.namespace)
 	}
 	return o.outputs.write(p, writers{
-		"text": func(w io.Writer, _ report.Style) error { return describe(w, g, manifest) },
+		"text": func(w io.Writer, _ report.Style) error {
+			if use != nil {
+				if err := describeUse(w, use); err != nil {
+					return err
+				}
+			}
+			return describe(w, g, manifest)
+		},
 		"yaml": func(w io.Writer, _ report.Style) error {
 			if manifest == "" {
 				return hint(fmt.Errorf("no single manifest satisfies %s", id), "leave out -o yaml")

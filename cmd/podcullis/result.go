@@ -106,7 +106,7 @@ func (p *program) conclude(c *cobra.Command, r *report.Result, in input, guardra
 	}
 	for _, f := range r.Findings {
 		if failing.counts(f) {
-			p.say("next: `%s explain -f ... FROM TO` says what opens a path, and `%s explain GUARDRAIL` what a guardrail wants", c.Root().DisplayName(), c.Root().DisplayName())
+			p.say("next: `%[1]s explain -f ... %[2]s` says what opens a path, and `%[1]s explain %[3]s` what a guardrail wants", c.Root().DisplayName(), firstQuestion(r), f.Rule)
 			return errViolations
 		}
 	}
@@ -114,6 +114,16 @@ func (p *program) conclude(c *cobra.Command, r *report.Result, in input, guardra
 		return errViolations
 	}
 	return nil
+}
+
+// firstQuestion is about the first path that a finding names.
+func firstQuestion(r *report.Result) string {
+	for _, f := range r.Findings {
+		if q := f.Question(); q != "" && f.Action != guardrail.AuditOnly {
+			return q
+		}
+	}
+	return "FROM TO"
 }
 
 // outcome is the findings in a few words.

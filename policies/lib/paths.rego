@@ -5,9 +5,11 @@ package lib.paths
 
 import data.lib.possible
 
-# peer names one end of a connection: "shop/Deployment/web", a block of addresses,
-# or a pod that could be created.
-peer(p) := possible.pod(p) if {
+# peer names one end of a connection: "shop/Deployment/web", a block of addresses, a
+# pod that could be created, or several of a kind.
+peer(p) := p.text if {
+	p.many
+} else := possible.pod(p) if {
 	p.witness
 } else := $"{p.namespace}/{p.kind}/{p.name}" if {
 	p.name
@@ -32,7 +34,35 @@ subject_peer(connection, "egress") := connection.from
 
 subject_peer(connection, "ingress") := connection.to
 
-subject(connection, direction) := peer(subject_peer(connection, direction))
+subject(connection, direction) := brief(subject_peer(connection, direction))
+
+# brief names a peer that was named before.
+brief(p) := p.brief if {
+	p.many
+} else := peer(p)
+
+# place is the namespace of a peer, or those of several.
+place(p) := $"each of the {count(p.namespaces)} namespaces" if {
+	count(p.namespaces) > 1
+} else := $"namespace {namespace(p)}"
+
+namespace(p) := p.namespaces[0] if {
+	p.many
+} else := p.namespace
+
+# default_deny is the command that prints a NetworkPolicy for that place.
+default_deny(p) := $"`podcullis explain default-deny -n {namespace(p)}` prints one"
+
+# ports_of are the ports of several connections as one.
+ports_of(group) := $"{ports(group.ports)} (not each on all of them)" if {
+	group.mixed
+} else := ports(group.ports)
+
+# details are for machines: the connection, and beside the first one all where several
+# have the same cause and target.
+details(group) := group.connections[0] if {
+	count(group.connections) == 1
+} else := object.union(group.connections[0], object.filter(group, {"connections", "more"}))
 
 # types are the policyTypes that isolate for the directions: "Ingress, Egress".
 types(directions) := concat(", ", [t | some d in directions; t := {"ingress": "Ingress", "egress": "Egress"}[d]])
@@ -72,7 +102,7 @@ reason_text(connection, reason) := text if {
 	text := $"NetworkPolicy {reason.netpol} does not parse, so that whether it isolates {subject(connection, reason.direction)} for {reason.direction} is not known"
 } else := text if {
 	reason.unknown == "node-exception"
-	text := $"{peer(connection.from)} runs on the host's network, and to the pods of its own node it is always open"
+	text := $"{brief(connection.from)} runs on the host's network, and to the pods of its own node it is always open"
 } else := namespace_text(connection, reason) if {
 	reason.unknown == "namespace-unknown"
 	not reason.netpol
@@ -88,6 +118,6 @@ reason_text(connection, reason) := text if {
 } else := rule(reason)
 
 # namespace_text says that it is not known whether a path is asked about.
-namespace_text(connection, reason) := $"whether the guardrail is about {subject(connection, reason.direction)} hangs on labels of namespace {subject_peer(connection, reason.direction).namespace}, of which only the name is known"
+namespace_text(connection, reason) := $"whether the guardrail is about {subject(connection, reason.direction)} hangs on labels of {place(subject_peer(connection, reason.direction))}, of which only the name is known"
 
 namespace_advice := "give the Namespace object with its labels, too"

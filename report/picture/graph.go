@@ -379,10 +379,12 @@ func compareEdges(a, b Edge) int {
 func (b *builder) mark(findings []report.Finding) {
 	at := map[[2]int][]string{}
 	for _, f := range findings {
-		from, okFrom := b.named(f.Details, "from")
-		to, okTo := b.named(f.Details, "to")
-		if okFrom && okTo {
-			at[[2]int{from, to}] = append(at[[2]int{from, to}], f.Guardrail)
+		for _, details := range f.Each() {
+			from, okFrom := b.named(details, "from")
+			to, okTo := b.named(details, "to")
+			if okFrom && okTo {
+				at[[2]int{from, to}] = append(at[[2]int{from, to}], f.Guardrail)
+			}
 		}
 	}
 	for i := range b.Edges {

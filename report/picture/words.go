@@ -15,7 +15,7 @@ func (n *Node) Name() string {
 	case n.anywhere():
 		return "anywhere outside (0.0.0.0/0, ::/0)"
 	case n.Outside():
-		return strings.Join(cidrs(n.Blocks), ", ")
+		return connectivity.AddressesText(n.Blocks)
 	}
 	return n.Ref.String()
 }
@@ -27,15 +27,14 @@ func (n *Node) Title() string {
 		return "anywhere"
 	case !n.Outside():
 		return n.Ref.Name
-	case len(n.Blocks) > manyBlocks:
-		return fmt.Sprintf("%d address blocks", len(n.Blocks))
-	case len(n.Blocks) > 1:
-		return fmt.Sprintf("%s and %d more", n.Blocks[0], len(n.Blocks)-1)
 	}
-	return n.Blocks[0].String()
+	// On the node there is room for the first of the blocks; the name has more.
+	text := connectivity.AddressesText(n.Blocks)
+	if first, others, more := strings.Cut(text, ", "); more {
+		text = fmt.Sprintf("%s and %d more", first, 1+strings.Count(others, ", "))
+	}
+	return text
 }
-
-const manyBlocks = 12
 
 // Subtitle is the small print of a node.
 func (n *Node) Subtitle() string {

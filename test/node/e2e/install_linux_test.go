@@ -49,7 +49,7 @@ func TestInstall(t *testing.T) {
 			c.serving(t)
 		}},
 		{"AuditRefusesNothingAndSaysWhatItWould", func(t *testing.T) {
-			c.accepted(t, "[dry run]")
+			c.accepted(t, "would be denied")
 			c.helm(t, "test", release)
 		}},
 		{"Warn", func(t *testing.T) {
@@ -93,7 +93,7 @@ func TestInstall(t *testing.T) {
 		}},
 		{"Rollback", func(t *testing.T) {
 			c.helm(t, append([]string{"rollback", release, "1"}, wait...)...)
-			c.accepted(t, "[dry run]")
+			c.accepted(t, "would be denied")
 		}},
 		{"UninstallLeavesNothing", func(t *testing.T) { c.uninstalled(t, before) }},
 	}

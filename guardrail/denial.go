@@ -1,0 +1,120 @@
+package guardrail
+
+import (
+	"fmt"
+	"strings"
+)
+
+// maxViolations bounds how many violations one message lists, and maxLines after how many
+// lines it leaves out what is said beside what would be open.
+const (
+	maxViolations = 20
+	maxLines      = 20
+)
+
+// DenialMessage is what a person reads when the change is refused: every denying
+// violation, sorted, and then how to change it.
+func (d Decision) DenialMessage() string {
+	denials := d.With(Deny)
+	verb := "guardrails deny"
+	if distinctGuardrails(denials) == 1 {
+		verb = "guardrail denies"
+	}
+	lines := []string{fmt.Sprintf("%d %s this change to %s:", distinctGuardrails(denials), verb, d.Subject)}
+	var end []string
+	if d.Advice != "" {
+		end = strings.Split("to fix: "+d.Advice, "\n")
+	}
+	lines = append(lines, d.listed(denials, maxLines-len(lines)-len(end)-len(d.Further()))...)
+	return strings.Join(append(lines, end...), "\n")
+}
+
+// listed are the violations in about as many lines as there is room for: each with its
+// reasons while there is, then the first line of each.
+func (d Decision) listed(denials []Violation, room int) []string {
+	var out []string
+	shown := denials[:min(len(denials), maxViolations)]
+	spare := room - len(shown)
+	for _, v := range shown {
+		lines := strings.Split(fmt.Sprintf("[%s] %s", v.Guardrail, d.worded(v)), "\n")
+		if beyond := len(lines) - 1; beyond <= spare {
+			spare -= beyond
+		} else {
+			lines = lines[:1]
+		}
+		out = append(out, lines...)
+	}
+	if left := len(denials) - len(shown); left > 0 {
+		out = append(out, fmt.Sprintf("and %d more", left))
+	}
+	return out
+}
+
+// Further are the lines that a refusal ends with: what to type to see what the first of
+// the denying violations is about, and last whom to ask.
+func (d Decision) Further() []string {
+	var out []string
+	denials := d.With(Deny)
+	for _, v := range denials {
+		if question := v.Question(); question != "" {
+			file := "-f FILE "
+			if d.deletes {
+				file = ""
+			}
+			out = append(out, fmt.Sprintf("to see why: podcullis explain --context CONTEXT %s%s", file, question))
+			break
+		}
+	}
+	return append(out, whoToAsk(denials)...)
+}
+
+// Question are the arguments of `podcullis explain` that ask about the first path that the
+// violation names: "shop/Deployment/web shop/StatefulSet/db 5432/TCP". It is empty where
+// none is named, or a pod that does not exist yet.
+func (v Violation) Question() string {
+	for _, details := range v.Each() {
+		fields, _ := details.(map[string]any)
+		from, to := peerArgument(fields["from"]), peerArgument(fields["to"])
+		if from != "" && to != "" {
+			return strings.Join(append([]string{from, to}, portArgument(fields["ports"])...), " ")
+		}
+	}
+	return ""
+}
+
+func peerArgument(peer any) string {
+	fields, _ := peer.(map[string]any)
+	text := func(key string) string {
+		s, _ := fields[key].(string)
+		return s
+	}
+	switch {
+	case text("cidr") != "":
+		return text("cidr")
+	case text("namespace") == "" || text("kind") == "" || text("name") == "":
+		return ""
+	}
+	return text("namespace") + "/" + text("kind") + "/" + text("name")
+}
+
+// portArgument is the port, where it is one range.
+func portArgument(ports any) []string {
+	list, _ := ports.([]any)
+	if len(list) != 1 {
+		return nil
+	}
+	fields, _ := list[0].(map[string]any)
+	first, last := fmt.Sprint(fields["port"]), fmt.Sprint(fields["endPort"])
+	if first == last {
+		return []string{fmt.Sprintf("%s/%v", first, fields["protocol"])}
+	}
+	return []string{fmt.Sprintf("%s-%s/%v", first, last, fields["protocol"])}
+}
+
+func distinctGuardrails(list []Violation) int {
+	names := map[string]bool{}
+	for _, v := range list {
+		names[v.Guardrail] = true
+	}
+	return len(names)
+}

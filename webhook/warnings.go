@@ -1,0 +1,157 @@
+package webhook
+
+import (
+	"fmt"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/podcullis/podcullis/guardrail"
+)
+
+// What warnings begin with. kubectl says "dry run" of something else: a request that is
+// not carried out.
+const (
+	wouldBeDenied   = "would be denied: " // in mode enforce
+	wouldBeRefused  = "would be denied, as this change could not be judged: "
+	withActionDeny  = "would be denied with action deny: " // the guardrail's action is warn
+	wouldHaveToWait = "would be denied for now: "
+)
+
+// warnings are what kubectl shows beside an answer that allows: what mode enforce would
+// deny, and violations of guardrails that warn; each with what opens it and how to fix it
+// while the API server's limits leave room for that.
+func warnings(v verdict, mode Mode) []string {
+	lines := v.warningLines(mode, true)
+	if total(lines) > maxWarnings {
+		lines = v.warningLines(mode, false)
+	}
+	return fit(lines)
+}
+
+func (v verdict) warningLines(mode Mode, reasons bool) []string {
+	var lines []string
+	if mode == DryRun {
+		switch {
+		case v.err == nil:
+		case v.waiting():
+			lines = append(lines, wouldHaveToWait+v.waits())
+		default:
+			lines = append(lines, wouldBeRefused+v.err.Error())
+		}
+		lines = append(lines, v.wouldDeny(reasons)...)
+	}
+	if v.note != "" {
+		lines = append(lines, v.note)
+	}
+	for _, w := range v.decision.With(guardrail.Warn) {
+		lines = append(lines, warningOf(w, reasons)...)
+	}
+	if v.claim != "" && len(lines) > 0 {
+		lines = append(lines, v.claim)
+	}
+	for _, f := range v.decision.Failures {
+		if f.Action == guardrail.Warn {
+			lines = append(lines, fmt.Sprintf("[%s] could not be evaluated: %v", f.Guardrail, f.Err))
+		}
+	}
+	if len(lines) > 0 {
+		lines = v.withHint(lines)
+	}
+	return lines
+}
+
+// wouldDeny is what a denial would say, in warnings.
+func (v verdict) wouldDeny(reasons bool) []string {
+	var lines []string
+	advice := v.decision.Advice
+	for _, d := range v.decision.With(guardrail.Deny) {
+		lines = append(lines, fmt.Sprintf("%s[%s] %s", wouldBeDenied, d.Guardrail, d.Summary()))
+		message := d.Message
+		if advice != "" {
+			message = d.WithoutAdvice()
+		}
+		if reasons {
+			lines = append(lines, linesBelow(message)...)
+		}
+	}
+	if !reasons || len(lines) == 0 {
+		return lines
+	}
+	if advice != "" {
+		lines = append(lines, adviceLines(advice)...)
+	}
+	return append(lines, v.decision.Further()...)
+}
+
+func warningOf(w guardrail.Violation, reasons bool) []string {
+	before := withActionDeny
+	if w.Notice {
+		before = ""
+	}
+	lines := []string{fmt.Sprintf("%s[%s] %s", before, w.Guardrail, w.Summary())}
+	if reasons {
+		lines = append(lines, linesBelow(w.Message)...)
+	}
+	return lines
+}
+
+// linesBelow are those of a message after the first, each a warning of its own.
+func linesBelow(message string) []string {
+	_, below, found := strings.Cut(message, "\n")
+	if !found {
+		return nil
+	}
+	var out []string
+	for line := range strings.SplitSeq(below, "\n") {
+		if line = strings.TrimSpace(line); line != "" {
+			out = append(out, line)
+		}
+	}
+	return out
+}
+
+// adviceLines are how to fix it: a sentence, and YAML if each of its lines fits, because
+// half a line of YAML is of no use.
+func adviceLines(advice string) []string {
+	lines := strings.Split("to fix: "+advice, "\n")
+	for _, l := range lines[1:] {
+		if utf8.RuneCountInString(l) > maxWarning {
+			return lines[:1]
+		}
+	}
+	return lines
+}
+
+// total is how long warnings are when each is cut.
+func total(lines []string) int {
+	n := 0
+	for _, l := range lines {
+		n += len(shorten(l))
+	}
+	return n
+}
+
+// shorten makes a warning one line that the API server does not cut.
+func shorten(line string) string {
+	line = strings.Join(strings.Fields(line), " ")
+	if utf8.RuneCountInString(line) > maxWarning {
+		line = string([]rune(line)[:maxWarning-1]) + "…"
+	}
+	return line
+}
+
+// fit keeps warnings within the API server's limits, and says how many it left out.
+func fit(lines []string) []string {
+	total := 0
+	for i, line := range lines {
+		line = shorten(line)
+		rest := fmt.Sprintf("and %d more", len(lines)-i)
+		left := maxWarnings - total - len(line)
+		if left < 0 || (i+1 < len(lines) && left < len(rest)) {
+			return append(lines[:i:i], rest)
+		}
+		lines[i] = line
+		total += len(line)
+	}
+	return lines
+}

@@ -110,7 +110,7 @@ func TestAnswersThatNameNothingOfOtherNamespaces(t *testing.T) {
 		"Warned": {
 			config: fmt.Sprintf(noPath, "warn", ""), mode: Enforce,
 			warnings: []string{
-				"would be denied with action deny: [no-path] it concerns shop/StatefulSet/db, NetworkPolicy shop/allow-all, a workload in another namespace",
+				"[no-path] would be denied with action deny: it concerns shop/StatefulSet/db, NetworkPolicy shop/allow-all, a workload in another namespace",
 				"what is of other namespaces is not told here: podcullis's log says more (request uid u)",
 			},
 			audit: map[string]string{"decision": "allowed", "violations": "warn [no-path] it concerns shop/StatefulSet/db, NetworkPolicy shop/allow-all, a workload in another namespace"},

@@ -8,7 +8,7 @@ import (
 	"github.com/podcullis/podcullis/guardrail"
 )
 
-// What warnings begin with. kubectl says "dry run" of something else: a request that is
+// What warnings say first. kubectl says "dry run" of something else: a request that is
 // not carried out.
 const (
 	wouldBeDenied   = "would be denied: " // in mode enforce
@@ -84,11 +84,11 @@ func (v verdict) wouldDeny(reasons bool) []string {
 }
 
 func warningOf(w guardrail.Violation, reasons bool) []string {
-	before := withActionDeny
+	would := withActionDeny
 	if w.Notice {
-		before = ""
+		would = ""
 	}
-	lines := []string{fmt.Sprintf("%s[%s] %s", before, w.Guardrail, w.Summary())}
+	lines := []string{fmt.Sprintf("[%s] %s%s", w.Guardrail, would, w.Summary())}
 	if reasons {
 		lines = append(lines, linesBelow(w.Message)...)
 	}

@@ -49,7 +49,7 @@ func TestWarningsSayWhatAndWhyAndHow(t *testing.T) {
 		"ActionWarn": {
 			verdict{decision: guardrail.Decision{Violations: violations(1, guardrail.Warn, opened)}},
 			Enforce,
-			[]string{"would be denied with action deny: [g0] a could reach b", "opened by: ingress rule 1 of NetworkPolicy s/x", "to fix: narrow it"},
+			[]string{"[g0] would be denied with action deny: a could reach b", "opened by: ingress rule 1 of NetworkPolicy s/x", "to fix: narrow it"},
 		},
 		"ANoticeWouldNotBeDenied": {
 			verdict{decision: guardrail.Decision{Violations: []guardrail.Violation{{Guardrail: "g", Action: guardrail.Warn, Message: "one side only", Notice: true}}}},

@@ -13,7 +13,8 @@ import (
 const maxAdvised = 8
 
 // advise says how to change an object so that nothing denies it: what admission would
-// say if all else were there and it came last. It is empty where nothing was found.
+// say if all else were there and it came last, and of a netpol as if it had let nobody
+// through before. It is empty where nothing was found.
 func advise(ctx context.Context, e Evaluator, was *Earlier, r guardrail.Review, d guardrail.Decision, sought *int) string {
 	judge, ok := e.(remedy.Evaluator)
 	if !ok || !d.Denied() || *sought == maxAdvised {
@@ -26,6 +27,11 @@ func advise(ctx context.Context, e Evaluator, was *Earlier, r guardrail.Review, 
 		return ""
 	}
 	r.Before, r.Origin = without, guardrail.Admission
+	if n, ok := r.Change.After.(*cluster.Netpol); ok && r.Change.Before == nil {
+		if standing, ok := remedy.Standing(r.After, n); ok {
+			r.Before = standing.Before
+		}
+	}
 	if d, err = judge.Evaluate(ctx, r); err != nil || !d.Denied() {
 		return ""
 	}

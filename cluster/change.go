@@ -51,6 +51,10 @@ func (c Change) Idle() bool {
 	case *Template:
 		before, ok := c.Before.(*Template)
 		return ok && before.meansAs(after)
+	case *Netpol:
+		if before, ok := c.Before.(*Netpol); ok && before.differs(after) {
+			return false
+		}
 	}
 	return reflect.DeepEqual(c.Before, c.After)
 }
@@ -69,6 +73,16 @@ func (t *Template) meansAs(o *Template) bool {
 		slices.Equal(t.Owners, o.Owners) && slices.Equal(t.Ports, o.Ports) && t.HostNetwork == o.HostNetwork &&
 		t.DeletedAt.Equal(o.DeletedAt) && t.Orphans == o.Orphans && t.FirstOrdinal == o.FirstOrdinal && t.Indexed == o.Indexed &&
 		t.OwnSelector == o.OwnSelector && t.Unread == o.Unread && t.digest == o.digest
+}
+
+// differs is true for most that are not the same, without walking through all of both.
+func (n *Netpol) differs(o *Netpol) bool {
+	return n.Isolates != o.Isolates || n.Selector.key != o.Selector.key || n.Over != o.Over || n.digest != o.digest ||
+		slices.ContainsFunc([]Direction{Egress, Ingress}, func(d Direction) bool {
+			return !slices.EqualFunc(n.Rules[d], o.Rules[d], func(a, b NetpolRule) bool {
+				return a.AnyPeer == b.AnyPeer && a.AnyPort == b.AnyPort && len(a.Peers) == len(b.Peers) && slices.Equal(a.Ports, b.Ports)
+			})
+		})
 }
 
 // meansAs tells a selector that is missing from one that is empty.

@@ -180,6 +180,9 @@ func (d *Draft) AllowPorts(direction Direction, namespace string, pods map[strin
 	}}, writtenPorts(ports))
 }
 
+// RemoveRules takes every rule out: whom it isolates stays.
+func (d *Draft) RemoveRules() { d.object.Spec.Ingress, d.object.Spec.Egress = nil, nil }
+
 // The restoring edits take a part of the draft from the netpol as it was.
 
 // RestorePodSelector takes spec.podSelector.

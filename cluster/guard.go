@@ -4,6 +4,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"weak"
 
 	"github.com/bits-and-blooms/bitset"
 )
@@ -28,6 +29,8 @@ type guarding struct {
 	once   sync.Once
 	result atomic.Pointer[guards]
 	base   atomic.Pointer[guards] // of the same netpols, before some pods changed
+	// origin is where the base is to be had that nobody has asked for yet.
+	origin weak.Pointer[shard]
 }
 
 // guards are those of the variants of some workloads, by position.
@@ -36,9 +39,12 @@ type guards struct {
 	all []*Guard
 }
 
-// touch is the guarding after a pod came, went or changed.
-func (g *guarding) touch() *guarding {
-	next := &guarding{}
+// touch is the guarding after a pod came, went or changed in a clone of a shard.
+func (g *guarding) touch(from weak.Pointer[shard]) *guarding {
+	next := &guarding{origin: g.origin}
+	if origin := from.Value(); origin != nil && origin.guarding == g {
+		next.origin = from
+	}
 	if r := g.result.Load(); r != nil {
 		next.base.Store(r)
 	} else {
@@ -47,11 +53,18 @@ func (g *guarding) touch() *guarding {
 	return next
 }
 
-// guard gives every variant its netpols, once.
+// guard gives every variant its netpols, once. What is asked about a change that nobody
+// has made yet is asked again about the next one, so that it is worth finding out about
+// the cluster before it, too.
 func (s *shard) guard() []*Guard {
 	g := s.guarding
 	g.once.Do(func() {
-		if base := g.base.Load(); base != nil {
+		base := g.base.Load()
+		if origin := g.origin.Value(); base == nil && origin != nil {
+			origin.guard()
+			base = origin.guarding.result.Load()
+		}
+		if base != nil {
 			g.result.Store(s.guardAgain(base))
 			g.base.Store(nil)
 		} else {

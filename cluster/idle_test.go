@@ -6,8 +6,10 @@ import (
 	"testing"
 	"time"
 
+	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
+	"sigs.k8s.io/yaml"
 )
 
 // TestEveryFieldCounts: a change of any field of a pod or a template is none that leaves
@@ -60,5 +62,34 @@ func TestNoSelectorIsNotAnEmptyOne(t *testing.T) {
 	none, empty := &Template{}, &Template{Selector: newOwnSelector(&metav1.LabelSelector{}, nil)}
 	if (Change{Before: none, After: empty}).Idle() {
 		t.Error("it counts as the same")
+	}
+}
+
+// Netpols that are written in another way, and those that differ somewhere.
+func TestNetpolsThatMeanTheSame(t *testing.T) {
+	texts := []string{
+		`{}`, `{podSelector: {matchLabels: {a: b}}}`, `{policyTypes: [Egress]}`, `{ingress: [{}]}`, `{ingress: [{}, {}]}`, `{egress: [{}]}`,
+		`{ingress: [{ports: [{port: 1}]}]}`, `{ingress: [{ports: [{port: 2}]}]}`, `{ingress: [{ports: [{port: 1, protocol: UDP}]}]}`, `{ingress: [{ports: [{port: 1, endPort: 2}]}]}`, `{ingress: [{ports: [{port: x}]}]}`,
+		`{ingress: [{from: [{podSelector: {}}]}]}`, `{ingress: [{from: [{podSelector: {matchLabels: {a: b}}}]}]}`, `{ingress: [{from: [{namespaceSelector: {}}]}]}`,
+		`{ingress: [{from: [{podSelector: {}}, {podSelector: {}}]}]}`, `{ingress: [{from: [{ipBlock: {cidr: 10.0.0.0/8}}]}]}`, `{ingress: [{from: [{ipBlock: {cidr: 10.0.0.0/8, except: [10.1.0.0/16]}}]}]}`,
+	}
+	compiled := func(text string) *Netpol {
+		var o networkingv1.NetworkPolicy
+		if err := yaml.Unmarshal([]byte(text), &o.Spec); err != nil {
+			t.Fatal(err)
+		}
+		n, err := NewNetpol(&o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	for i, a := range texts {
+		for j, b := range texts {
+			before, after := compiled(a), compiled(b)
+			if got, want := (Change{Before: before, After: after}).Idle(), reflect.DeepEqual(before, after); got != want || got != (i == j) {
+				t.Errorf("from %s to %s: idle %t", a, b, got)
+			}
+		}
 	}
 }

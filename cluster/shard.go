@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"weak"
 )
 
 // shard is what one namespace holds. It is written only by the Apply that made
@@ -23,6 +24,8 @@ type shard struct {
 	guarding *guarding
 
 	ownsPods, ownsTemplates, ownsNetpols bool
+	// from is the shard that this one is a clone of, while somebody uses that.
+	from weak.Pointer[shard]
 }
 
 // ordering is the netpols of a shard by name.
@@ -39,6 +42,7 @@ func newShard(name string) *shard {
 func (s *shard) clone() *shard {
 	c := *s
 	c.ownsPods, c.ownsTemplates, c.ownsNetpols = false, false, false
+	c.from = weak.Make(s)
 	return &c
 }
 
@@ -60,7 +64,7 @@ func (s *shard) apply(c Change) error {
 			pod.was = s.belongingOf(was).workload
 		}
 		write(&s.pods, &s.ownsPods, o.Name, o, c.After != nil && !o.Gone)
-		s.folding, s.guarding = s.folding.touch(pod), s.guarding.touch()
+		s.folding, s.guarding = s.folding.touch(pod), s.guarding.touch(s.from)
 	case *Template:
 		write(&s.templates, &s.ownsTemplates, o.key(), o, c.After != nil)
 		s.folding, s.guarding = &folding{}, &guarding{}

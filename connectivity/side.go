@@ -66,6 +66,7 @@ type evaluator struct {
 	within     map[*cluster.IPBlock]variantSet
 	hosts      variantSet
 	outer      map[*cluster.IPBlock]bool // whether it lies outside the pod network
+	numbers    map[*cluster.NetpolRule]*numbered
 }
 
 func newEvaluator(s *cluster.Snapshot, o Options) *evaluator {
@@ -80,6 +81,7 @@ func newEvaluator(s *cluster.Snapshot, o Options) *evaluator {
 		pods:       map[selectorPair]variantSet{},
 		within:     map[*cluster.IPBlock]variantSet{},
 		outer:      map[*cluster.IPBlock]bool{},
+		numbers:    map[*cluster.NetpolRule]*numbered{},
 	}
 }
 
@@ -154,7 +156,7 @@ func (e *evaluator) judge(d cluster.Direction, subject *cluster.Variant, match f
 				m.unknown = doubtOf(n.Selector, subject)
 			}
 			reason := Reason{Direction: d, Netpol: n.Ref(), Rule: i, Unknown: m.unknown, OverPods: m.overPods}
-			ports, broken := portsOf(rule, destination)
+			ports, broken := e.portsOf(rule, destination)
 			out.add(reason, ports)
 			reason.Unknown = UnparsableSelector
 			out.add(reason, broken)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/rego"
@@ -130,8 +131,19 @@ type evaluation struct {
 	*world
 	// concerns tells whether the guardrail that is asking judges an object.
 	concerns func(cluster.Ref) bool
-	asked    map[string]*ast.Term
+	answers  map[int][]answered // by the hash of the question
 	fixing   fixing
+}
+
+// answered is a call of a builtin in this evaluation.
+type answered struct {
+	builtin string
+	args    []*ast.Term
+	answer  *ast.Term // nil is undefined
+}
+
+func (a *answered) is(builtin string, args []*ast.Term) bool {
+	return a.builtin == builtin && slices.EqualFunc(a.args, args, func(x, y *ast.Term) bool { return x == y || x.Value.Compare(y.Value) == 0 })
 }
 
 // maxOperands bounds what a builtin may be asked about. A NetworkPolicy that the API
@@ -142,8 +154,8 @@ var maxOperands = size{values: 5_000_000, text: 32 << 20}
 // do not depend on who asks, and are kept.
 func (e *evaluation) begin(concerns func(cluster.Ref) bool) {
 	e.concerns = concerns
-	if e.asked == nil || e.Origin != Admission {
-		e.asked = map[string]*ast.Term{}
+	if e.answers == nil || e.Origin != Admission {
+		e.answers = map[int][]answered{}
 	}
 }
 
@@ -154,12 +166,14 @@ func (e *evaluation) call(ctx context.Context, b builtin, args []*ast.Term) (*as
 	if n := sizeOf(maxOperands, args...); n.values > maxOperands.values || n.text > maxOperands.text {
 		return nil, halt(b.name, fmt.Errorf("asked about more than %d values or %d bytes of text", maxOperands.values, maxOperands.text))
 	}
-	key := b.name
+	hash := 0
 	for _, a := range args {
-		key += " " + a.String()
+		hash = 31*hash + a.Value.Hash()
 	}
-	if t, ok := e.asked[key]; ok {
-		return t, nil
+	for i := range e.answers[hash] {
+		if a := &e.answers[hash][i]; a.is(b.name, args) {
+			return a.answer, nil
+		}
 	}
 	v, err := b.answer(e, args)
 	if err != nil {
@@ -172,7 +186,7 @@ func (e *evaluation) call(ctx context.Context, b builtin, args []*ast.Term) (*as
 	if v != nil {
 		t = ast.NewTerm(v)
 	}
-	e.asked[key] = t
+	e.answers[hash] = append(e.answers[hash], answered{b.name, args, t})
 	return t, nil
 }
 

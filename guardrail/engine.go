@@ -28,6 +28,7 @@ type ruleset struct {
 	config    *Config
 	instances []*instance
 	byUrgency []*instance // the same, those that may deny first
+	fields    fieldSet    // of the request, that some of them read
 	options   connectivity.Options
 	asking    asking
 }
@@ -100,6 +101,7 @@ func prepare(l *Library, c *Config) (*ruleset, error) {
 		}
 		set.instances = append(set.instances, &instance{Instance: in, Guardrail: g, program: p})
 	}
+	set.fields = fieldsOf(set.instances)
 	set.byUrgency = slices.Clone(set.instances)
 	slices.SortStableFunc(set.byUrgency, func(a, b *instance) int { return urgency(a.Action) - urgency(b.Action) })
 	return set, v.err()
@@ -184,7 +186,7 @@ func given(w *world) func() *world { return func() *world { return w } }
 // be asked: most reviews are of changes that mean nothing to any.
 func (s *ruleset) ask(ctx context.Context, r *Review, w func() *world, instances []*instance) (Decision, error) {
 	d := Decision{Subject: r.Subject(), Deletes: r.Change.After == nil}
-	in := &input{review: r}
+	in := &input{review: r, wanted: s.fields}
 	var eval *evaluation
 	var errs []error
 	for _, i := range instances {

@@ -493,7 +493,7 @@ func TestIndexingChangesNothing(t *testing.T) {
 			}
 			ask := func(indexing bool) any {
 				ctx := context.WithValue(context.Background(), evaluationKey{}, &evaluation{
-					Review: &r, world: newWorld(newLane().newTurn(context.Background()), r.Before, r.After, connectivity.Options{}), asked: map[string]*ast.Term{},
+					Review: &r, world: newWorld(newLane().newTurn(context.Background()), r.Before, r.After, connectivity.Options{}), answers: map[int][]answered{},
 				})
 				results, err := i.query.Eval(ctx, rego.EvalParsedInput(value), rego.EvalRuleIndexing(indexing), rego.EvalEarlyExit(indexing))
 				if err != nil || len(results) != 1 {

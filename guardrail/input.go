@@ -15,6 +15,7 @@ import (
 // its conversion is saved.
 type input struct {
 	review *Review
+	wanted fieldSet
 
 	requests [2]*ast.Term
 	// idle is whether the model stays as it is, same whether the objects do.
@@ -53,7 +54,7 @@ func (in *input) request(withObjects bool) (*ast.Term, error) {
 	if !withObjects {
 		request.Object, request.OldObject, request.Options = runtime.RawExtension{}, runtime.RawExtension{}, runtime.RawExtension{}
 	}
-	term, err := requestTerm(&request)
+	term, err := requestTerm(&request, in.wanted)
 	if err != nil {
 		return nil, err
 	}

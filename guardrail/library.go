@@ -52,6 +52,8 @@ type Guardrail struct {
 	// which subresource, when. So it is for one that looks neither at the object nor at the model, and
 	// judges that something is done at all. All that is new with each request, so that it is asked about each.
 	readsOccasion bool
+	// requestFields are the fields of the request that it may read.
+	requestFields []string
 }
 
 var severities = []string{"critical", "high", "medium", "low"}
@@ -197,6 +199,12 @@ func (l *Library) add(file string, m *ast.Module) error {
 	g.readsObject = readsObject(compiled) || usesLibraryThat(readsObject, compiled, l.compiler.Modules)
 	g.asksModel = asksModel(file, compiled)
 	g.readsRequest = readsRequest(compiled) || usesLibraryThat(readsRequest, compiled, l.compiler.Modules)
+	for _, field := range envelopeFields {
+		readsField := func(m *ast.Module) bool { return reads(m, func(f string) bool { return f == "" || f == field }) }
+		if readsField(compiled) || usesLibraryThat(readsField, compiled, l.compiler.Modules) {
+			g.requestFields = append(g.requestFields, field)
+		}
+	}
 	aboutRequest := !g.asksModel && !g.readsObject && !strings.HasPrefix(file, Embedded+"/")
 	g.readsOccasion = aboutRequest || readsOccasion(compiled) || usesLibraryThat(readsOccasion, compiled, l.compiler.Modules)
 	l.guardrails[g.ID] = g

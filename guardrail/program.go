@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/open-policy-agent/opa/v1/ast"
+	"github.com/open-policy-agent/opa/v1/metrics"
 	"github.com/open-policy-agent/opa/v1/rego"
 )
 
@@ -64,7 +65,7 @@ func (i *instance) run(ctx context.Context, e *evaluation, in *input) (found []V
 		return nil, err
 	}
 	defer e.turn.done(i)
-	results, err := i.query.Eval(context.WithValue(ctx, evaluationKey{}, e), rego.EvalParsedInput(value), rego.EvalExternalCancel(e.turn))
+	results, err := i.query.Eval(context.WithValue(ctx, evaluationKey{}, e), rego.EvalParsedInput(value), rego.EvalExternalCancel(e.turn), rego.EvalMetrics(metrics.NoOp()))
 	if err := e.turn.err(); err != nil {
 		return nil, err
 	}

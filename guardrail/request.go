@@ -12,11 +12,11 @@ import (
 
 // requestTerm is an AdmissionRequest as Rego sees it: the document that it is in
 // JSON. Most requests come here without their objects, and are then written
-// directly: encoding and decoding them took longer than judging them.
-func requestTerm(r *admissionv1.AdmissionRequest) (*ast.Term, error) {
+// directly, and only the fields that are wanted: all that takes as long as judging them.
+func requestTerm(r *admissionv1.AdmissionRequest, wanted fieldSet) (*ast.Term, error) {
 	if r.Object.Raw == nil && r.OldObject.Raw == nil && r.Options.Raw == nil &&
 		r.Object.Object == nil && r.OldObject.Object == nil && r.Options.Object == nil {
-		return envelopeTerm(r), nil
+		return envelopeTerm(r, wanted), nil
 	}
 	raw, err := json.Marshal(r)
 	if err != nil {
@@ -29,30 +29,74 @@ func requestTerm(r *admissionv1.AdmissionRequest) (*ast.Term, error) {
 	return ast.NewTerm(v), nil
 }
 
+// fieldSet is a set of fields of the request; nil is all of them.
+type fieldSet map[string]bool
+
+func (s fieldSet) has(field string) bool { return s == nil || s[field] }
+
+// fieldsOf are those that one of the guardrails reads.
+func fieldsOf(instances []*instance) fieldSet {
+	out := fieldSet{}
+	for _, i := range instances {
+		for _, field := range i.requestFields {
+			out[field] = true
+		}
+	}
+	return out
+}
+
+// envelopeFields are those of a request, in its order.
+var envelopeFields = []string{
+	"uid", "kind", "resource", "subResource", "requestKind", "requestResource", "requestSubResource", "name", "namespace", "operation",
+	"userInfo", "object", "oldObject", "dryRun", "options",
+}
+
 // envelopeTerm is a request without objects. Fields that JSON leaves out when
 // they are empty are left out.
-func envelopeTerm(r *admissionv1.AdmissionRequest) *ast.Term {
-	var dryRun *ast.Term
-	if r.DryRun != nil {
-		dryRun = ast.BooleanTerm(*r.DryRun)
+func envelopeTerm(r *admissionv1.AdmissionRequest, wanted fieldSet) *ast.Term {
+	o := ast.NewObject()
+	for _, field := range envelopeFields {
+		if !wanted.has(field) {
+			continue
+		}
+		if t := envelopeField(r, field); t != nil {
+			o.Insert(str(field), t)
+		}
 	}
-	return objectTerm(
-		"uid", str(string(r.UID)),
-		"kind", kindTerm(&r.Kind),
-		"resource", resourceTerm(&r.Resource),
-		"subResource", unlessEmpty(r.SubResource),
-		"requestKind", kindTerm(r.RequestKind),
-		"requestResource", resourceTerm(r.RequestResource),
-		"requestSubResource", unlessEmpty(r.RequestSubResource),
-		"name", unlessEmpty(r.Name),
-		"namespace", unlessEmpty(r.Namespace),
-		"operation", str(string(r.Operation)),
-		"userInfo", userTerm(&r.UserInfo),
-		"object", ast.NullTerm(),
-		"oldObject", ast.NullTerm(),
-		"dryRun", dryRun,
-		"options", ast.NullTerm(),
-	)
+	return ast.NewTerm(o)
+}
+
+func envelopeField(r *admissionv1.AdmissionRequest, field string) *ast.Term {
+	switch field {
+	case "uid":
+		return str(string(r.UID))
+	case "kind":
+		return kindTerm(&r.Kind)
+	case "resource":
+		return resourceTerm(&r.Resource)
+	case "subResource":
+		return unlessEmpty(r.SubResource)
+	case "requestKind":
+		return kindTerm(r.RequestKind)
+	case "requestResource":
+		return resourceTerm(r.RequestResource)
+	case "requestSubResource":
+		return unlessEmpty(r.RequestSubResource)
+	case "name":
+		return unlessEmpty(r.Name)
+	case "namespace":
+		return unlessEmpty(r.Namespace)
+	case "operation":
+		return str(string(r.Operation))
+	case "userInfo":
+		return userTerm(&r.UserInfo)
+	case "dryRun":
+		if r.DryRun == nil {
+			return nil
+		}
+		return ast.BooleanTerm(*r.DryRun)
+	}
+	return ast.NullTerm() // an object
 }
 
 func unlessEmpty(s string) *ast.Term {

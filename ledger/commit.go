@@ -387,6 +387,8 @@ func (r *room) enter(e Entry) error {
 		err = fmt.Errorf("%w: %d changes of namespace %s are in flight", ErrFull, MaxEntries, place)
 	case r.bytes[place] > MaxShare:
 		err = fmt.Errorf("%w: the changes of namespace %s that are in flight take more than %d bytes", ErrFull, place, MaxShare)
+	case (r.entries[place] > 1 || r.bytes[place] > firstEntry) && r.bytes[place] > (MaxSize-reserve-r.size)/4:
+		err = fmt.Errorf("%w: the changes of namespace %s that are in flight take more than is left for others", ErrFull, place)
 	case r.gone[place] > MaxGone:
 		err = fmt.Errorf("%w: much of namespace %s that makes pods was deleted or changed a moment ago, and its last pods may yet come", ErrFull, place)
 	case r.size > MaxSize:

@@ -17,6 +17,10 @@ const (
 	// means harm, does not keep the others waiting.
 	MaxEntries = 16
 	MaxShare   = 8 << 10
+	// A namespace may have a quarter of what is left, so that several which take all that they
+	// can get leave some, and of the last part each has no more than one small entry.
+	reserve    = 8 << 10
+	firstEntry = 1 << 10
 	// MaxGone is its part for what may yet appear, which stays for longer.
 	MaxGone = 24 << 10
 	// MaxContent is how much of an object an entry holds; what is larger is opaque.

@@ -3,6 +3,7 @@ package ledger
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 )
@@ -76,5 +77,35 @@ func TestWhoWaitsForRoomCostsOthersNothing(t *testing.T) {
 	judge(over)
 	if doc := write(); doc == nil || over.state != ticketDone || over.err != nil {
 		t.Errorf("when there is room: state %v, %v", over.state, over.err)
+	}
+}
+
+// A dozen namespaces take all that they can get, and then another dozen. Whoever has nothing in
+// the ledger gets its change in.
+func TestManyNamespacesDoNotFillTheLedger(t *testing.T) {
+	for _, size := range []int{100, 400, 3000} {
+		t.Run(fmt.Sprint(size), func(t *testing.T) {
+			r := newRoom(nil)
+			enter := func(namespace string, i, size int) error {
+				e := netpolEntry(namespace, fmt.Sprintf("n%d", i), fmt.Sprintf("%s-%d", namespace, i))
+				e.Content = []byte(fmt.Sprintf(`{"x":%q}`, strings.Repeat("x", size)))
+				return r.enter(e)
+			}
+			for round := range 2 {
+				for n := range 12 {
+					for i := range MaxEntries {
+						if err := enter(fmt.Sprintf("greedy-%d-%d", round, n), i, size); err != nil && !errors.Is(err, ErrFull) {
+							t.Fatal(err)
+						}
+					}
+				}
+				if err := enter(fmt.Sprintf("modest-%d", round), 0, 100); err != nil {
+					t.Errorf("after %d greedy namespaces: %v", 12*(round+1), err)
+				}
+			}
+			if r.size > MaxSize {
+				t.Errorf("%d bytes", r.size)
+			}
+		})
 	}
 }

@@ -121,13 +121,15 @@ func endsOf(p path) (subject, other peer) {
 // lacksIsolation reads for what nothing isolates the workload, as default-deny says it.
 func (s *search) lacksIsolation(d guardrail.Decision) (out [2]bool) {
 	for _, v := range d.With(guardrail.Deny) {
-		var in struct{ Directions []string }
-		raw, err := json.Marshal(v.Details)
-		if err != nil || json.Unmarshal(raw, &in) != nil {
-			continue
-		}
-		for _, direction := range []cluster.Direction{cluster.Ingress, cluster.Egress} {
-			out[direction] = out[direction] || slices.Contains(in.Directions, direction.String())
+		for _, details := range v.Each() {
+			var in struct{ Directions []string }
+			raw, err := json.Marshal(details)
+			if err != nil || json.Unmarshal(raw, &in) != nil {
+				continue
+			}
+			for _, direction := range []cluster.Direction{cluster.Ingress, cluster.Egress} {
+				out[direction] = out[direction] || slices.Contains(in.Directions, direction.String())
+			}
 		}
 	}
 	for _, p := range s.paths {

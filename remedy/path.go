@@ -76,6 +76,17 @@ func pathsOf(d guardrail.Decision) (out []path, certain bool) {
 	return out, true
 }
 
+// holesOf counts the ways by which what is denied is open: each rule is one, so that
+// to close the one of two that let the same through is seen to be a step.
+func holesOf(d guardrail.Decision) int {
+	paths, _ := pathsOf(d)
+	holes := d.Count(guardrail.Deny)
+	for _, p := range paths {
+		holes += len(p.because)
+	}
+	return holes
+}
+
 // pathOf reads the details of one path; without a reason it is none.
 func pathOf(details any) (p path, unknown bool) {
 	raw, err := json.Marshal(details)
@@ -103,15 +114,4 @@ func pathOf(details any) (p path, unknown bool) {
 		p.ports = p.ports.Union(connectivity.Ports(connectivity.PortRange{Protocol: protocol, First: x.Port, Last: max(x.Port, x.EndPort)}))
 	}
 	return p, in.Unknown != ""
-}
-
-// holesOf counts the ways by which what is denied is open: each rule is one, so that
-// to close the one of two that let the same through is seen to be a step.
-func holesOf(d guardrail.Decision) int {
-	paths, _ := pathsOf(d)
-	holes := d.Count(guardrail.Deny)
-	for _, p := range paths {
-		holes += len(p.because)
-	}
-	return holes
 }

@@ -42,13 +42,13 @@ type Edited struct {
 }
 
 // The search is bounded by steps, so that the same change gets the same answer on a
-// busy machine. A step is one evaluation of the guardrails; in a large cluster one
-// counts for several, by the connections that it is about.
+// busy machine. A step is one evaluation of the guardrails; one after which nothing is
+// denied counts for several, by the connections that it is compared by.
 const (
 	maxSteps = 120
-	stepSize = 2000 // connections
-	maxDepth = 4    // edits that are combined
-	maxWidth = 6    // combinations that are followed further
+	stepSize = 500 // connections
+	maxDepth = 4   // edits that are combined
+	maxWidth = 6   // combinations that are followed further
 )
 
 // Evaluator judges a change; *guardrail.Engine is one.
@@ -64,25 +64,30 @@ type Evaluator interface {
 // Of a path that is not proved shut no edit is looked for: what would prove it is what
 // the guardrail's own advice is about.
 func Find(ctx context.Context, e Evaluator, r guardrail.Review, d guardrail.Decision) (Remedy, bool) {
-	paths, certain := pathsOf(d)
-	if !certain {
+	if _, certain := pathsOf(d); !certain {
 		return Remedy{}, false
 	}
-	s := &search{ctx: ctx, evaluator: e, review: r, options: e.Connectivity(), paths: paths, warned: warningsOf(d), tried: map[string]bool{}}
-	s.exposes = len(paths) == 0
-	s.options.Interrupted = func() bool { return ctx.Err() != nil }
-	s.questions, _ = e.PathQuestions()
+	s := newSearch(ctx, e, r, d)
 	if best, found := s.best(s.ownEdits()); found {
 		return s.remedy(best), true
 	}
 	// What others wrote is edited only where that takes nothing from anybody.
-	if best, found := s.best(s.otherEdits()); found && len(best.lost) == 0 {
+	if best, found := s.best(s.otherEdits()); found && len(best.lost) == 0 && !s.large() {
 		return s.remedy(best), true
 	}
 	if a, ok := s.applied(d); ok {
 		return Remedy{Text: a.edits[0].text, Edits: a.change.edited}, true
 	}
 	return Remedy{}, false
+}
+
+func newSearch(ctx context.Context, e Evaluator, r guardrail.Review, d guardrail.Decision) *search {
+	paths, _ := pathsOf(d)
+	s := &search{ctx: ctx, evaluator: e, review: r, options: e.Connectivity(), paths: paths, warned: warningsOf(d), tried: map[string]bool{}, pairs: -1}
+	s.exposes = len(paths) == 0
+	s.options.Interrupted = func() bool { return ctx.Err() != nil }
+	s.questions, _ = e.PathQuestions()
+	return s
 }
 
 // search looks for the remedy of one review.
@@ -97,6 +102,7 @@ type search struct {
 	warned    map[string]bool
 	tried     map[string]bool // by what the edits come to
 	steps     int
+	pairs     int  // see size; -1 until it is known
 	exposes   bool // what is denied is more than paths
 }
 
@@ -108,6 +114,7 @@ type attempt struct {
 	denials int
 	holes   int // the ways by which what is denied is open; see holesOf
 	lost    []connectivity.Connection
+	cost    int  // how many are lost, or about how many where they are not looked at
 	idle    bool // a netpol selects nobody any more, or a rule lets nobody through
 }
 
@@ -123,16 +130,16 @@ func (s *search) best(edits []edit) (best attempt, found bool) {
 				case !ok || found && !less(a, best) && a.denials == 0:
 				case a.denials == 0:
 					best, found = a, true
-				case a.holes < from.holes && (!found || len(a.lost) < len(best.lost)):
+				case a.holes < from.holes && (!found || a.cost < best.cost):
 					partial = append(partial, a)
 				}
 			}
 		}
-		if found && len(best.lost) == 0 && !best.idle {
+		if found && best.cost == 0 && !best.idle {
 			break
 		}
 		slices.SortStableFunc(partial, func(a, b attempt) int {
-			return cmp.Or(cmp.Compare(a.holes, b.holes), cmp.Compare(len(a.lost), len(b.lost)))
+			return cmp.Or(cmp.Compare(a.holes, b.holes), cmp.Compare(a.cost, b.cost))
 		})
 		beam = partial[:min(len(partial), maxWidth)]
 	}
@@ -142,7 +149,7 @@ func (s *search) best(edits []edit) (best attempt, found bool) {
 // less orders attempts that settle the review: by the other connections that are
 // lost, a netpol that still does something first, by the number of edits, and a list of who may before a list of who may not.
 func less(a, b attempt) bool {
-	return cmp.Or(cmp.Compare(len(a.lost), len(b.lost)), cmp.Compare(boolRank(a.idle), boolRank(b.idle)), cmp.Compare(len(a.edits), len(b.edits)), cmp.Compare(rankOf(a.edits), rankOf(b.edits))) < 0
+	return cmp.Or(cmp.Compare(a.cost, b.cost), cmp.Compare(boolRank(a.idle), boolRank(b.idle)), cmp.Compare(len(a.edits), len(b.edits)), cmp.Compare(rankOf(a.edits), rankOf(b.edits))) < 0
 }
 
 func rankOf(edits []edit) int {
@@ -166,14 +173,25 @@ func (s *search) try(from attempt, e edit, at int) (attempt, bool) {
 	s.tried[c.key] = true
 	s.steps++
 	d, err := s.evaluator.Evaluate(s.ctx, c.review)
-	if err != nil || s.opensMore(c) {
+	if err != nil {
 		return attempt{}, false
 	}
-	a := attempt{edits: edits, next: at + 1, change: c, denials: d.Count(guardrail.Deny), lost: s.lost(c)}
+	a := attempt{edits: edits, next: at + 1, change: c, denials: d.Count(guardrail.Deny)}
 	warnings := s.newWarnings(d) // to be settled, too, such as a barrier that is lost on the other side
 	a.denials += warnings
 	a.holes = holesOf(d) + warnings
-	s.steps += (len(s.opened()) + len(a.lost) + a.holes) / stepSize
+	if a.denials == 0 && s.opensMore(c) {
+		return attempt{}, false
+	}
+	if s.large() || a.denials > 0 && s.size() > maxCompared {
+		a.cost = s.size() - sizeOf(c.review.After, c.review.Change.After)
+	} else {
+		a.lost = s.lost(c)
+		a.cost = len(a.lost)
+	}
+	if a.denials == 0 && !s.large() {
+		s.steps += s.size() / stepSize
+	}
 	a.idle = a.denials == 0 && s.idle(c)
 	return a, s.ctx.Err() == nil // what was interrupted is not complete
 }
@@ -241,6 +259,9 @@ func (s *search) newWarnings(d guardrail.Decision) int {
 // opensMore tells whether the edit opens what the change would not: to narrow who is
 // selected also narrows who is isolated.
 func (s *search) opensMore(c *changed) bool {
+	if s.large() {
+		return len(connectivity.Exposed(s.review.After, c.review.After, connectivity.Everyone(), s.options)) > 0
+	}
 	if c.review.Before != s.review.Before && len(connectivity.Missing(c.review.Before, s.review.Before, s.options)) > 0 {
 		return true
 	}
@@ -255,6 +276,39 @@ func (s *search) opensMore(c *changed) bool {
 	}
 	return false
 }
+
+// Beyond so many connections an attempt that does not settle it is not compared by them,
+// and beyond so many none is: about what it costs is then seen by who is selected, and
+// not told.
+const (
+	maxCompared = 2000
+	maxCounted  = 5000
+)
+
+// size is about how many connections the netpol under review lets through.
+func (s *search) size() int {
+	if s.pairs < 0 {
+		s.pairs = sizeOf(s.review.After, s.review.Change.After)
+	}
+	return s.pairs
+}
+
+func sizeOf(after *cluster.Snapshot, o cluster.Object) int {
+	n, ok := o.(*cluster.Netpol)
+	if !ok {
+		return 0
+	}
+	x := connectivity.Selects(after, n)
+	peers := 0
+	for _, rules := range x.Rules {
+		for _, r := range rules {
+			peers += len(r.Workloads) + len(r.Blocks)
+		}
+	}
+	return len(x.Workloads) * peers
+}
+
+func (s *search) large() bool { return s.size() > maxCounted }
 
 // opened are the connections that the change opens.
 func (s *search) opened() []connectivity.Connection {
@@ -287,7 +341,7 @@ func (s *search) lost(c *changed) []connectivity.Connection {
 
 func (s *search) remedy(a attempt) Remedy {
 	r := Remedy{Text: s.text(a.edits), Lost: a.lost, Edits: a.change.edited}
-	if _, isNetpol := s.review.Change.After.(*cluster.Netpol); !isNetpol || s.exposes {
+	if _, isNetpol := s.review.Change.After.(*cluster.Netpol); !isNetpol || s.exposes || s.large() {
 		r.Lost = nil
 	} else {
 		r.Opened, r.Kept = s.kept(a.change)

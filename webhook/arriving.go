@@ -46,6 +46,7 @@ type arriving struct {
 	ends   time.Time
 	reads  time.Time     // since when a read waits for the caller
 	owed   time.Duration // how long earlier reads of this window did
+	total  time.Duration // and all before
 	line   *room         // where it waits for room
 	queued time.Time     // since when
 	// gone is closed when the body has to go, for the reason that pushed is.
@@ -93,8 +94,8 @@ func (a *arriving) Read(p []byte) (int, error) {
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.owed += time.Since(a.reads)
-	a.reads = time.Time{}
+	took := time.Since(a.reads)
+	a.owed, a.total, a.reads = a.owed+took, a.total+took, time.Time{}
 	a.got += int64(n)
 	a.window += int64(n)
 	switch {
@@ -193,15 +194,18 @@ func (a *arriving) inLine(now time.Time) time.Duration {
 	return now.Sub(a.queued)
 }
 
-// standing says in which room's line it is, and whether it is stalled: we have waited for
-// slowGrace, and have not got a quantum. Time in which its bytes wait for us is not its own.
+// standing says in which room's line it is, and whether it is stalled: it has let us wait
+// for slowGrace without a quantum, or for bodyWindow altogether. Nobody is held to that
+// while there is room. Time in which its bytes wait for us is not its own.
 func (a *arriving) standing(now time.Time) (line *room, stalled bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.pushed != nil || a.done || a.reads.IsZero() {
 		return a.line, false
 	}
-	if a.window >= bodyQuantum || a.owed+now.Sub(a.reads) < slowGrace {
+	waits := now.Sub(a.reads)
+	slow := a.window < bodyQuantum && a.owed+waits >= slowGrace
+	if !slow && a.total+waits < bodyWindow {
 		return a.line, false
 	}
 	if a.unread() {

@@ -69,7 +69,7 @@ func (b *bodies) read(ctx context.Context, a *arriving, length int64) (body []by
 				break
 			}
 			size := min(want, max(firstBytes, 2*int64(cap(body))))
-			if err := t.grow(ctx, a, size); err != nil {
+			if err := t.grow(ctx, a, size, want); err != nil {
 				return body[:min(len(body), smallBody)], nil, err
 			}
 			body = append(make([]byte, 0, size), body...)
@@ -90,10 +90,10 @@ func (b *bodies) read(ctx context.Context, a *arriving, length int64) (body []by
 }
 
 // grow takes what is missing for size bytes: from the share of small bodies up to
-// smallBody, and what is more from the other.
-func (t *taken) grow(ctx context.Context, a *arriving, size int64) error {
+// smallBody, and what is more from the other. It will be want bytes at most.
+func (t *taken) grow(ctx context.Context, a *arriving, size, want int64) error {
 	if more := min(size, smallBody) - t.small; more > 0 {
-		if err := t.of.small.take(ctx, a, more); err != nil {
+		if err := t.of.small.take(ctx, a, more, want); err != nil {
 			return err
 		}
 		t.small += more
@@ -104,7 +104,7 @@ func (t *taken) grow(ctx context.Context, a *arriving, size int64) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, patienceFor(ctx))
 	defer cancel()
-	if err := t.of.large.take(ctx, a, more); err != nil {
+	if err := t.of.large.take(ctx, a, more, want); err != nil {
 		return err
 	}
 	t.large += more

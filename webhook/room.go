@@ -6,12 +6,15 @@ import (
 	"time"
 )
 
+// modestShare is the part of a room up to which a body does not wait in order.
+const modestShare = 16
+
 // room is a number of bytes, and the bodies that are coming into it.
 //
 // Who finds none waits in line, unread, so that TCP holds the caller back. Nobody goes for
 // being slower than others. Who goes, with an answer, is
 //
-//   - who lets us wait for its bytes (arriving.stalled): the slowest of them first;
+//   - who lets us wait for its bytes (arriving.standing): the slowest of them first;
 //   - when all that is taken is taken by those in line, who has the least: else they would
 //     wait for each other. With what it has the first in line goes on.
 //   - when a small body waits, who waits for room for a large one.
@@ -22,30 +25,31 @@ type room struct {
 
 	mu      sync.Mutex
 	free    int64
-	coming  map[*arriving]int64    // what each has of it
-	line    map[*arriving]struct{} // who waits for more of it
-	changed chan struct{}          // closed when bytes become free
+	coming  map[*arriving]int64 // what each has of it
+	line    map[*arriving]bool  // who waits for more of it, and whether it is modest
+	changed chan struct{}       // closed when bytes become free
 	// inOrder gives what is free to who has most already: one large body that can be judged
-	// is worth more than the halves of many.
+	// is worth more than the halves of many. Modest ones take what there is.
 	inOrder bool
 }
 
 func newRoom(size int64, inOrder bool) *room {
 	return &room{
 		size: size, free: size, inOrder: inOrder, changed: make(chan struct{}),
-		coming: map[*arriving]int64{}, line: map[*arriving]struct{}{},
+		coming: map[*arriving]int64{}, line: map[*arriving]bool{},
 	}
 }
 
-// take waits until there is room.
-func (r *room) take(ctx context.Context, a *arriving, size int64) error {
-	if r.takeNow(a, size) {
+// take waits until there is room for size bytes more of a body that will have want at most.
+func (r *room) take(ctx context.Context, a *arriving, size, want int64) error {
+	modest := !r.inOrder || want <= r.size/modestShare
+	if r.takeNow(a, size, modest) {
 		return nil
 	}
 	a.queue(r)
 	defer r.leaveLine(a)
 	for {
-		changed, taken := r.tryInLine(a, size)
+		changed, taken := r.tryInLine(a, size, modest)
 		if taken {
 			a.resume()
 			return nil
@@ -56,10 +60,10 @@ func (r *room) take(ctx context.Context, a *arriving, size int64) error {
 	}
 }
 
-func (r *room) takeNow(a *arriving, size int64) bool {
+func (r *room) takeNow(a *arriving, size int64, modest bool) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.free < size || (r.inOrder && len(r.line) > 0) {
+	if r.free < size || (!modest && len(r.line) > 0) {
 		return false
 	}
 	r.takeLocked(a, size)
@@ -73,12 +77,12 @@ func (r *room) takeLocked(a *arriving, size int64) {
 
 // tryInLine takes what there is when it is a body's turn. Else it sees to it that there
 // will be some, and says when to try again.
-func (r *room) tryInLine(a *arriving, size int64) (changed <-chan struct{}, taken bool) {
+func (r *room) tryInLine(a *arriving, size int64, modest bool) (changed <-chan struct{}, taken bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.line[a] = struct{}{}
+	r.line[a] = modest
 	first := r.firstLocked()
-	if r.free >= size && (!r.inOrder || first == a) {
+	if r.free >= size && (modest || first == a) {
 		r.takeLocked(a, size)
 		return nil, true
 	}
@@ -90,15 +94,26 @@ func (r *room) tryInLine(a *arriving, size int64) (changed <-chan struct{}, take
 	return r.changed, false
 }
 
-// firstLocked is who has most of those in line, and of these who has been here longest.
+// firstLocked is whose turn it is: who has most of those in line, and of these who has
+// been here longest; a modest one only among its like.
 func (r *room) firstLocked() *arriving {
 	var first *arriving
 	for a := range r.line {
-		if first == nil || r.coming[a] > r.coming[first] || (r.coming[a] == r.coming[first] && a.began.Before(first.began)) {
+		if first == nil || r.beforeLocked(a, first) {
 			first = a
 		}
 	}
 	return first
+}
+
+func (r *room) beforeLocked(a, b *arriving) bool {
+	switch {
+	case r.line[a] != r.line[b]:
+		return r.line[b]
+	case r.coming[a] != r.coming[b]:
+		return r.coming[a] > r.coming[b]
+	}
+	return a.began.Before(b.began)
 }
 
 // goesLocked is who has to go for others; nil where somebody will be gone soon anyway.
@@ -119,7 +134,7 @@ func (r *room) goesLocked(first *arriving, now time.Time) *arriving {
 			others = true
 		case line != r: // it is large, and this room is for small ones
 			guest = a
-		case a != first && (last == nil || has < r.coming[last] || (has == r.coming[last] && a.began.After(last.began))):
+		case a != first && (last == nil || r.goesBeforeLocked(a, last)):
 			last = a
 		}
 	}
@@ -132,6 +147,14 @@ func (r *room) goesLocked(first *arriving, now time.Time) *arriving {
 		return nil
 	}
 	return last
+}
+
+// goesBeforeLocked spares modest ones: what they take helps nobody.
+func (r *room) goesBeforeLocked(a, b *arriving) bool {
+	if r.line[a] != r.line[b] {
+		return r.line[b]
+	}
+	return r.beforeLocked(b, a)
 }
 
 func waitForRoom(ctx context.Context, a *arriving, changed <-chan struct{}) error {

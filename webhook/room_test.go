@@ -165,6 +165,58 @@ func TestWhoStopsGoesForOthers(t *testing.T) {
 	})
 }
 
+// Who comes on, but takes longer than all of a body should, goes when others wait.
+func TestWhoComesOnForTooLongGoesForOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBodies(8*mebibyte, 4*mebibyte)
+		steady := newSender(t, b, 4*mebibyte)
+		steady.send(3 * mebibyte)
+		synctest.Wait()
+		other := newSender(t, b, 3*mebibyte)
+		for range 7 { // in 2.8 s
+			steady.send(bodyQuantum)
+			time.Sleep(400 * time.Millisecond)
+			synctest.Wait()
+		}
+		if got := steady.outcome(); got != "coming" {
+			t.Errorf("while nobody waits it is %s", got)
+		}
+		other.send(other.length)
+		for range 3 {
+			steady.send(bodyQuantum)
+			time.Sleep(slowGrace / 2)
+			synctest.Wait()
+		}
+		if a, b := steady.outcome(), other.outcome(); a != "gone" || b != "here" {
+			t.Errorf("the steady one is %s, the other %s", a, b)
+		}
+	})
+}
+
+// The first in line wants more than there is. A modest body does not wait for that.
+func TestModestBodiesPassTheLine(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBodies(64*mebibyte, 32*mebibyte) // 48 MiB for large ones
+		judged := newSender(t, b, 30*mebibyte)
+		judged.send(judged.length)
+		synctest.Wait()
+		waits := newSender(t, b, 30*mebibyte)
+		waits.send(waits.length)
+		synctest.Wait()
+		modest := newSender(t, b, mebibyte)
+		modest.send(modest.length)
+		synctest.Wait()
+		if a, b, c := judged.outcome(), waits.outcome(), modest.outcome(); a != "here" || b != "coming" || c != "here" {
+			t.Errorf("judged is %s, who waits %s, the modest one %s", a, b, c)
+		}
+		judged.free()
+		synctest.Wait()
+		if got := waits.outcome(); got != "here" {
+			t.Errorf("who waited is %s", got)
+		}
+	})
+}
+
 // Large ones that wait for room hold nothing that a small one needs.
 func TestSmallBodiesWaitBehindNoLargeOne(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

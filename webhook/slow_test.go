@@ -40,6 +40,18 @@ var slowCallers = map[string]struct {
 	"AQuarterThenNothing": {8, func(conn net.Conn) {
 		begin(conn, "Content-Length: 33554432", paddedReview(8<<20))
 	}},
+	"APartThenNothing": {96, func(conn net.Conn) {
+		begin(conn, "Content-Length: 33554432", paddedReview(200<<10))
+	}},
+	"MuchThenSteadily": {8, func(conn net.Conn) {
+		begin(conn, "Content-Length: 33554432", paddedReview(8<<20))
+		for range 40 {
+			time.Sleep(200 * time.Millisecond) // what this caller is
+			if _, err := io.WriteString(conn, strings.Repeat(" ", bodyQuantum)); err != nil {
+				return
+			}
+		}
+	}},
 	"OneRequestThenIdle": {96, func(conn net.Conn) {
 		_, _ = io.WriteString(conn, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
 	}},
@@ -83,7 +95,7 @@ func attack(t *testing.T, certificate Certificates, pool *x509.CertPool, launch 
 	t.Helper()
 	const places = 64
 	r := serveTLS(t, ServerOptions{Certificates: certificate, MaxSockets: places}, NewReviewHandler(allowEverything, ReviewOptions{
-		Logger: quiet, MemoryLimit: 512 << 20,
+		Logger: quiet, MemoryLimit: 512 << 20, EvaluationTime: 8 * time.Second, // how fast one is judged, is another question
 	}))
 	stop := make(chan struct{})
 	var callers sync.WaitGroup

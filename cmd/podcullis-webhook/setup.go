@@ -139,7 +139,7 @@ func setup(ctx context.Context, o *options, stderr io.Writer) (_ *app, err error
 	}
 	idle := newIdle(a.guardrails.engine, a.model, a.log, a.registry)
 	a.validity = webhook.NewValidity(certificates, a.clock.Now, a.registry, a.log)
-	a.watches = append(a.watches, a.guardrails.watch, idle.watch, a.validity.Watch, a.model.inFlight.run)
+	a.watches = append(a.watches, a.guardrails.watch, idle.watch, a.validity.Watch, a.model.inFlight.run, newCollector(memoryLimit(), a.log).watch)
 	return a, nil
 }
 

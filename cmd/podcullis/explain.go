@@ -84,19 +84,19 @@ func (p *program) explainPath(ctx context.Context, args []string, o *explainOpti
 	if err != nil {
 		return err
 	}
-	var fixes []connectivity.Fix
+	var fix fixing
 	if o.fix {
-		fixes = connectivity.Fixes(in.snapshot, explanation.From, explanation.To, explanation.Asked, options)
+		fix = fixOf(ctx, in.snapshot, explanation, options)
 	}
 	if err := o.outputs.write(p, writers{
 		"text": func(w io.Writer, s report.Style) error {
 			if err := report.ExplanationText(w, explanation, s); err != nil || !o.fix || explanation.Verdict == connectivity.VerdictBlocked {
 				return err
 			}
-			return report.FixText(w, fixes)
+			return fix.text(w)
 		},
-		"json": func(w io.Writer, _ report.Style) error { return report.ExplanationJSON(w, explanation, fixes) },
-		"yaml": func(w io.Writer, _ report.Style) error { return report.ExplanationYAML(w, explanation, fixes) },
+		"json": func(w io.Writer, _ report.Style) error { return fix.json(w, explanation, false) },
+		"yaml": func(w io.Writer, _ report.Style) error { return fix.json(w, explanation, true) },
 	}); err != nil {
 		return err
 	}

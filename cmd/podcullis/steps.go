@@ -35,7 +35,12 @@ func (e *edits) addFlags(c *cobra.Command) {
 func (e *edits) given() bool { return len(e.create)+len(e.update)+len(e.apply)+len(e.remove) > 0 }
 
 // step is one change of one object: created without was, deleted without is.
-type step struct{ was, is *manifest.Object }
+type step struct {
+	was, is *manifest.Object
+	// waitsFor is set in a plan for what comes of another step by itself: gone goes.
+	waitsFor *step
+	gone     []*manifest.Object
+}
 
 func (s step) object() *manifest.Object {
 	if s.is != nil {
@@ -110,9 +115,9 @@ func (p *program) steps(ctx context.Context, e *edits, s *sources, before *manif
 			if was == nil {
 				return step{}, hint(fmt.Errorf("--update: %s: there is no %s to update", o.Location, o.Ref()), "--create creates it, and --apply creates or updates; objects that name no namespace are in that of --default-namespace")
 			}
-			return step{was, o}, nil
+			return step{was: was, is: o}, nil
 		}},
-		{"apply", e.apply, func(o, was *manifest.Object) (step, error) { return step{was, o}, nil }},
+		{"apply", e.apply, func(o, was *manifest.Object) (step, error) { return step{was: was, is: o}, nil }},
 	} {
 		objects, err := p.changed(ctx, flag.name, flag.files, s)
 		if err != nil {

@@ -121,7 +121,8 @@ type Decision struct {
 	// more; it takes the place of what each guardrail advises.
 	Advice string
 
-	deletes bool // there is no object after the change
+	// Deletes is set when there is no object after the change.
+	Deletes bool
 }
 
 // With lists the violations of one action.

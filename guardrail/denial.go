@@ -58,7 +58,7 @@ func (d Decision) Further() []string {
 	for _, v := range denials {
 		if question := v.Question(); question != "" {
 			file := "-f FILE "
-			if d.deletes {
+			if d.Deletes {
 				file = ""
 			}
 			out = append(out, fmt.Sprintf("to see why: podcullis explain --context CONTEXT %s%s", file, question))

@@ -185,7 +185,7 @@ func given(w *world) func() *world { return func() *world { return w } }
 // ask asks some guardrails about one review. The world is made when one of them has to
 // be asked: most reviews are of changes that mean nothing to any.
 func (s *ruleset) ask(ctx context.Context, r *Review, w func() *world, instances []*instance) (Decision, error) {
-	d := Decision{Subject: r.Subject(), deletes: r.Change.After == nil}
+	d := Decision{Subject: r.Subject(), Deletes: r.Change.After == nil}
 	in := &input{review: r, wanted: s.fields}
 	var eval *evaluation
 	var errs []error

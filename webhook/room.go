@@ -26,17 +26,24 @@ type room struct {
 	mu      sync.Mutex
 	free    int64
 	coming  map[*arriving]int64 // what each has of it
-	line    map[*arriving]bool  // who waits for more of it, and whether it is modest
+	line    map[*arriving]turn  // who waits for more of it
+	turns   uint64              // that were given
 	changed chan struct{}       // closed when bytes become free
 	// inOrder gives what is free to who has most already: one large body that can be judged
 	// is worth more than the halves of many. Modest ones take what there is.
 	inOrder bool
 }
 
+// turn is a body's in the line.
+type turn struct {
+	modest bool
+	number uint64 // of those who began in the same moment one is first
+}
+
 func newRoom(size int64, inOrder bool) *room {
 	return &room{
 		size: size, free: size, inOrder: inOrder, changed: make(chan struct{}),
-		coming: map[*arriving]int64{}, line: map[*arriving]bool{},
+		coming: map[*arriving]int64{}, line: map[*arriving]turn{},
 	}
 }
 
@@ -80,7 +87,10 @@ func (r *room) takeLocked(a *arriving, size int64) {
 func (r *room) tryInLine(a *arriving, size int64, modest bool) (changed <-chan struct{}, taken bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.line[a] = modest
+	if _, waits := r.line[a]; !waits {
+		r.turns++
+		r.line[a] = turn{modest, r.turns}
+	}
 	first := r.firstLocked()
 	if r.free >= size && (modest || first == a) {
 		r.takeLocked(a, size)
@@ -108,12 +118,14 @@ func (r *room) firstLocked() *arriving {
 
 func (r *room) beforeLocked(a, b *arriving) bool {
 	switch {
-	case r.line[a] != r.line[b]:
-		return r.line[b]
+	case r.line[a].modest != r.line[b].modest:
+		return r.line[b].modest
 	case r.coming[a] != r.coming[b]:
 		return r.coming[a] > r.coming[b]
+	case !a.began.Equal(b.began):
+		return a.began.Before(b.began)
 	}
-	return a.began.Before(b.began)
+	return r.line[a].number < r.line[b].number
 }
 
 // goesLocked is who has to go for others; nil where somebody will be gone soon anyway.
@@ -151,8 +163,8 @@ func (r *room) goesLocked(first *arriving, now time.Time) *arriving {
 
 // goesBeforeLocked spares modest ones: what they take helps nobody.
 func (r *room) goesBeforeLocked(a, b *arriving) bool {
-	if r.line[a] != r.line[b] {
-		return r.line[b]
+	if r.line[a].modest != r.line[b].modest {
+		return r.line[b].modest
 	}
 	return r.beforeLocked(b, a)
 }

@@ -320,7 +320,7 @@ func (c cluster) refused(t *testing.T) {
 		}
 		return nil
 	})
-	wantRefusal(t, err, "[only-backend-reaches-db] partner/Pod/visitor could reach shop/StatefulSet/db on all ports",
+	wantRefusal(t, err, "[only-backend-reaches-db] ", "partner/Pod/visitor", "could reach shop/StatefulSet/db on all ports",
 		"opened by: ingress rule 1 of NetworkPolicy shop/allow-all")
 	_, _, err = c.Kubectl(t.Context(), allowAll, "apply", "-f", "-")
 	wantRefusal(t, err, "only-backend-reaches-db")

@@ -15,7 +15,7 @@ import (
 func TestAnAPIServerWithoutEtcdIsNotBelieved(t *testing.T) {
 	c := start(t)
 	certs, _ := certificates(t)
-	etcd := newProxy(t, c.EtcdAddress())
+	etcd := newProxy(t, "127.0.0.1:0", c.EtcdAddress())
 	url, stop, err := c.AnotherAPIServer(t.Context(), etcd.address())
 	if err != nil {
 		t.Fatal(err)

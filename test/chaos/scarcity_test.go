@@ -178,7 +178,7 @@ func TestFewDescriptorsAreSurvived(t *testing.T) {
 func TestWithoutNamesNothingIsBlind(t *testing.T) {
 	c := start(t)
 	certs, _ := certificates(t)
-	via := newProxy(t, strings.TrimPrefix(c.URL, "https://"))
+	via := newProxy(t, "127.0.0.1:0", strings.TrimPrefix(c.URL, "https://"))
 	_, port, err := net.SplitHostPort(via.address())
 	if err != nil {
 		t.Fatal(err)

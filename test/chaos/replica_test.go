@@ -249,12 +249,12 @@ func (c cluster) unregister(t *testing.T) {
 	}
 }
 
-// freeAddress is a loopback address on which nothing listens now. Ports below
-// 32768 are not given to outgoing connections.
+// freeAddress is a loopback address on which nothing listens now, and of a range that no
+// other tests use (test/controlplane/ports.go).
 func freeAddress(t *testing.T) string {
 	t.Helper()
 	for range 50 {
-		l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp4", fmt.Sprintf("127.0.0.1:%d", 15000+mathrand.IntN(17000)))
+		l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp4", fmt.Sprintf("127.0.0.1:%d", 26000+mathrand.IntN(6000)))
 		if err == nil {
 			defer l.Close()
 			return l.Addr().String()

@@ -64,7 +64,7 @@ func TestABundleIsDryRunBeforeAnyOfItIsApplied(t *testing.T) {
 	renamed := strings.ReplaceAll(team+teamNetpol, "{app: web}", "{app: web, release: next}")
 	renamed = strings.Replace(renamed, "selector: {matchLabels: {app: web, release: next}}", "selector: {matchLabels: {app: web}}", 1)
 	t.Run("ANewLabelOnBothSidesIsRefused", func(t *testing.T) {
-		c.refusedAs(t, "gitops-rename-dry-run", withoutWarnings, in("team", renamed), dryRun...)
+		c.refused(t, "gitops-rename-dry-run", in("team", renamed), dryRun...)
 	})
 	t.Run("WithDefaultDenyInTheNamespaceAllOfItPasses", func(t *testing.T) {
 		c.kubectl(t, in("denied", teamDeny), apply...)

@@ -1,38 +1,38 @@
-package guardrail
+package sandbox
 
 import "github.com/open-policy-agent/opa/v1/ast"
 
-// size is what terms hold, however deep: values, and the bytes of their texts and
+// Size is what terms hold, however deep: values, and the bytes of their texts and
 // numbers. What is in two places counts twice, as it does for whoever walks it.
-type size struct{ values, text int }
+type Size struct{ Values, Text int }
 
-// sizeOf measures terms, up to a little more than most. A nil term is nothing.
-func sizeOf(most size, terms ...*ast.Term) size {
+// SizeOf measures terms, up to a little more than most. A nil term is nothing.
+func SizeOf(most Size, terms ...*ast.Term) Size {
 	m := measure{most: most}
 	for _, t := range terms {
 		if t != nil && m.term(t) {
 			break
 		}
 	}
-	return m.size
+	return m.sum
 }
 
 // measure holds its functions, so that they are made once and not at each level.
 type measure struct {
-	size
-	most size
+	sum  Size
+	most Size
 	each func(t *ast.Term) bool
 	pair func(k, t *ast.Term) bool
 }
 
 // term adds a term, and is true when there is too much.
 func (m *measure) term(t *ast.Term) bool {
-	m.values++
+	m.sum.Values++
 	switch v := t.Value.(type) {
 	case ast.String:
-		m.text += len(v)
+		m.sum.Text += len(v)
 	case ast.Number:
-		m.text += len(v)
+		m.sum.Text += len(v)
 	case *ast.Array:
 		m.ready()
 		v.Until(m.each)
@@ -43,7 +43,7 @@ func (m *measure) term(t *ast.Term) bool {
 		m.ready()
 		v.Until(m.pair)
 	}
-	return m.values > m.most.values || m.text > m.most.text
+	return m.sum.Values > m.most.Values || m.sum.Text > m.most.Text
 }
 
 func (m *measure) ready() {

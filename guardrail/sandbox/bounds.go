@@ -1,4 +1,4 @@
-package guardrail
+package sandbox
 
 import (
 	"fmt"
@@ -77,10 +77,10 @@ var bounds = map[string][]bound{
 	"glob.match": {weighed}, "glob.quote_meta": {weighed},
 }
 
-// boundBuiltins puts the bounds before OPA's functions. That is for the whole process: OPA
+// Bound puts the bounds before OPA's functions. That is for the whole process: OPA
 // looks in its own table first, so that a query cannot bring its own function of that
 // name (ADR 16). It must be called before anything is evaluated.
-var boundBuiltins = sync.OnceFunc(func() {
+var Bound = sync.OnceFunc(func() {
 	for name, checks := range bounds {
 		call := topdown.GetBuiltin(name)
 		topdown.RegisterBuiltinFunc(name, func(bctx topdown.BuiltinContext, args []*ast.Term, iter func(*ast.Term) error) error {
@@ -103,16 +103,16 @@ func tooMuch(n, most int, of string) error {
 	return fmt.Errorf("too much for one call: more than %d %s", most, of)
 }
 
-func weighed(args []*ast.Term) error { return weighedUpTo(args, size{maxValues, maxText}) }
+func weighed(args []*ast.Term) error { return weighedUpTo(args, Size{maxValues, maxText}) }
 
-func weighedSlow(args []*ast.Term) error { return weighedUpTo(args, size{maxSlow, maxParsed}) }
+func weighedSlow(args []*ast.Term) error { return weighedUpTo(args, Size{maxSlow, maxParsed}) }
 
-func weighedUpTo(args []*ast.Term, most size) error {
-	n := sizeOf(most, args...)
-	if err := tooMuch(n.values, most.values, "values"); err != nil {
+func weighedUpTo(args []*ast.Term, most Size) error {
+	n := SizeOf(most, args...)
+	if err := tooMuch(n.Values, most.Values, "values"); err != nil {
 		return err
 	}
-	return tooMuch(n.text, most.text, "bytes of text")
+	return tooMuch(n.Text, most.Text, "bytes of text")
 }
 
 func parsed(args []*ast.Term) error { return tooMuch(text(args[0]), maxParsed, "bytes of text") }
@@ -184,9 +184,9 @@ func replacedMany(args []*ast.Term) error {
 // named by its index comes as often as there are verbs.
 func formatted(args []*ast.Term) error {
 	format, _ := args[0].Value.(ast.String)
-	most := size{maxValues, maxText}
-	operands := sizeOf(most, args[1])
-	made := operands.text + 4*operands.values
+	most := Size{maxValues, maxText}
+	operands := SizeOf(most, args[1])
+	made := operands.Text + 4*operands.Values
 	if strings.Contains(string(format), "[") {
 		made = times(made, strings.Count(string(format), "%"))
 	}
@@ -220,11 +220,11 @@ func indented(args []*ast.Term) error {
 	if !ok {
 		return nil
 	}
-	n := sizeOf(size{maxIndentation, maxIndentation}, options.Get(ast.InternedTerm("prefix")), options.Get(ast.InternedTerm("indent")))
-	if err := tooMuch(n.text, maxIndentation, "bytes of indentation"); err != nil || n.text == 0 && options.Len() == 0 {
+	n := SizeOf(Size{maxIndentation, maxIndentation}, options.Get(ast.InternedTerm("prefix")), options.Get(ast.InternedTerm("indent")))
+	if err := tooMuch(n.Text, maxIndentation, "bytes of indentation"); err != nil || n.Text == 0 && options.Len() == 0 {
 		return err
 	}
-	return tooMuch(sizeOf(size{maxIndented, maxText}, args[0]).values, maxIndented, "values to indent")
+	return tooMuch(SizeOf(Size{maxIndented, maxText}, args[0]).Values, maxIndented, "values to indent")
 }
 
 // digits bounds numbers, and texts that become one.
@@ -254,7 +254,7 @@ func eachDigits(args []*ast.Term) (err error) {
 }
 
 func multiplied(args []*ast.Term) error {
-	return tooMuch(sizeOf(size{maxValues, maxProduct}, args[0]).text, maxProduct, "digits of all factors")
+	return tooMuch(SizeOf(Size{maxValues, maxProduct}, args[0]).Text, maxProduct, "digits of all factors")
 }
 
 // matched is for a regular expression over a text, once.
@@ -358,8 +358,8 @@ func parts(t *ast.Term) int {
 	if n := text(t); n > 0 {
 		return n
 	}
-	n := sizeOf(size{maxValues, maxText}, t)
-	return n.values + n.text
+	n := SizeOf(Size{maxValues, maxText}, t)
+	return n.Values + n.Text
 }
 
 // each calls f for the elements of an array or a set until it returns true.

@@ -93,7 +93,7 @@ func setup(ctx context.Context, o *options, stderr io.Writer) (_ *app, err error
 		return nil, err
 	}
 	metrics := review.NewMetrics(a.registry)
-	certificates, err := a.newCertificates(ctx)
+	certificates, err := a.newCertificates(ctx, serving.NewMetrics(a.registry))
 	if err != nil {
 		return nil, err
 	}
@@ -154,14 +154,14 @@ func memoryLimit() int64 {
 	return limit
 }
 
-func (a *app) newCertificates(ctx context.Context) (serving.Certificates, error) {
+func (a *app) newCertificates(ctx context.Context, metrics *serving.Metrics) (serving.Certificates, error) {
 	if a.options.certSecret != "" {
 		if err := a.keepCertificate(ctx); err != nil {
 			return nil, err
 		}
 	}
 	if a.options.certDir != "" {
-		return serving.LoadCertificates(a.options.certDir, serving.CertificateDirOptions{Logger: a.log, Metrics: a.registry})
+		return serving.LoadCertificates(a.options.certDir, serving.CertificateDirOptions{Logger: a.log, Metrics: metrics})
 	}
 	c, err := serving.SelfSigned(a.options.selfSignedDir, a.options.selfSignedHosts)
 	if err != nil {

@@ -20,8 +20,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"github.com/prometheus/client_golang/prometheus"
 )
 
 // defaultReloadInterval is how often the files are looked at. kubelet needs 30 to
@@ -35,7 +33,7 @@ type CertificateDirOptions struct {
 	// Logger is slog.Default() if nil.
 	Logger *slog.Logger
 	// Metrics, if set, shows whether what lies in the directory is what is served.
-	Metrics prometheus.Registerer
+	Metrics *Metrics
 }
 
 // CertificateDir is the certificate of a directory with tls.crt and tls.key, the
@@ -51,7 +49,7 @@ type CertificateDir struct {
 	certFile, keyFile string
 	interval          time.Duration
 	logger            *slog.Logger
-	loads             prometheus.Gauge // nil: shown nowhere
+	metrics           *Metrics
 	current           atomic.Pointer[tls.Certificate]
 
 	mu        sync.Mutex
@@ -61,21 +59,14 @@ type CertificateDir struct {
 var _ Certificates = (*CertificateDir)(nil)
 
 // LoadCertificates reads tls.crt and tls.key of the directory. That they are
-// missing, unreadable or no pair is an error now, and no error later (Watch). Like
-// prometheus.MustRegister it panics if its metrics are registered already.
+// missing, unreadable or no pair is an error now, and no error later (Watch).
 func LoadCertificates(dir string, options CertificateDirOptions) (*CertificateDir, error) {
 	certificates := &CertificateDir{
 		certFile: filepath.Join(dir, "tls.crt"),
 		keyFile:  filepath.Join(dir, "tls.key"),
 		interval: cmp.Or(options.Interval, defaultReloadInterval),
 		logger:   cmp.Or(options.Logger, slog.Default()),
-	}
-	if options.Metrics != nil {
-		certificates.loads = prometheus.NewGauge(prometheus.GaugeOpts{
-			Name: "podcullis_certificate_last_reload_successful",
-			Help: "1 when tls.crt and tls.key are what is served, 0 when they did not load and the last good pair is.",
-		})
-		options.Metrics.MustRegister(certificates.loads)
+		metrics:  options.Metrics,
 	}
 	if _, err := certificates.reload(); err != nil {
 		return nil, err
@@ -99,7 +90,7 @@ func (d *CertificateDir) Watch(ctx context.Context) {
 func (d *CertificateDir) reload() (changed bool, err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	defer func() { d.show(err) }()
+	defer func() { d.metrics.certificateLoaded(err) }()
 	cert, err := os.ReadFile(d.certFile)
 	if err != nil {
 		return false, fmt.Errorf("read certificate: %w", err)
@@ -118,17 +109,6 @@ func (d *CertificateDir) reload() (changed bool, err error) {
 	d.cert, d.key = cert, key
 	d.current.Store(&pair)
 	return true, nil
-}
-
-// show says in the metrics whether the last load went well.
-func (d *CertificateDir) show(err error) {
-	switch {
-	case d.loads == nil:
-	case err != nil:
-		d.loads.Set(0)
-	default:
-		d.loads.Set(1)
-	}
 }
 
 // watchFiles calls reload every interval until ctx is done, and logs what is new:

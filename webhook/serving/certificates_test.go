@@ -118,7 +118,7 @@ func TestABrokenPairLeavesTheLastGoodOne(t *testing.T) {
 			servingtest.WriteFile(t, dir, "tls.crt", cert)
 			servingtest.WriteFile(t, dir, "tls.key", key)
 			registry := prometheus.NewRegistry()
-			certificates, err := LoadCertificates(dir, CertificateDirOptions{Logger: servingtest.Quiet, Metrics: registry})
+			certificates, err := LoadCertificates(dir, CertificateDirOptions{Logger: servingtest.Quiet, Metrics: NewMetrics(registry)})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -166,6 +166,15 @@ func TestABrokenPairLeavesTheLastGoodOne(t *testing.T) {
 			}
 			loads(1, "mended")
 		})
+	}
+}
+
+// A server that makes its own certificate has no files that could fail to load.
+func TestWithoutFilesThereIsNoCertificateMetric(t *testing.T) {
+	registry := prometheus.NewRegistry()
+	NewMetrics(registry)
+	if families, err := registry.Gather(); err != nil || len(families) > 0 {
+		t.Errorf("%v is shown, %v", families, err)
 	}
 }
 

@@ -27,7 +27,8 @@ func Opened(before, after *cluster.Snapshot, q Query, o Options) []Connection {
 		options: o,
 		delta:   after.Since(before),
 
-		strangers: true,
+		strangers:  true,
+		skipsTwins: true,
 	}
 	out := q.answer(after, t.opened())
 	slices.SortStableFunc(out, compareConnections)
@@ -52,6 +53,7 @@ type transition struct {
 	pasts         map[*cluster.Variant][]past
 	podsWere      map[*cluster.Workload]map[string]*cluster.Variant
 	strangers     bool                     // see pairsWithin
+	skipsTwins    bool                     // see onlyTwins
 	whole         bool                     // peers are compared as Open lists them, not end by end
 	keys          map[string]*cluster.Keys // see keysIn
 	// from and to are the ends on each side of the query.
@@ -317,7 +319,9 @@ func (t *transition) affected() map[*cluster.Workload]bool {
 	}
 	for _, ns := range t.delta.Namespaces {
 		for _, w := range ns.Workloads {
-			out[w] = true
+			if !t.skipsTwins || !t.onlyTwins(ns, w) {
+				out[w] = true
+			}
 		}
 		if !ns.Relabelled && len(ns.Netpols) == 0 {
 			continue

@@ -75,7 +75,10 @@ func Weakened(before, after *cluster.Snapshot, q Query, o Options) []Weakening {
 	}
 	t := &transition{
 		before: newEvaluator(before, o).asking(q), after: newEvaluator(after, o).asking(q),
-		query: q, options: o, delta: after.Since(before), skipsTwins: true,
+		query: q, options: o, delta: after.Since(before),
+	}
+	if !t.matters() {
+		return nil
 	}
 	w := &weakening{transition: t, seen: map[[2]*cluster.Workload]bool{}}
 	w.side(cluster.Egress, q.From, q.To)

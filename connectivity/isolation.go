@@ -95,7 +95,10 @@ type Exposure struct {
 func Exposed(before, after *cluster.Snapshot, which Selection, o Options, directions ...cluster.Direction) []Exposure {
 	t := &transition{
 		before: newEvaluator(before, o), after: newEvaluator(after, o),
-		query: Query{From: which}, options: o, delta: after.Since(before), skipsTwins: true,
+		query: Query{From: which}, options: o, delta: after.Since(before),
+	}
+	if !t.matters() {
+		return nil
 	}
 	var out []Exposure
 	for _, c := range t.chosenAmong(which, t.affected()) {

@@ -27,8 +27,10 @@ func Opened(before, after *cluster.Snapshot, q Query, o Options) []Connection {
 		options: o,
 		delta:   after.Since(before),
 
-		strangers:  true,
-		skipsTwins: true,
+		strangers: true,
+	}
+	if !t.matters() {
+		return nil
 	}
 	out := q.answer(after, t.opened())
 	slices.SortStableFunc(out, compareConnections)
@@ -53,7 +55,6 @@ type transition struct {
 	pasts         map[*cluster.Variant][]past
 	podsWere      map[*cluster.Workload]map[string]*cluster.Variant
 	strangers     bool                     // see pairsWithin
-	skipsTwins    bool                     // see onlyTwins
 	whole         bool                     // peers are compared as Open lists them, not end by end
 	keys          map[string]*cluster.Keys // see keysIn
 	// from and to are the ends on each side of the query.
@@ -319,9 +320,7 @@ func (t *transition) affected() map[*cluster.Workload]bool {
 	}
 	for _, ns := range t.delta.Namespaces {
 		for _, w := range ns.Workloads {
-			if !t.skipsTwins || !t.onlyTwins(ns, w) {
-				out[w] = true
-			}
+			out[w] = true
 		}
 		if !ns.Relabelled && len(ns.Netpols) == 0 {
 			continue

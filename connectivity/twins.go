@@ -11,14 +11,27 @@ import (
 // no longer cheaper than comparing all of them.
 const manyPods = 8
 
+// matters leaves out of the delta the workloads in which nothing but twins has come or
+// changed, and reports whether something is left of it.
+func (t *transition) matters() bool {
+	left := t.delta.Everything
+	for i := range t.delta.Namespaces {
+		ns := &t.delta.Namespaces[i]
+		if !t.delta.Everything && !ns.Relabelled && !ns.Templates && len(ns.Netpols) == 0 {
+			ns.Workloads = slices.DeleteFunc(ns.Workloads, t.onlyTwins)
+		}
+		left = left || ns.Relabelled || len(ns.Netpols) > 0 || len(ns.Workloads) > 0
+	}
+	return left
+}
+
 // onlyTwins reports whether each pod in which a workload differs from before has a twin:
 // an end of its past that means the same to every selector and has, or may get, the same
 // addresses. Then each of its paths, its isolation and its barriers are what the twin's
 // were, and comparing them would find nothing: most new pods are one more of many, and
-// so are told apart early. In a namespace in which more than pods has changed, the twin
-// may have changed, too.
-func (t *transition) onlyTwins(ns cluster.NamespaceDelta, w *cluster.Workload) bool {
-	if ns.Relabelled || ns.Templates || len(ns.Netpols) > 0 || strayed(w) {
+// so are told apart early. It is so where nothing but pods has changed in the namespace.
+func (t *transition) onlyTwins(w *cluster.Workload) bool {
+	if strayed(w) {
 		return false
 	}
 	changed := 0

@@ -52,7 +52,7 @@ func (s variantSet) addAll(o variantSet) {
 }
 
 type reachKey struct {
-	guard     *cluster.Guard
+	guard     *cluster.Isolation
 	direction cluster.Direction
 }
 
@@ -83,7 +83,7 @@ func (e *evaluator) reachOf(d cluster.Direction, c *chosen) []*reach {
 	for _, at := range c.positions {
 		r := everyone
 		if !variants[at].HostNetwork {
-			r = e.reachOfGuard(d, members.Guard(at))
+			r = e.reachOfGuard(d, members.Isolation(at))
 		}
 		if len(out) == 0 || out[len(out)-1] != r {
 			out = append(out, r)
@@ -122,7 +122,7 @@ func (e *evaluator) jointReach(d cluster.Direction, subjects []chosen) *reach {
 
 var everyone = &reach{everyone: true}
 
-func (e *evaluator) reachOfGuard(d cluster.Direction, g *cluster.Guard) *reach {
+func (e *evaluator) reachOfGuard(d cluster.Direction, g *cluster.Isolation) *reach {
 	key := reachKey{g, d}
 	r, ok := e.reached[key]
 	if !ok {
@@ -132,7 +132,7 @@ func (e *evaluator) reachOfGuard(d cluster.Direction, g *cluster.Guard) *reach {
 	return r
 }
 
-func (e *evaluator) newReach(d cluster.Direction, g *cluster.Guard) *reach {
+func (e *evaluator) newReach(d cluster.Direction, g *cluster.Isolation) *reach {
 	isolated := selector.No
 	for _, n := range g.By[d] {
 		isolated = isolated.Or(n.Match)

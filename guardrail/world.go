@@ -22,7 +22,7 @@ type world struct {
 	openedBy      map[string][]connectivity.Connection
 	openBy        map[string][]connectivity.Connection
 	exposedBy     map[string][]connectivity.Exposure
-	closedBy      map[string][]connectivity.Closure
+	closedBy      map[string][]connectivity.ClosedPath
 	weakenedBy    map[string][]connectivity.Weakening
 }
 
@@ -40,7 +40,7 @@ func newWorld(t *turn, before, after *cluster.Snapshot, o connectivity.Options) 
 		openedBy:  map[string][]connectivity.Connection{},
 		openBy:    map[string][]connectivity.Connection{},
 		exposedBy: map[string][]connectivity.Exposure{},
-		closedBy:  map[string][]connectivity.Closure{},
+		closedBy:  map[string][]connectivity.ClosedPath{},
 
 		weakenedBy: map[string][]connectivity.Weakening{},
 	}

@@ -2,7 +2,6 @@ package guardrail
 
 import (
 	"slices"
-	"time"
 
 	"github.com/podcullis/podcullis/cluster"
 	"github.com/podcullis/podcullis/connectivity"
@@ -15,7 +14,6 @@ type world struct {
 	turn          *turn
 	before, after *cluster.Snapshot
 	options       connectivity.Options
-	deadline      time.Time // zero when there is none
 	asking        *asking
 	unfixed       bool // netpol.fix knows none
 	apart         bool // netpol.grouped brings nothing together
@@ -34,9 +32,8 @@ const maxConnections = 100_000
 func newWorld(t *turn, before, after *cluster.Snapshot, o connectivity.Options) *world {
 	o.Interrupted = t.interrupted
 	o.Limit = maxConnections
-	deadline, _ := t.ctx.Deadline()
 	return &world{
-		turn: t, before: before, after: after, options: o, deadline: deadline, asking: &asking{},
+		turn: t, before: before, after: after, options: o, asking: &asking{},
 		openedBy:  map[string][]connectivity.Connection{},
 		openBy:    map[string][]connectivity.Connection{},
 		exposedBy: map[string][]connectivity.Exposure{},

@@ -8,6 +8,7 @@ import (
 	"github.com/bits-and-blooms/bitset"
 
 	"github.com/podcullis/podcullis/cluster"
+	"github.com/podcullis/podcullis/cluster/selector"
 )
 
 // reach is whom the netpols of one guard let through in one direction, on some
@@ -132,11 +133,11 @@ func (e *evaluator) reachOfGuard(d cluster.Direction, g *cluster.Guard) *reach {
 }
 
 func (e *evaluator) newReach(d cluster.Direction, g *cluster.Guard) *reach {
-	isolated := cluster.No
+	isolated := selector.No
 	for _, n := range g.By[d] {
 		isolated = isolated.Or(n.Match)
 	}
-	if isolated != cluster.Yes || e.opening.in(g.Namespace) {
+	if isolated != selector.Yes || e.opening.in(g.Namespace) {
 		return everyone
 	}
 	r := &reach{peers: variantSet{}}
@@ -194,7 +195,7 @@ func (e *evaluator) inBlock(b *cluster.IPBlock) variantSet {
 	out, ok := e.within[b]
 	if !ok {
 		out = variantSet{}
-		for ns, members := range e.snapshot.SelectNamespaces(cluster.Everything()) {
+		for ns, members := range e.snapshot.SelectNamespaces(selector.Everything()) {
 			if bits := e.inBlockOf(b, members); bits.Any() {
 				out[ns.Name] = bits
 			}
@@ -217,7 +218,7 @@ func (e *evaluator) inBlockOf(b *cluster.IPBlock, members cluster.Members) *bits
 func (e *evaluator) onHosts() variantSet {
 	if e.hosts == nil {
 		e.hosts = variantSet{}
-		for ns, members := range e.snapshot.SelectNamespaces(cluster.Everything()) {
+		for ns, members := range e.snapshot.SelectNamespaces(selector.Everything()) {
 			if bits := members.OnHosts(); bits.Any() {
 				e.hosts[ns.Name] = bits
 			}

@@ -7,6 +7,8 @@ import (
 	"weak"
 
 	"github.com/bits-and-blooms/bitset"
+
+	"github.com/podcullis/podcullis/cluster/selector"
 )
 
 // Guard is the netpols that isolate a variant, by direction and then by name.
@@ -33,7 +35,7 @@ func (g *Guard) Only(netpols []*Netpol) *Guard {
 // parse, or asks for labels that the pods are yet to get.
 type Guarding struct {
 	*Netpol
-	Match Match
+	Match selector.Match
 }
 
 // guarding is the guards of a shard, found when first asked for and shared by
@@ -98,7 +100,7 @@ func (s *shard) guardAll() *guards {
 	by := make([]byte, len(netpols))
 	for at, v := range folded.variants {
 		for i, n := range netpols {
-			by[i] = byte(No)
+			by[i] = byte(selector.No)
 			if selected[i].Test(uint(at)) {
 				by[i] = byte(v.selectedBy(n))
 			}
@@ -149,14 +151,14 @@ func (s *shard) guardOf(v *Variant, known *guards) *Guard {
 }
 
 // selectedBy is the answer of a netpol that does not say No.
-func (v *Variant) selectedBy(n *Netpol) Match {
+func (v *Variant) selectedBy(n *Netpol) selector.Match {
 	switch {
-	case n.Selector.broken:
-		return Maybe
+	case n.Selector.Broken():
+		return selector.Maybe
 	case v.Unread() != 0:
 		return v.Matches(n.Selector)
-	case n.Selector.asks == nil || v.maker == nil:
-		return Yes
+	case !n.Selector.AsksForGenerated() || v.maker == nil:
+		return selector.Yes
 	}
 	return v.Matches(n.Selector)
 }
@@ -165,8 +167,8 @@ func (v *Variant) selectedBy(n *Netpol) Match {
 func newGuard(namespace string, netpols []*Netpol, by []byte) *Guard {
 	g := &Guard{Namespace: namespace}
 	for i, n := range netpols {
-		match := Match(by[i])
-		if match == No {
+		match := selector.Match(by[i])
+		if match == selector.No {
 			continue
 		}
 		for d, isolates := range n.Isolates {

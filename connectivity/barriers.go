@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/podcullis/podcullis/cluster"
+	"github.com/podcullis/podcullis/cluster/selector"
 )
 
 // Weakening is a path that was blocked on both sides before a change, and after
@@ -149,7 +150,7 @@ func (w *weakening) newlyReached(d cluster.Direction, c *chosen) []*reach {
 	members := w.after.members(c.workload.Namespace)
 	for _, at := range c.positions {
 		v, g := members.Variants()[at], members.Guard(at)
-		if v.HostNetwork || !slices.ContainsFunc(changed, func(n *cluster.Netpol) bool { return n.Isolates[d] && v.Matches(n.Selector) != cluster.No }) {
+		if v.HostNetwork || !slices.ContainsFunc(changed, func(n *cluster.Netpol) bool { return n.Isolates[d] && v.Matches(n.Selector) != selector.No }) {
 			continue
 		}
 		if r := w.newlyReachedBy(d, g, changed); r != nil {
@@ -164,7 +165,7 @@ func (w *weakening) newlyReachedBy(d cluster.Direction, g *cluster.Guard, change
 	if known {
 		return r
 	}
-	if fresh := g.Only(changed); isolates(g.By[d]) != cluster.Yes || w.after.opening.in(g.Namespace) {
+	if fresh := g.Only(changed); isolates(g.By[d]) != selector.Yes || w.after.opening.in(g.Namespace) {
 		r = everyone
 	} else if len(fresh.By[d]) > 0 {
 		r = w.after.ruledReach(d, fresh)

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/podcullis/podcullis/cluster"
+	"github.com/podcullis/podcullis/cluster/selector"
 )
 
 // Opened lists the connections that lead from before to after: open after and
@@ -60,7 +61,7 @@ type transition struct {
 	// from and to are the ends on each side of the query.
 	from, to map[*cluster.Workload][]sides
 	// What tells pods apart.
-	forces    map[string][]cluster.Selector
+	forces    map[string][]selector.Selector
 	portNames map[portName]bool
 }
 
@@ -333,7 +334,7 @@ func (t *transition) affected() map[*cluster.Workload]bool {
 
 func selectsAny(netpols []*cluster.Netpol, w *cluster.Workload) bool {
 	return slices.ContainsFunc(netpols, func(n *cluster.Netpol) bool {
-		return slices.ContainsFunc(w.Variants, func(v *cluster.Variant) bool { return v.Matches(n.Selector) != cluster.No })
+		return slices.ContainsFunc(w.Variants, func(v *cluster.Variant) bool { return v.Matches(n.Selector) != selector.No })
 	})
 }
 

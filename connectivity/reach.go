@@ -8,6 +8,7 @@ import (
 	"github.com/bits-and-blooms/bitset"
 
 	"github.com/podcullis/podcullis/cluster"
+	"github.com/podcullis/podcullis/cluster/selector"
 )
 
 // reach is whom the netpols of one guard let through in one direction, on some
@@ -141,14 +142,14 @@ func (e *evaluator) reachOfGuard(d cluster.Direction, g *cluster.Guard) *reach {
 }
 
 func (e *evaluator) newReach(d cluster.Direction, g *cluster.Guard) *reach {
-	if isolates(g.By[d]) != cluster.Yes || e.opening.in(g.Namespace) {
+	if isolates(g.By[d]) != selector.Yes || e.opening.in(g.Namespace) {
 		return everyone
 	}
 	return e.ruledReach(d, g)
 }
 
-func isolates(by []cluster.Guarding) cluster.Match {
-	isolated := cluster.No
+func isolates(by []cluster.Guarding) selector.Match {
+	isolated := selector.No
 	for _, n := range by {
 		isolated = isolated.Or(n.Match)
 	}
@@ -212,7 +213,7 @@ func (e *evaluator) inBlock(b *cluster.IPBlock) variantSet {
 	out, ok := e.within[b]
 	if !ok {
 		out = variantSet{}
-		for ns, members := range e.snapshot.SelectNamespaces(cluster.Everything()) {
+		for ns, members := range e.snapshot.SelectNamespaces(selector.Everything()) {
 			if bits := e.inBlockOf(b, members); bits.Any() {
 				out[ns.Name] = bits
 			}
@@ -235,7 +236,7 @@ func (e *evaluator) inBlockOf(b *cluster.IPBlock, members cluster.Members) *bits
 func (e *evaluator) onHosts() variantSet {
 	if e.hosts == nil {
 		e.hosts = variantSet{}
-		for ns, members := range e.snapshot.SelectNamespaces(cluster.Everything()) {
+		for ns, members := range e.snapshot.SelectNamespaces(selector.Everything()) {
 			if bits := members.OnHosts(); bits.Any() {
 				e.hosts[ns.Name] = bits
 			}

@@ -18,6 +18,19 @@ type Guard struct {
 	By        [2][]Guarding
 }
 
+// Only is the guard of some of its netpols.
+func (g *Guard) Only(netpols []*Netpol) *Guard {
+	out := &Guard{Namespace: g.Namespace}
+	for d, by := range g.By {
+		for _, n := range by {
+			if slices.Contains(netpols, n.Netpol) {
+				out.By[d] = append(out.By[d], n)
+			}
+		}
+	}
+	return out
+}
+
 // Guarding is a netpol that isolates, or one that may: its selector does not
 // parse, or asks for labels that the pods are yet to get.
 type Guarding struct {

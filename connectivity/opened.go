@@ -118,11 +118,8 @@ func (t *transition) openedBetween(affected map[*cluster.Workload]bool) []Connec
 // candidates calls yield for each of the subjects with each of the peers that
 // may be let through by both sides, until it says no.
 func (t *transition) candidates(d cluster.Direction, subjects []chosen, s Selection, yield func(subject, peer chosen) bool) bool {
-	reaches := make([][]*reach, len(subjects))
-	for i := range subjects {
-		reaches[i] = t.after.reachOf(d, &subjects[i])
-	}
-	for _, peer := range t.choose(s, t.after.jointReach(d, subjects)) {
+	reaches := reachesOf(d, subjects, t.after.reachOf)
+	for _, peer := range t.choose(s, joint(reaches...)) {
 		var back []*reach
 		for i := range subjects {
 			if !holds(reaches[i], &peer) {

@@ -18,6 +18,19 @@ type Isolation struct {
 	By        [2][]Isolator
 }
 
+// Only is the isolation by some of its netpols.
+func (g *Isolation) Only(netpols []*Netpol) *Isolation {
+	out := &Isolation{Namespace: g.Namespace}
+	for d, by := range g.By {
+		for _, n := range by {
+			if slices.Contains(netpols, n.Netpol) {
+				out.By[d] = append(out.By[d], n)
+			}
+		}
+	}
+	return out
+}
+
 // Isolator is a netpol that isolates, or one that may: its selector does not
 // parse, or asks for labels that the pods are yet to get.
 type Isolator struct {

@@ -1,12 +1,14 @@
 package picture
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"embed"
 	"encoding/base64"
 	"fmt"
 	"html/template"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/podcullis/podcullis/cluster"
@@ -15,10 +17,13 @@ import (
 
 // What a page holds. A page with more connections is of namespaces.
 const (
-	pageNodes  = 300    // the map opens with closed namespaces beyond
-	pageEdges  = 20_000 // in the page at all
-	pageList   = 2_000  // in the list of connections
-	pageMatrix = 60     // rows of the matrix; with more nodes it is by namespace
+	pageNodes   = 300 // of which the map of everything begins with closed namespaces
+	manyNodes   = 60  // over so many nodes, or lines, the map opens on what matters
+	manyEdges   = 400
+	pageEdges   = 20_000 // in the page at all
+	pageList    = 2_000  // in the list of connections
+	printedList = 200    // on paper; page.css leaves out the rest
+	pageMatrix  = 60     // rows of the matrix; with more nodes it is by namespace
 )
 
 //go:embed page
@@ -44,7 +49,7 @@ func HTML(w io.Writer, g *Graph) error {
 	if err != nil {
 		return err
 	}
-	script, err := joined("page/layout.js", "page/map.js")
+	script, err := joined("page/layout.js", "page/fold.js", "page/map.js")
 	if err != nil {
 		return err
 	}
@@ -75,19 +80,22 @@ func hash(text string) string {
 
 // page is what the template shows.
 type page struct {
-	Policy   string
-	Style    template.CSS
-	Script   template.JS
-	Markers  template.HTML
-	Caption  string
-	Notes    []string
-	Filters  []pageFilter
-	Changes  []Change // that the map shows
-	Matrix   *pageTable
-	List     []pageConnection
-	Left     string
-	Findings []pageFinding
-	Data     pageData
+	Policy      string
+	Title       string
+	Origin      string
+	Style       template.CSS
+	Script      template.JS
+	Markers     template.HTML
+	Caption     string
+	Notes       []string
+	Filters     []pageFilter
+	Kinds       []pageKind // of lines that are no state
+	Matrix      *pageTable
+	List        []pageConnection
+	Left        string
+	PrintedLess string
+	Findings    []pageFinding
+	Data        pageData
 }
 
 type pageFilter struct {
@@ -95,7 +103,10 @@ type pageFilter struct {
 	On, Line          bool
 }
 
+type pageKind struct{ Class, Text string }
+
 type pageConnection struct {
+	Number                                      int
 	ID, From, To, Ports, Class, State, Violates string
 	Because                                     []pageReasons
 }
@@ -107,42 +118,51 @@ type pageReasons struct {
 
 type pageFinding struct {
 	Action, Guardrail, Severity, Object, Place, Message string
+	Edges                                               string // that it is about
 }
 
 func pageOf(g *Graph) *page {
-	p := &page{Caption: g.caption(), Notes: g.Notes, Data: dataOf(g), Matrix: tableOf(g)}
+	p := &page{Title: g.title(), Origin: g.origin(), Caption: g.caption(), Notes: g.Notes, Data: dataOf(g)}
 	seen := map[State]bool{}
-	violations := false
+	var means [len(meaningClasses)]bool
 	for i := range g.Edges {
 		seen[g.Edges[i].State] = true
-		violations = violations || len(g.Edges[i].Violates) > 0
+		means[meaningOf(&g.Edges[i])] = true
 	}
+	for m, text := range map[meaning]string{forbidden: "! violates a guardrail", opened: "+ added", closed: "− removed"} {
+		if means[m] {
+			p.Kinds = append(p.Kinds, pageKind{meaningClasses[m], text})
+		}
+	}
+	slices.SortFunc(p.Kinds, func(a, b pageKind) int { return cmp.Compare(a.Text, b.Text) })
 	for state := ByDefault; state <= Blocked; state++ {
 		if seen[state] {
 			p.Filters = append(p.Filters, pageFilter{stateClasses[state], stateClasses[state], state.String(), true, true})
 		}
 	}
 	if g.Compared {
-		p.Changes = []Change{Added, Removed}
 		p.Filters = append(p.Filters, pageFilter{Name: "changed", Text: "only what changed"})
 	}
-	if violations {
+	if means[forbidden] {
 		p.Filters = append(p.Filters, pageFilter{Name: "violations", Text: "only violations (!)"})
 	}
-	for i := range g.Edges {
-		if i == pageList {
-			p.Left = fmt.Sprintf("The first %d of %d; the command podcullis connections lists all.", pageList, len(g.Edges))
-			break
-		}
+	list := make([]int, len(g.Edges))
+	for i := range list {
+		list[i] = i
+	}
+	slices.SortFunc(list, func(a, b int) int { return g.compareWeight(&g.Edges[a], &g.Edges[b]) })
+	if len(list) > pageList {
+		p.Left = fmt.Sprintf("The first %d of %d by what matters; the command podcullis connections lists all.", pageList, len(list))
+		list = list[:pageList]
+	}
+	for _, i := range list {
 		p.List = append(p.List, connectionOf(g, i))
 	}
-	for _, f := range g.Findings {
-		x := pageFinding{Action: string(f.Action), Guardrail: f.Guardrail, Severity: f.Severity, Object: report.Title(f.Object), Message: f.Message}
-		if f.Location.File != "" {
-			x.Place = f.Location.String()
-		}
-		p.Findings = append(p.Findings, x)
+	if len(list) > printedList {
+		p.PrintedLess = fmt.Sprintf("Printed are the %d that matter most.", printedList)
 	}
+	p.Matrix = tableOf(g, list)
+	p.Findings = findingsOf(g)
 	return p
 }
 
@@ -153,7 +173,7 @@ func connectionOf(g *Graph, i int) pageConnection {
 		ports = number(e.Count, "connection") + ": " + ports
 	}
 	return pageConnection{
-		ID: fmt.Sprintf("c%d", i+1), From: g.Nodes[e.From].Name(), To: g.Nodes[e.To].Name(), Ports: ports,
+		Number: i + 1, ID: fmt.Sprintf("c%d", i+1), From: g.Nodes[e.From].Name(), To: g.Nodes[e.To].Name(), Ports: ports,
 		Class: edgeClass(e), State: legendText(e), Violates: strings.Join(e.Violates, ", "), Because: e.reasons(),
 	}
 }
@@ -181,67 +201,4 @@ func (e *Edge) reasons() []pageReasons {
 		out = append(out, pageReasons{"both sides", []string{"each lets something through, but they agree on no port"}})
 	}
 	return out
-}
-
-// pageTable is the matrix.
-type pageTable struct {
-	Notes   []string
-	Signs   []pageSign
-	Columns []pageHead
-	Rows    []pageRow
-}
-
-type pageHead struct{ Title, Name string }
-
-type pageRow struct {
-	pageHead
-	Cells [][]pageSign
-}
-
-type pageSign struct{ Class, Sign, Text, Link string }
-
-// signs are a shape for each state, so that no colour is needed.
-var signs = [...]string{ByDefault: "■", ByNetpol: "●", Unknown: "◇", Blocked: "✕"}
-
-func signOf(e *Edge) string {
-	return map[Change]string{Same: "", Added: "+", Removed: "−"}[e.Change] + signs[e.State]
-}
-
-func tableOf(g *Graph) *pageTable {
-	t := &pageTable{}
-	linked := !g.Folded
-	if m := matrixOf(g, len(g.Nodes)); !g.Folded && len(m.nodes) > pageMatrix {
-		g, linked = g.ByNamespace(), false
-		t.Notes = append(t.Notes, fmt.Sprintf("By namespace, for there are more than %d workloads.", pageMatrix))
-	}
-	m := matrixOf(g, maxMatrix)
-	if m.left > 0 {
-		t.Notes = append(t.Notes, fmt.Sprintf("The %d busiest of %d.", len(m.nodes), len(m.nodes)+m.left))
-	}
-	if len(m.nodes) == 0 {
-		return nil
-	}
-	for _, e := range g.kinds() {
-		t.Signs = append(t.Signs, pageSign{Class: edgeClass(&e), Sign: signOf(&e), Text: legendText(&e)})
-	}
-	for _, to := range m.nodes {
-		t.Columns = append(t.Columns, pageHead{shorten(g.Nodes[to].Title(), 20), g.Nodes[to].Name()})
-	}
-	for _, from := range m.nodes {
-		row := pageRow{pageHead: pageHead{shorten(g.Nodes[from].Title(), maxName), g.Nodes[from].Name()}}
-		for _, to := range m.nodes {
-			var cell []pageSign
-			for _, i := range m.edges[[2]int{from, to}] {
-				e := &g.Edges[i]
-				s := pageSign{Class: edgeClass(e), Sign: signOf(e), Text: e.Sentence(g.Nodes)}
-				if linked && i < pageList {
-					s.Link = fmt.Sprintf("c%d", i+1)
-				}
-				cell = append(cell, s)
-			}
-			row.Cells = append(row.Cells, cell)
-		}
-		t.Rows = append(t.Rows, row)
-	}
-	return t
 }

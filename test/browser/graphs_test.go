@@ -88,3 +88,54 @@ func large(t *testing.T) *picture.Graph {
 	}
 	return picture.New(picture.Source{Snapshot: s, Connections: connectivity.Connections(s, connectivity.Options{})})
 }
+
+// grown is a town of about so many workloads, after somebody deleted the default-deny of
+// one namespace and the netpol of the databases of another: what that opens to databases
+// violates a guardrail.
+func grown(t *testing.T, namespaces, pods int) *picture.Graph {
+	t.Helper()
+	objects, err := town.Plan{Seed: 11, Namespaces: namespaces, Pods: pods, Netpols: 9 * namespaces}.Model()
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, err := cluster.New(objects...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	after, deleted := before, 0
+	for ns := range before.Namespaces() {
+		for _, n := range before.Netpols(ns.Name) {
+			if n.Name != "default-deny" && n.Name != "api" || deleted == 2 {
+				continue
+			}
+			deleted++
+			if after, err = after.Apply(cluster.Change{Before: n}); err != nil {
+				t.Fatal(err)
+			}
+			break
+		}
+	}
+	source := picture.Source{
+		Heading:  picture.Heading{Title: "The town", Origin: "town/", Stamp: "2026-11-27", Version: "1.0.0"},
+		Snapshot: after, Connections: connectivity.Connections(after, connectivity.Options{}),
+		Before: connectivity.Connections(before, connectivity.Options{}), Compared: true,
+	}
+	details := func(p connectivity.Peer) map[string]any {
+		return map[string]any{"namespace": p.Workload.Namespace, "kind": p.Workload.Kind, "name": p.Workload.Name}
+	}
+	severities := []string{"low", "critical", "medium", "high"}
+	for i, d := range connectivity.Diff(before, after, connectivity.Options{}) {
+		if !d.Added() || d.From.Workload == nil || d.To.Workload == nil || i%5 != 0 {
+			continue
+		}
+		source.Findings = append(source.Findings, report.Finding{
+			Violation: guardrail.Violation{
+				Guardrail: "only-with-an-agreement", Action: guardrail.Deny, Severity: severities[i%len(severities)],
+				Message: d.From.String() + " could reach " + d.To.String() + " on " + d.Gained().String(),
+				Details: map[string]any{"from": details(d.From), "to": details(d.To)},
+			},
+			Object: d.To.Workload.Ref,
+		})
+	}
+	return picture.New(source)
+}

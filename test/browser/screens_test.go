@@ -1,0 +1,72 @@
+package browser_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"regexp"
+	"testing"
+
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/page"
+	"github.com/chromedp/chromedp"
+
+	"github.com/podcullis/podcullis/report/picture"
+)
+
+// phone is a small upright screen that is touched.
+func phone(ctx context.Context) error {
+	_, err := chromedp.Call(ctx, emulation.SetDeviceMetricsOverride, emulation.SetDeviceMetricsOverrideParams{Width: 390, Height: 780, DeviceScaleFactor: 1, Mobile: true})
+	if err == nil {
+		_, err = chromedp.Call(ctx, emulation.SetTouchEmulationEnabled, emulation.SetTouchEmulationEnabledParams{Enabled: true})
+	}
+	return err
+}
+
+// paper shows the page as it is printed, on a sheet that is as high as it must be.
+func paper(ctx context.Context) error {
+	_, err := chromedp.Call(ctx, emulation.SetDeviceMetricsOverride, emulation.SetDeviceMetricsOverrideParams{Width: 720, Height: 2400, DeviceScaleFactor: 1})
+	if err == nil {
+		_, err = chromedp.Call(ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Media: "print"})
+	}
+	return err
+}
+
+// Screens of every size, for people to look at.
+func TestScreens(t *testing.T) {
+	if os.Getenv("PODCULLIS_SCREENSHOTS") == "" {
+		t.Skip("PODCULLIS_SCREENSHOTS=DIR leaves screenshots there")
+	}
+	for size, g := range map[string]*picture.Graph{
+		"5": changed(t), "60": grown(t, 9, 200), "200": grown(t, 29, 600), "1000": grown(t, 150, 3000),
+	} {
+		for look, options := range map[string][]option{"light": nil, "dark": {dark}, "phone": {phone}, "print": {paper}} {
+			t.Run(size+"-"+look, func(t *testing.T) {
+				p := open(t, g, options...)
+				p.until(`document.querySelectorAll('#world .node').length > 0`)
+				if look == "print" {
+					eval[any](p, `window.dispatchEvent(new Event('beforeprint'))`)
+				}
+				t.Logf("%d workloads and more, %d edges; the map shows %s", len(g.Nodes), len(g.Edges), eval[string](p, `document.getElementById('shown').textContent`))
+				p.shot(fmt.Sprintf("size-%s-%s", size, look))
+			})
+		}
+	}
+}
+
+var pdfPage = regexp.MustCompile(`/Type\s*/Page\b[^s]`)
+
+// sheets is how many pages of paper the page takes.
+func sheets(p *tab) int {
+	p.t.Helper()
+	out, err := chromedp.Call(p, page.PrintToPDF, page.PrintToPDFParams{})
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	if dir := os.Getenv("PODCULLIS_SCREENSHOTS"); dir != "" {
+		if err := os.WriteFile(dir+"/print.pdf", out.Data, 0o644); err != nil {
+			p.t.Fatal(err)
+		}
+	}
+	return len(pdfPage.FindAll(out.Data, -1))
+}

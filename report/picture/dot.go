@@ -10,10 +10,7 @@ import (
 // DOT writes a digraph in Graphviz's language, with a cluster for each namespace.
 func DOT(w io.Writer, g *Graph) error {
 	var b bytes.Buffer
-	if g.Title != "" {
-		fmt.Fprintf(&b, "// %s\n", comment(g.Title))
-	}
-	for _, line := range g.preface() {
+	for _, line := range g.comments() {
 		fmt.Fprintf(&b, "// %s\n", comment(line))
 	}
 	b.WriteString("digraph podcullis {\n  rankdir=LR; fontname=\"sans-serif\"; node [shape=box, style=rounded, fontname=\"sans-serif\"]; edge [fontname=\"sans-serif\", fontsize=10];\n")

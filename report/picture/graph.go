@@ -285,52 +285,6 @@ func stateOf(c *connectivity.Connection) State {
 	return ByDefault
 }
 
-// compare adds what was added, what was removed and what stayed, port by port.
-func (b *builder) compare(before, after []*connection) {
-	type pair struct {
-		path    string
-		unknown bool
-	}
-	keyOf := func(c *connection) pair { return pair{c.key(), c.Unknown != ""} }
-	was, is := map[pair]*connection{}, map[pair]*connection{}
-	for _, c := range before {
-		was[keyOf(c)] = c
-	}
-	for _, c := range after {
-		is[keyOf(c)] = c
-	}
-	add := func(c *connection, ports connectivity.PortSet, change Change) {
-		if !ports.Empty() {
-			part := *c
-			part.Ports = ports
-			b.addConnection(&part, change)
-		}
-	}
-	// there are the ports of a path on one side, as certain as it is and otherwise: one
-	// that was open and now is unknown was not added.
-	there := func(side map[pair]*connection, c *connection) (alike, otherwise connectivity.PortSet) {
-		k := keyOf(c)
-		if o, ok := side[k]; ok {
-			alike = o.Ports
-		}
-		k.unknown = !k.unknown
-		if o, ok := side[k]; ok {
-			otherwise = o.Ports
-		}
-		return alike, otherwise
-	}
-	for _, c := range after {
-		alike, otherwise := there(was, c)
-		add(c, c.Ports.Intersect(alike), Same)
-		add(c, c.Ports.Subtract(alike).Intersect(otherwise), Turned)
-		add(c, c.Ports.Subtract(alike.Union(otherwise)), Added)
-	}
-	for _, c := range before {
-		alike, otherwise := there(is, c)
-		add(c, c.Ports.Subtract(alike.Union(otherwise)), Removed)
-	}
-}
-
 // addBlocked adds a path that was asked about, if it is blocked.
 func (b *builder) addBlocked(x connectivity.Explanation) {
 	if x.Verdict != connectivity.VerdictBlocked {

@@ -22,7 +22,7 @@ const (
 	manyEdges   = 400
 	pageEdges   = 20_000 // in the page at all
 	pageList    = 2_000  // in the list of connections
-	printedList = 200    // on paper; page.css leaves out the rest
+	printedList = 120    // on paper; page.css leaves out the rest
 	pageMatrix  = 60     // rows of the matrix; with more nodes it is by namespace
 )
 
@@ -45,11 +45,11 @@ func HTML(w io.Writer, g *Graph) error {
 	if err != nil {
 		return err
 	}
-	style, err := joined("page/picture.css", "page/page.css")
+	style, err := embeddedText("page/picture.css", "page/page.css")
 	if err != nil {
 		return err
 	}
-	script, err := joined("page/layout.js", "page/fold.js", "page/map.js")
+	script, err := embeddedText("page/layout.js", "page/fold.js", "page/map.js")
 	if err != nil {
 		return err
 	}
@@ -60,7 +60,7 @@ func HTML(w io.Writer, g *Graph) error {
 	return t.Execute(w, p)
 }
 
-func joined(files ...string) (string, error) {
+func embeddedText(files ...string) (string, error) {
 	var b strings.Builder
 	for _, f := range files {
 		text, err := pageFiles.ReadFile(f)
@@ -174,8 +174,18 @@ func connectionOf(g *Graph, i int) pageConnection {
 	}
 	return pageConnection{
 		Number: i + 1, ID: fmt.Sprintf("c%d", i+1), From: g.Nodes[e.From].Name(), To: g.Nodes[e.To].Name(), Ports: ports,
-		Class: edgeClass(e), State: legendText(e), Violates: strings.Join(e.Violates, ", "), Because: e.reasons(),
+		Class: edgeClass(e), State: stateText(e), Violates: strings.Join(e.Violates, ", "), Because: e.reasons(),
 	}
+}
+
+// stateText names what the edge violates, and says what it is.
+func stateText(e *Edge) string {
+	plain := *e
+	plain.Violates = nil
+	if len(e.Violates) == 0 {
+		return legendText(&plain)
+	}
+	return "! " + strings.Join(e.Violates, ", ") + ": " + legendText(&plain)
 }
 
 // reasons are what opens or blocks the edge, side by side.

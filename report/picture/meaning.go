@@ -56,8 +56,8 @@ func edgeColour(e *Edge) string { return colours[meaningOf(e)] }
 var severities = map[string]int{"critical": -4, "high": -3, "medium": -2, "low": -1}
 
 // compareWeight sorts edges by what a reader has to see first: the worst violation, then
-// what the change opened, what is unknown and what it closed, and then the outside of the
-// cluster. What weighs the same is sorted by cause, so that what one edit would mend
+// what the change made of the others, then what is unknown, and what is open with the
+// outside of the cluster. What weighs the same is sorted by cause, so that what one edit would mend
 // stands together.
 func (g *Graph) compareWeight(a, b *Edge) int {
 	outside := func(e *Edge) int {
@@ -66,8 +66,9 @@ func (g *Graph) compareWeight(a, b *Edge) int {
 		}
 		return 1
 	}
+	fine := func(e *Edge) int { return min(1, int(meaningOf(e))) } // 0 where a guardrail objects
 	return cmp.Or(
-		cmp.Compare(meaningOf(a), meaningOf(b)), cmp.Compare(a.severity, b.severity), cmp.Compare(changed(b), changed(a)),
+		cmp.Compare(fine(a), fine(b)), cmp.Compare(a.severity, b.severity), cmp.Compare(changed(b), changed(a)), cmp.Compare(meaningOf(a), meaningOf(b)),
 		cmp.Compare(outside(a), outside(b)), cmp.Compare(a.why(), b.why()),
 		cmp.Compare(a.From, b.From), cmp.Compare(a.To, b.To),
 	)

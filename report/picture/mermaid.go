@@ -70,10 +70,7 @@ func (g *Graph) strongest(n int) *Graph {
 
 func mermaid(g *Graph) []byte {
 	var b bytes.Buffer
-	if g.Title != "" {
-		fmt.Fprintf(&b, "%%%% %s\n", comment(g.Title))
-	}
-	for _, line := range g.preface() {
+	for _, line := range g.comments() {
 		fmt.Fprintf(&b, "%%%% %s\n", comment(line))
 	}
 	b.WriteString("flowchart LR\n")

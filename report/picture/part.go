@@ -1,6 +1,10 @@
 package picture
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/podcullis/podcullis/report"
+)
 
 // Only is the part of a graph that somebody asks for: the edges that changed, or those
 // that violate a guardrail, and the nodes at their ends.
@@ -75,4 +79,41 @@ func (g *Graph) mattering() *Graph {
 		}
 	}
 	return nil
+}
+
+// Concerning is the graph with the findings about what is drawn of it, and a note that
+// counts the others: those about paths that are not there, or about objects of namespaces
+// in which nothing is drawn.
+func (g *Graph) Concerning() *Graph {
+	drawn := map[string]bool{}
+	for i := range g.Nodes {
+		drawn[g.Nodes[i].Ref.Namespace] = true
+	}
+	out := *g
+	out.Findings, out.about = nil, nil
+	for i, f := range g.Findings {
+		var ends [][2]int
+		if i < len(g.about) {
+			ends = g.about[i]
+		}
+		if len(ends) > 0 && g.joins(ends) || len(ends) == 0 && !aboutPath(f) && drawn[f.Object.Namespace] {
+			out.Findings, out.about = append(out.Findings, f), append(out.about, ends)
+		}
+	}
+	if n := len(g.Findings) - len(out.Findings); n > 0 {
+		return out.noted(number(n, "finding") + " about what is not drawn")
+	}
+	return &out
+}
+
+// joins tells whether there is an edge between any of some pairs of nodes.
+func (g *Graph) joins(ends [][2]int) bool {
+	return slices.ContainsFunc(g.Edges, func(e Edge) bool { return slices.Contains(ends, [2]int{e.From, e.To}) })
+}
+
+func aboutPath(f report.Finding) bool {
+	return slices.ContainsFunc(f.Each(), func(details any) bool {
+		d, _ := details.(map[string]any)
+		return d["from"] != nil && d["to"] != nil
+	})
 }

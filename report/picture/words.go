@@ -216,6 +216,14 @@ func (g *Graph) preface() []string {
 	return append(lines, g.Notes...)
 }
 
+// comments are the preface of a text: where it comes from only when somebody named it.
+func (g *Graph) comments() []string {
+	if g.Title == "" && g.Stamp == "" {
+		return append([]string{g.caption()}, g.Notes...)
+	}
+	return append([]string{g.title()}, g.preface()...)
+}
+
 // caption says what the picture shows.
 func (g *Graph) caption() string {
 	var nodes, count [4]int

@@ -70,3 +70,27 @@ func sheets(p *tab) int {
 	}
 	return len(pdfPage.FindAll(out.Data, -1))
 }
+
+// Other views of the large town, for people to look at.
+func TestScreensOfParts(t *testing.T) {
+	if os.Getenv("PODCULLIS_SCREENSHOTS") == "" {
+		t.Skip("PODCULLIS_SCREENSHOTS=DIR leaves screenshots there")
+	}
+	p := open(t, grown(t, 29, 600))
+	look := func(value, name string) {
+		p.do(chromedp.Navigate(eval[string](p, `location.href.split('#')[0]`)))
+		p.until(`document.querySelectorAll('#world .node').length > 0`)
+		eval[any](p, `(() => { const v = document.getElementById('view'); v.value = `+quoted(value)+`; v.dispatchEvent(new Event('change')); })()`)
+		p.shot("part-" + name)
+	}
+	for _, name := range []string{"violations", "namespaces", "all", "namespace catalog-prod-11"} {
+		look(name, name)
+	}
+	for _, tab := range []string{"matrix", "connections", "findings"} {
+		p.do(click(`nav a[href="#` + tab + `"]`))
+		p.shot("part-" + tab)
+	}
+	p.do(click(`#findings .onmap`))
+	p.until(`!document.getElementById('panel').hidden`)
+	p.shot("part-finding")
+}

@@ -85,7 +85,7 @@ function foldGraph(data, view, folded, off, widthOf) {
   }
   for (const e of out.edges) {
     e.label = shorten(e.members.length === 1 ? data.edges[e.members[0]].l : labelOf(e), 44);
-    e.labelWidth = widthOf(e.label, 11);
+    e.labelWidth = widthOf(e.label, 11, e.violates.size > 0);
   }
   return out;
 }

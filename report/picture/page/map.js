@@ -5,6 +5,7 @@
   const $ = (id) => document.getElementById(id);
   const svg = $('canvas'), world = $('world'), panel = $('panel'), search = $('search'), picker = $('view');
   const namespaces = [...new Set(data.nodes.filter((n) => n.ns).map((n) => n.ns))];
+  const READABLE = 0.55; // the smallest scale at which names can be read
   const hidden = new Set();
   let onlyChanged = false, onlyViolations = false;
   let looking = {kind: 'all'}, folded = new Set();
@@ -292,14 +293,26 @@
     world.setAttribute('transform', `translate(${view.x.toFixed(2)} ${view.y.toFixed(2)}) scale(${view.k.toFixed(4)})`);
     svg.dataset.zoom = view.k.toFixed(3);
   }
-  function fit() {
+  // fit shows all of the map, or of one that could not be read then, what matters.
+  function fit(whole) {
     const w = svg.clientWidth, h = svg.clientHeight;
     if (!w || !h || !scene) return;
-    view.k = Math.min((w - 48) / scene.w, (h - 48) / scene.h, 1.25);
-    view.x = (w - scene.w * view.k) / 2;
-    view.y = (h - scene.h * view.k) / 2;
+    const all = Math.min((w - 48) / scene.w, (h - 48) / scene.h, 1.25);
+    view.k = whole === true ? all : Math.max(all, READABLE);
+    const at = heart();
+    // An axis on which the map fits is centred; on another the heart of it is in sight.
+    const place = (room, size, middle) => (size * view.k <= room - 16 ? (room - size * view.k) / 2
+      : Math.min(24, Math.max(room - 24 - size * view.k, room / 2 - middle * view.k)));
+    view.x = place(w, scene.w, at.x);
+    view.y = place(h, scene.h, at.y);
     move();
     fitted = true;
+  }
+  // heart is where the worst line ends: what violates, or else what changed.
+  function heart() {
+    const e = shown.edges.find((x) => x.violates.size) || shown.edges.find((x) => x.change);
+    const r = e ? scene.nodes[e.to] : {x: 0, y: 0, w: scene.w, h: scene.h};
+    return {x: r.x + r.w / 2, y: r.y + r.h / 2};
   }
   function zoom(by, x = svg.clientWidth / 2, y = svg.clientHeight / 2) {
     const k = Math.min(Math.max(view.k * by, 0.05), 4);
@@ -349,7 +362,7 @@
     if (ev.target.tagName === 'INPUT' || ev.ctrlKey || ev.metaKey || ev.altKey) return;
     if (PAN[ev.key]) { view.x += PAN[ev.key][0]; view.y += PAN[ev.key][1]; move(); } else if (ev.key === '+' || ev.key === '=') zoom(1.25);
     else if (ev.key === '-') zoom(0.8);
-    else if (ev.key === '0') fit();
+    else if (ev.key === '0') fit(true);
     else return;
     ev.preventDefault();
   });
@@ -369,7 +382,7 @@
 
   $('zoom-in').addEventListener('click', () => zoom(1.25));
   $('zoom-out').addEventListener('click', () => zoom(0.8));
-  $('zoom-fit').addEventListener('click', fit);
+  $('zoom-fit').addEventListener('click', () => fit(true));
   $('fold-all').addEventListener('click', () => {
     if (shown.nodes.some((n) => n.ns && !n.namespace)) namespaces.forEach((ns) => folded.add(ns)); else folded.clear();
     draw(true);
@@ -409,7 +422,7 @@
     for (const box of document.querySelectorAll('#filters input')) box.checked = !['changed', 'violations'].includes(box.name);
     show('map');
     look({kind: 'edges', edges, title});
-    if (shown.edges.length) pickEdge(shown.edges[0]);
+    if (shown.edges.length === 1) pickEdge(shown.edges[0]);
   }
 
   // Paper holds the map as a whole, wherever it was moved on the screen.

@@ -93,6 +93,7 @@ type page struct {
 	Matrix      *pageTable
 	List        []pageConnection
 	Left        string
+	News        bool // some of the list changed, or violates
 	PrintedLess string
 	Findings    []pageFinding
 	Data        pageData
@@ -106,6 +107,7 @@ type pageFilter struct {
 type pageKind struct{ Class, Text string }
 
 type pageConnection struct {
+	Plain                                       bool // neither changed nor a violation
 	Number                                      int
 	ID, From, To, Ports, Class, State, Violates string
 	Because                                     []pageReasons
@@ -158,8 +160,13 @@ func pageOf(g *Graph) *page {
 	for _, i := range list {
 		p.List = append(p.List, connectionOf(g, i))
 	}
-	if len(list) > printedList {
-		p.PrintedLess = fmt.Sprintf("Printed are the %d that matter most.", printedList)
+	news := slices.IndexFunc(p.List, func(c pageConnection) bool { return c.Plain })
+	switch {
+	case news > 0:
+		p.News = true
+		p.PrintedLess = fmt.Sprintf("Printed are %d that changed or violate a guardrail, of %d.", min(news, printedList), len(g.Edges))
+	case len(list) > printedList:
+		p.PrintedLess = fmt.Sprintf("Printed are the %d that matter most, of %d.", printedList, len(g.Edges))
 	}
 	p.Matrix = tableOf(g, list)
 	p.Findings = findingsOf(g)
@@ -173,7 +180,7 @@ func connectionOf(g *Graph, i int) pageConnection {
 		ports = number(e.Count, "connection") + ": " + ports
 	}
 	return pageConnection{
-		Number: i + 1, ID: fmt.Sprintf("c%d", i+1), From: g.Nodes[e.From].Name(), To: g.Nodes[e.To].Name(), Ports: ports,
+		Plain: e.Change == Same && len(e.Violates) == 0, Number: i + 1, ID: fmt.Sprintf("c%d", i+1), From: g.Nodes[e.From].Name(), To: g.Nodes[e.To].Name(), Ports: ports,
 		Class: edgeClass(e), State: stateText(e), Violates: strings.Join(e.Violates, ", "), Because: e.reasons(),
 	}
 }

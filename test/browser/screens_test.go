@@ -91,6 +91,6 @@ func TestScreensOfParts(t *testing.T) {
 		p.shot("part-" + tab)
 	}
 	p.do(click(`#findings .onmap`))
-	p.until(`!document.getElementById('panel').hidden`)
+	p.until(`document.getElementById('map').classList.contains('shown')`)
 	p.shot("part-finding")
 }

@@ -9,7 +9,7 @@
   const hidden = new Set();
   let onlyChanged = false, onlyViolations = false;
   let looking = {kind: 'all'}, folded = new Set();
-  let shown = {nodes: [], edges: []}, view = {x: 0, y: 0, k: 1}, scene = null, selected = null, fitted = true;
+  let shown = {nodes: [], edges: []}, view = {x: 0, y: 0, k: 1}, scene = null, selected = null, fitted = true, printing = false;
 
   function element(name, attributes, ...children) {
     const e = document.createElementNS('http://www.w3.org/2000/svg', name);
@@ -150,7 +150,7 @@
     const text = search.value.trim().toLowerCase();
     if (!text) return;
     const named = (n) => n.name.toLowerCase().includes(text);
-    let hits = find().filter((n) => named(n) || !n.members || n.members.length === 1 || !n.ns);
+    let hits = find().filter((n) => named(n) || !n.namespace);
     if (!hits.length) { // it is not in sight: in a closed namespace, or beyond what is looked at
       const i = data.nodes.findIndex(named);
       if (i < 0) return;
@@ -296,7 +296,7 @@
   // fit shows all of the map, or of one that could not be read then, what matters.
   function fit(whole) {
     const w = svg.clientWidth, h = svg.clientHeight;
-    if (!w || !h || !scene) return;
+    if (!w || !h || !scene || printing) return;
     const all = Math.min((w - 48) / scene.w, (h - 48) / scene.h, 1.25);
     view.k = whole === true ? all : Math.max(all, READABLE);
     const at = heart();
@@ -427,10 +427,11 @@
 
   // Paper holds the map as a whole, wherever it was moved on the screen.
   window.addEventListener('beforeprint', () => {
+    printing = true;
     svg.setAttribute('viewBox', `-12 -12 ${scene.w + 24} ${scene.h + 24}`);
     world.removeAttribute('transform');
   });
-  window.addEventListener('afterprint', () => { svg.removeAttribute('viewBox'); if (fitted) fit(); else move(); });
+  window.addEventListener('afterprint', () => { printing = false; svg.removeAttribute('viewBox'); if (fitted) fit(); else move(); });
 
   // The sections are tabs. Without this script they stand one below the other.
   const tabs = [...document.querySelectorAll('main > section')].map((s) => s.id);

@@ -35,7 +35,10 @@ func (o *graphOptions) validate() error {
 // heading says what the picture is of. It has a date only when somebody asks for one: the
 // same files give the same picture.
 func (o *graphOptions) heading() picture.Heading {
-	h := picture.Heading{Title: o.title, Stamp: o.stamp, Origin: o.sources.words(), Version: build().Version}
+	h := picture.Heading{Title: o.title, Stamp: o.stamp, Origin: o.sources.words()}
+	if v := build().Version; v != "(devel)" {
+		h.Version = v
+	}
 	if len(o.before) > 0 {
 		h.Origin += ", compared with " + strings.Join(o.before, ", ")
 	}

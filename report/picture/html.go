@@ -34,6 +34,9 @@ var pageFiles embed.FS
 // Without JavaScript it is a matrix, the connections with their reasons, and the
 // findings; with it there is a map.
 func HTML(w io.Writer, g *Graph) error {
+	if p := g.mattering(); !g.Folded && len(g.Edges) > pageEdges && p != nil {
+		g = p
+	}
 	if !g.Folded && len(g.Edges) > pageEdges {
 		g = g.ByNamespace().noted(fmt.Sprintf("namespaces, not workloads: there are more than %d connections", pageEdges))
 	}

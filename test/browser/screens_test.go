@@ -1,10 +1,19 @@
 package browser_test
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"fmt"
+	"image"
+	"image/color"
+	"image/draw"
+	"image/png"
+	"maps"
 	"os"
+	"path/filepath"
 	"regexp"
+	"slices"
 	"testing"
 
 	"github.com/chromedp/cdproto/emulation"
@@ -93,4 +102,53 @@ func TestScreensOfParts(t *testing.T) {
 	p.do(click(`#findings .onmap`))
 	p.until(`document.getElementById('map').classList.contains('shown')`)
 	p.shot("part-finding")
+}
+
+// TestImages takes the screenshots of the documentation: make images.
+func TestImages(t *testing.T) {
+	dir, file := os.Getenv("PODCULLIS_IMAGES"), os.Getenv("PODCULLIS_PAGE")
+	if dir == "" {
+		t.Skip("make images asks for it")
+	}
+	for name, p := range map[string]*tab{
+		"map": openFile(t, file), "map-large": open(t, grown(t, 29, 600), dark), "map-phone": open(t, changed(t), phone),
+	} {
+		p.until(`document.querySelectorAll('#world .node').length > 0`)
+		shot, err := chromedp.Run(p, chromedp.CaptureScreenshot())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, name+".png"), fewColours(t, shot), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// fewColours is a picture in the 256 colours that are in it most often, which is a third
+// of its size.
+func fewColours(t *testing.T, shot []byte) []byte {
+	t.Helper()
+	from, err := png.Decode(bytes.NewReader(shot))
+	if err != nil {
+		t.Fatal(err)
+	}
+	often := map[color.RGBA]int{}
+	for y := range from.Bounds().Dy() {
+		for x := range from.Bounds().Dx() {
+			r, g, b, _ := from.At(x, y).RGBA()
+			often[color.RGBA{uint8(r >> 8), uint8(g >> 8), uint8(b >> 8), 255}]++
+		}
+	}
+	all := slices.SortedFunc(maps.Keys(often), func(a, b color.RGBA) int { return cmp.Compare(often[b], often[a]) })
+	var palette color.Palette
+	for _, c := range all[:min(len(all), 256)] {
+		palette = append(palette, c)
+	}
+	to := image.NewPaletted(from.Bounds(), palette)
+	draw.Draw(to, to.Bounds(), from, image.Point{}, draw.Src)
+	var out bytes.Buffer
+	if err := (&png.Encoder{CompressionLevel: png.BestCompression}).Encode(&out, to); err != nil {
+		t.Fatal(err)
+	}
+	return out.Bytes()
 }

@@ -104,6 +104,9 @@ Data goes to standard output, everything else to standard error.`,
 		return hint(err, "`%s --help` shows the flags", c.CommandPath())
 	})
 	c.AddCommand(p.check(), p.connections(), p.diff(), p.explain(), p.graph(), p.plan(), p.review(), p.version())
-	c.CompletionOptions.HiddenDefaultCmd = true
+	c.Version = build().Version
+	c.SetVersionTemplate("podcullis {{.Version}}\n")
+	c.SetUsageFunc(p.usage)
+	p.complete(c)
 	return c
 }

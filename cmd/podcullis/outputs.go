@@ -29,6 +29,7 @@ type writers map[string]func(io.Writer, report.Style) error
 func (o *outputs) addFlags(c *cobra.Command) {
 	c.Flags().StringArrayVarP(&o.flags, "output", "o", nil,
 		"the `format`: "+strings.Join(o.formats, ", ")+"; FORMAT=PATH writes a file; repeatable (default "+o.formats[0]+")")
+	_ = c.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(o.formats, cobra.ShellCompDirectiveNoFileComp)) // the flag is there
 }
 
 // parse checks the values, before any work is done.
@@ -118,5 +119,9 @@ func oneOf(flag, value string, allowed ...string) error {
 	if slices.Contains(allowed, value) {
 		return nil
 	}
-	return hint(fmt.Errorf("--%s must be one of %s, got %q", flag, strings.Join(allowed, ", "), value), "leave --%s out for the default", flag)
+	wrong := fmt.Errorf("--%s must be one of %s, got %q", flag, strings.Join(allowed, ", "), value)
+	if near := nearest(value, allowed); len(near) > 0 && value != "" {
+		return hint(wrong, "did you mean %s?", near[0])
+	}
+	return hint(wrong, "leave --%s out for the default", flag)
 }

@@ -8,6 +8,7 @@ import (
 	"runtime/debug"
 
 	"github.com/spf13/cobra"
+	"sigs.k8s.io/yaml"
 
 	"github.com/podcullis/podcullis/report"
 )
@@ -16,7 +17,7 @@ import (
 var version string
 
 func (p *program) version() *cobra.Command {
-	outputs := outputs{formats: []string{"text", "json"}}
+	outputs := outputs{formats: []string{"text", "json", "yaml", "name"}}
 	c := &cobra.Command{
 		Use:   "version",
 		Short: "Print the version, and those of what it is built with",
@@ -29,6 +30,17 @@ func (p *program) version() *cobra.Command {
 			return outputs.write(p, writers{
 				"text": func(w io.Writer, _ report.Style) error {
 					_, err := fmt.Fprintf(w, "podcullis %s\ncommit %s\ngo %s\nopa %s\nkubernetes %s\n", v.Version, v.Commit, v.Go, v.OPA, v.Kubernetes)
+					return err
+				},
+				"name": func(w io.Writer, _ report.Style) error {
+					_, err := fmt.Fprintln(w, v.Version)
+					return err
+				},
+				"yaml": func(w io.Writer, _ report.Style) error {
+					text, err := yaml.Marshal(v)
+					if err == nil {
+						_, err = w.Write(text)
+					}
 					return err
 				},
 				"json": func(w io.Writer, _ report.Style) error {

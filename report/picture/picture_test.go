@@ -19,7 +19,7 @@ import (
 )
 
 // embedded is what a page has from files of its own, and their hashes.
-var embedded = regexp.MustCompile(`(?s)(<style>).*?(</style>)|(<script>).*?(</script>)|(sha256-)[^ ;]*=`)
+var embedded = regexp.MustCompile(`(?s)(<style>).*?(</style>)|(<script>).*?(</script>)|(sha256-).*?=`)
 
 // The shop as everybody sees it first: solid what is open, dotted what was asked
 // about and is blocked, with the netpol that protects the database.

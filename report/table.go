@@ -16,9 +16,9 @@ const columnGap = 3
 // least is how narrow a column gets before the next one has to give way.
 const least = 24
 
-// table writes rows in columns. One that is not wide fits tableWidth: its last column,
-// where the reasons stand, goes on in the next line, and the columns before it are cut only
-// if that is not enough. It tells whether anything was cut.
+// table writes rows in columns. One that is not wide fits tableWidth: what is too long for
+// its column goes on in the next line, the reasons in the last one first, and only a word
+// that has no place in its column is cut. It tells whether any was.
 func table(w io.Writer, rows [][]string, wide bool) (cut bool, err error) {
 	if len(rows) == 0 {
 		return false, nil
@@ -30,49 +30,60 @@ func table(w io.Writer, rows [][]string, wide bool) (cut bool, err error) {
 		}
 	}
 	if !wide {
-		cut = narrow(widths)
+		narrow(widths)
 	}
 	var b strings.Builder
-	last := len(widths) - 1
-	indent := 0
-	for _, width := range widths[:last] {
-		indent += width + columnGap
-	}
 	for _, r := range rows {
-		for i, cell := range r[:last] {
-			cell = clipped(cell, widths[i])
-			b.WriteString(cell + strings.Repeat(" ", widths[i]-utf8.RuneCountInString(cell)+columnGap))
+		cells := make([][]string, len(r))
+		height := 0
+		for i, cell := range r {
+			var clipped bool
+			cells[i], clipped = wrapped(cell, widths[i])
+			cut = cut || clipped
+			height = max(height, len(cells[i]))
 		}
-		for i, part := range wrapped(r[last], widths[last]) {
-			if i > 0 {
-				b.WriteString(strings.Repeat(" ", indent))
+		for line := range height {
+			var text strings.Builder
+			for i := range cells {
+				part := ""
+				if line < len(cells[i]) {
+					part = cells[i][line]
+				}
+				text.WriteString(part + strings.Repeat(" ", widths[i]-utf8.RuneCountInString(part)+columnGap))
 			}
-			b.WriteString(part + "\n")
+			b.WriteString(strings.TrimRight(text.String(), " ") + "\n")
 		}
 	}
 	_, err = io.WriteString(w, b.String())
 	return cut, err
 }
 
-// wrapped are the lines of a text of at most so many letters, broken at spaces; a word that
-// is longer stays whole.
-func wrapped(text string, width int) []string {
-	var out []string
+// wrapped are the lines of a text of at most so many letters, broken at spaces. A word that
+// is longer loses its middle: names begin and end with what tells them apart.
+func wrapped(text string, width int) (lines []string, cut bool) {
+	if utf8.RuneCountInString(text) <= width {
+		return []string{text}, false
+	}
 	line := ""
 	for word := range strings.SplitSeq(text, " ") {
-		if line != "" && utf8.RuneCountInString(line)+1+utf8.RuneCountInString(word) > width {
-			out, line = append(out, line), ""
+		if runes := []rune(word); len(runes) > width {
+			head := (width - 1) / 2
+			word, cut = string(runes[:head])+"…"+string(runes[len(runes)-(width-1-head):]), true
 		}
-		if line != "" {
-			line += " "
+		switch {
+		case line == "":
+			line = word
+		case utf8.RuneCountInString(line)+1+utf8.RuneCountInString(word) > width:
+			lines, line = append(lines, line), word
+		default:
+			line += " " + word
 		}
-		line += word
 	}
-	return append(out, line)
+	return append(lines, line), cut
 }
 
-// narrow takes from the widths what is too much, and tells whether any but the last gave.
-func narrow(widths []int) (cut bool) {
+// narrow takes from the widths what is too much, from the last one first.
+func narrow(widths []int) {
 	over := columnGap*(len(widths)-1) - tableWidth
 	for _, w := range widths {
 		over += w
@@ -81,19 +92,6 @@ func narrow(widths []int) (cut bool) {
 		if give := min(over, widths[i]-least); give > 0 {
 			widths[i] -= give
 			over -= give
-			cut = cut || i < len(widths)-1
 		}
 	}
-	return cut
-}
-
-// clipped is a text in so many columns, without its middle: names begin and end with what
-// tells them apart.
-func clipped(text string, width int) string {
-	runes := []rune(text)
-	if len(runes) <= width {
-		return text
-	}
-	head := (width - 1) / 2
-	return string(runes[:head]) + "…" + string(runes[len(runes)-(width-1-head):])
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"sigs.k8s.io/yaml"
 
 	"github.com/podcullis/podcullis/report"
 )
@@ -87,6 +88,19 @@ func (o *outputs) write(p *program, by writers) error {
 		p.say("Wrote %s to %s", t.format, t.path)
 	}
 	return nil
+}
+
+// asYAML writes in YAML what somebody writes in JSON.
+func asYAML(w io.Writer, inJSON func(io.Writer) error) error {
+	var b bytes.Buffer
+	if err := inJSON(&b); err != nil {
+		return err
+	}
+	text, err := yaml.JSONToYAML(b.Bytes())
+	if err == nil {
+		_, err = w.Write(text)
+	}
+	return err
 }
 
 // writeFile replaces a file as a whole: who reads it sees the old one or the new one.

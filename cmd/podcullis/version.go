@@ -8,7 +8,6 @@ import (
 	"runtime/debug"
 
 	"github.com/spf13/cobra"
-	"sigs.k8s.io/yaml"
 
 	"github.com/podcullis/podcullis/report"
 )
@@ -37,11 +36,7 @@ func (p *program) version() *cobra.Command {
 					return err
 				},
 				"yaml": func(w io.Writer, _ report.Style) error {
-					text, err := yaml.Marshal(v)
-					if err == nil {
-						_, err = w.Write(text)
-					}
-					return err
+					return asYAML(w, func(w io.Writer) error { return json.NewEncoder(w).Encode(v) })
 				},
 				"json": func(w io.Writer, _ report.Style) error {
 					e := json.NewEncoder(w)

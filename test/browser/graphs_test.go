@@ -6,6 +6,7 @@ import (
 
 	"github.com/podcullis/podcullis/cluster"
 	"github.com/podcullis/podcullis/cluster/manifest"
+	"github.com/podcullis/podcullis/cluster/selector"
 	"github.com/podcullis/podcullis/connectivity"
 	"github.com/podcullis/podcullis/guardrail"
 	"github.com/podcullis/podcullis/report"
@@ -110,7 +111,7 @@ func grown(t *testing.T, namespaces, pods int) *picture.Graph {
 		}
 		quarters++
 		for _, n := range before.Netpols(ns.Name) {
-			if quarters == 1 && (n.Name == "default-deny" || n.Selector.Matches(map[string]string{"tier": "db"}) != cluster.No) || quarters == 2 && n.Name == "api" {
+			if quarters == 1 && (n.Name == "default-deny" || n.Selector.Matches(map[string]string{"tier": "db"}) != selector.No) || quarters == 2 && n.Name == "api" {
 				if after, err = after.Apply(cluster.Change{Before: n}); err != nil {
 					t.Fatal(err)
 				}

@@ -85,7 +85,6 @@ func (c Connections) violates(members []int) []string {
 func (c Connections) namespaces() []line {
 	type group struct {
 		line
-		count int
 		ports connectivity.PortSet
 		paths []string
 	}

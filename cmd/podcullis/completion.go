@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"io"
 	"slices"
 	"strings"
@@ -86,7 +85,7 @@ func (p *program) snapshot(c *cobra.Command) *cluster.Snapshot {
 		return nil
 	}
 	quiet := &program{name: p.name, stdin: strings.NewReader(""), stdout: io.Discard, stderr: io.Discard, quiet: true}
-	in, err := quiet.load(context.Background(), &s)
+	in, err := quiet.load(c.Context(), &s)
 	if err != nil {
 		return nil
 	}

@@ -111,7 +111,7 @@ func TestImages(t *testing.T) {
 		t.Skip("make images asks for it")
 	}
 	for name, p := range map[string]*tab{
-		"map": openFile(t, file), "map-large": open(t, grown(t, 29, 600), dark), "map-phone": open(t, changed(t), phone),
+		"map": openFile(t, file), "map-large": open(t, grown(t, 29, 600), dark),
 	} {
 		p.until(`document.querySelectorAll('#world .node').length > 0`)
 		shot, err := chromedp.Run(p, chromedp.CaptureScreenshot())

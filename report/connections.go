@@ -27,8 +27,8 @@ func ConnectionsText(w io.Writer, list []connectivity.Connection) error {
 	return err
 }
 
-// line is a row of the table, and what it is sorted by.
-type line struct {
+// tableLine is a row of the table, and what it is sorted by.
+type tableLine struct {
 	from, to, ports, because string
 	violates                 []string
 	unknown, outside         bool
@@ -36,18 +36,18 @@ type line struct {
 
 // lines are sorted by what matters: what a guardrail objects to, what is not proved, what
 // is with the outside of the cluster, then the rest; each in the order of its ends.
-func (c Connections) lines() []line {
-	var out []line
+func (c Connections) lines() []tableLine {
+	var out []tableLine
 	if c.ByNamespace {
 		out = c.namespaces()
 	} else {
 		for _, f := range foldConnections(c.List) {
-			l := line{from: f.from, to: f.to, ports: portsText(f.first), because: becauseText(f.first.Because), unknown: f.first.Unknown != "", outside: len(f.blocks) > 0}
+			l := tableLine{from: f.from, to: f.to, ports: portsText(f.first), because: becauseText(f.first.Because), unknown: f.first.Unknown != "", outside: len(f.blocks) > 0}
 			l.violates = c.violates(f.members)
 			out = append(out, l)
 		}
 	}
-	slices.SortStableFunc(out, func(a, b line) int { return cmp.Compare(a.rank(), b.rank()) })
+	slices.SortStableFunc(out, func(a, b tableLine) int { return cmp.Compare(a.rank(), b.rank()) })
 	for i := range out {
 		if l := &out[i]; len(l.violates) > 0 {
 			l.ports = "! " + l.ports
@@ -57,7 +57,7 @@ func (c Connections) lines() []line {
 	return out
 }
 
-func (l line) rank() int {
+func (l tableLine) rank() int {
 	switch {
 	case len(l.violates) > 0:
 		return 0
@@ -82,9 +82,9 @@ func (c Connections) violates(members []int) []string {
 }
 
 // namespaces are the connections by the namespaces of their ends.
-func (c Connections) namespaces() []line {
+func (c Connections) namespaces() []tableLine {
 	type group struct {
-		line
+		tableLine
 		ports connectivity.PortSet
 		paths []string
 	}
@@ -102,7 +102,7 @@ func (c Connections) namespaces() []line {
 		key := fmt.Sprint(from, " ", to, " ", x.Unknown != "", len(violates) > 0)
 		g, ok := known[key]
 		if !ok {
-			g = &group{line: line{from: from, to: to, unknown: x.Unknown != "", outside: x.From.Workload == nil || x.To.Workload == nil}}
+			g = &group{tableLine: tableLine{from: from, to: to, unknown: x.Unknown != "", outside: x.From.Workload == nil || x.To.Workload == nil}}
 			known[key] = g
 			order = append(order, g)
 		}
@@ -112,19 +112,19 @@ func (c Connections) namespaces() []line {
 			g.paths = append(g.paths, path)
 		}
 	}
-	var out []line
+	var out []tableLine
 	for _, g := range order {
 		slices.Sort(g.violates)
 		g.violates = slices.Compact(g.violates)
-		g.line.ports = g.ports.String()
+		g.tableLine.ports = g.ports.String()
 		if g.unknown {
-			g.line.ports = "unknown: " + g.line.ports
+			g.tableLine.ports = "unknown: " + g.tableLine.ports
 		}
 		g.because = number(len(g.paths), "path") + ", such as " + g.paths[0]
 		if len(g.paths) == 1 {
 			g.because = g.paths[0]
 		}
-		out = append(out, g.line)
+		out = append(out, g.tableLine)
 	}
 	return out
 }
@@ -174,7 +174,7 @@ func (c Connections) Markdown(w io.Writer) error {
 			fmt.Fprintf(&b, "\nand %d more: `podcullis connections` lists them all.\n", len(lines)-i)
 			break
 		}
-		fmt.Fprintf(&b, "| `%s` | `%s` | %s | %s |\n", l.from, l.to, l.ports, l.because)
+		fmt.Fprintf(&b, "| `%s` | `%s` | %s | %s |\n", inCell(l.from), inCell(l.to), inCell(l.ports), inCell(l.because))
 	}
 	_, err := w.Write(b.Bytes())
 	return err
@@ -197,6 +197,12 @@ func number(n int, what string) string {
 		return "1 " + what
 	}
 	return fmt.Sprintf("%d %ss", n, what)
+}
+
+// inCell is a text that stays in its cell of a Markdown table, and in its code span: names
+// come from files that anybody may have written.
+func inCell(text string) string {
+	return strings.NewReplacer("|", "¦", "`", "'", "\n", " ", "\r", " ", "<", "‹").Replace(text)
 }
 
 // DiffNames writes the two ends of each connection that differs, a line each.

@@ -231,7 +231,7 @@ func DiffMarkdown(w io.Writer, all []connectivity.Difference) error {
 			fmt.Fprintf(&b, "\nand %d more: `podcullis diff` lists them all.\n", len(lines)-i)
 			break
 		}
-		fmt.Fprintf(&b, "| **%s** | `%s` | `%s` | %s | %s | %s |\n", r.change, r.from, r.to, r.ports, r.cause, r.because)
+		fmt.Fprintf(&b, "| **%s** | `%s` | `%s` | %s | %s | %s |\n", r.change, inCell(r.from), inCell(r.to), inCell(r.ports), inCell(r.cause), inCell(r.because))
 	}
 	_, err := w.Write(b.Bytes())
 	return err

@@ -6,6 +6,9 @@ import (
 	"unicode/utf8"
 
 	"pgregory.net/rapid"
+
+	"github.com/podcullis/podcullis/cluster"
+	"github.com/podcullis/podcullis/connectivity"
 )
 
 // Whatever is in it, a table fits, and no word is lost that has room in its column.
@@ -49,5 +52,29 @@ func TestTableCutsWhatHasNoPlace(t *testing.T) {
 	b.Reset()
 	if cut, err := table(&b, [][]string{{"FROM", "TO"}, {long, long}}, true); err != nil || cut || !strings.Contains(b.String(), long+"   "+long+"\n") {
 		t.Errorf("a wide one is cut: %v, %v", cut, err)
+	}
+}
+
+// Names come from files that anybody may have written: they stay in their cells.
+func TestNamesStayInTheirCells(t *testing.T) {
+	evil := "a`|<img src=x>\n| b"
+	w := func(name string) connectivity.Peer {
+		return connectivity.Peer{Workload: &cluster.Workload{Ref: cluster.Ref{Namespace: evil, Kind: "Pod", Name: name + evil}}}
+	}
+	var connections, differences strings.Builder
+	c := connectivity.Connection{From: w("x"), To: w("y"), Ports: connectivity.AllPorts()}
+	if err := (Connections{List: []connectivity.Connection{c}}).Markdown(&connections); err != nil {
+		t.Fatal(err)
+	}
+	d := connectivity.Difference{From: w("x"), To: w("y"), After: connectivity.AllPorts(), Causes: []connectivity.Cause{{Object: cluster.Ref{Kind: "NetworkPolicy", Namespace: evil, Name: evil}, Fate: connectivity.Created}}}
+	if err := DiffMarkdown(&differences, []connectivity.Difference{d}); err != nil {
+		t.Fatal(err)
+	}
+	for columns, text := range map[int]string{4: connections.String(), 6: differences.String()} {
+		lines := strings.Split(strings.TrimSpace(text), "\n")
+		last := lines[len(lines)-1]
+		if len(lines) != 5 || strings.Count(last, "|") != columns+1 || strings.Count(last, "`") != 4 || strings.Contains(last, "<") {
+			t.Errorf("%d columns:\n%s", columns, text)
+		}
 	}
 }

@@ -66,7 +66,12 @@ func TestFixedLabelsAreThereFromTheStart(t *testing.T) {
 			}
 		}
 	}
+	if build := got["podcullis_build_info"]; len(build) != 2 || !slices.Contains(build, version) {
+		t.Errorf("podcullis_build_info has %q", build)
+	}
+	delete(got, "podcullis_build_info")
 	want := map[string][]string{
+		"podcullis_model_objects":           {"namespaces", "netpols", "pods", "workloads"},
 		"podcullis_access_questions_total":  {"allowed", "denied", "error"},
 		"podcullis_claims_total":            {"believed", "failed", "refused"},
 		"podcullis_ledger_commits_total":    {"barrier", "behind", "busy", "crowded", "failed", "foreign", "full", "refused", "unavailable", "written"},

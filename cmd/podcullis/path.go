@@ -58,9 +58,9 @@ func findPeer(s *cluster.Snapshot, text string) (connectivity.Peer, error) {
 	}
 	switch {
 	case len(parts) != 2 && len(parts) != 3:
-		return connectivity.Peer{}, hint(fmt.Errorf("%q is neither namespace/name, namespace/Kind/name nor a CIDR", text), "there are: %s", listed(there))
+		return connectivity.Peer{}, hint(fmt.Errorf("%q is neither namespace/name, namespace/Kind/name nor a CIDR", text), "%s", meant(text, there))
 	case len(matches) == 0:
-		return connectivity.Peer{}, hint(fmt.Errorf("no workload %s", text), "there are: %s", listed(there))
+		return connectivity.Peer{}, hint(fmt.Errorf("no workload %s", text), "%s", meant(text, there))
 	case len(matches) > 1:
 		return connectivity.Peer{}, hint(fmt.Errorf("%s is ambiguous: %s", text, listed(matches)), "name it as namespace/Kind/name")
 	}

@@ -9,6 +9,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	admissionv1 "k8s.io/api/admission/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -147,10 +148,16 @@ type said struct {
 }
 
 // ask has the guardrail judge a request to a cluster, under the lens of ctx, if there is one.
-func (s *single) ask(ctx context.Context, snapshot *cluster.Snapshot, r *admissionv1.AdmissionRequest) (said, error) {
+// at is the time of the review, in RFC 3339; empty is now.
+func (s *single) ask(ctx context.Context, snapshot *cluster.Snapshot, r *admissionv1.AdmissionRequest, at string) (said, error) {
 	review, err := s.reviewOf(ctx, snapshot, r)
 	if err != nil || review == nil {
 		return said{why: s.whyNot(r)}, err
+	}
+	if at != "" {
+		if review.Time, err = time.Parse(time.RFC3339, at); err != nil {
+			return said{}, fmt.Errorf("time %q: want one such as 2026-11-27T12:00:00Z", at)
+		}
 	}
 	d, err := s.Evaluate(ctx, *review)
 	if err == nil && len(d.Failures) > 0 {

@@ -29,6 +29,7 @@ type evalOptions struct {
 	config     string
 	parameters string
 	review     string
+	at         string
 }
 
 func (p *program) eval() *cobra.Command {
@@ -65,6 +66,7 @@ Exit code 0 when it could be evaluated, whatever it reports, and 2 when not.`,
 	f.StringVar(&o.review, "review", "", "an AdmissionReview in JSON or YAML: a `file`, or - for standard input")
 	f.StringVar(&o.config, "config", "", "the `file` that says which guardrails apply to what; without it GUARDRAIL is one itself")
 	f.StringVar(&o.parameters, "parameters", "", "a `file` with the parameters of GUARDRAIL, in YAML or JSON; without it, its defaults")
+	f.StringVar(&o.at, "at", "", "the `time` of the review, such as 2026-11-27T12:00:00Z: input.time, and by which exemptions expire (default now)")
 	f.StringArrayVar(&o.policyDirs, "policy-dir", nil, "a `directory` with Rego guardrails beside the embedded ones; repeatable")
 	p.addQuietFlag(c)
 	return c
@@ -85,6 +87,9 @@ func (p *program) evaluate(ctx context.Context, name string, o *evalOptions) err
 	if err := oneChange(&o.edits, o.review); err != nil {
 		return err
 	}
+	if _, err := time.Parse(time.RFC3339, o.at); o.at != "" && err != nil {
+		return hint(fmt.Errorf("--at %s: is not a time", o.at), "such as --at 2026-11-27T12:00:00Z")
+	}
 	engine, err := o.engine(name)
 	if err != nil {
 		return err
@@ -97,7 +102,7 @@ func (p *program) evaluate(ctx context.Context, name string, o *evalOptions) err
 	look := func(snapshot *cluster.Snapshot, r *admissionv1.AdmissionRequest) error {
 		e := evaluated{request: r, look: regotest.NewLook()}
 		began := time.Now()
-		e.said, err = engine.ask(guardrail.Through(ctx, e.look.Lens()), snapshot, r)
+		e.said, err = engine.ask(guardrail.Through(ctx, e.look.Lens()), snapshot, r, o.at)
 		e.took = time.Since(began)
 		if err != nil {
 			return hint(guardrail.Readable(err), "correct the guardrail, or its parameters")

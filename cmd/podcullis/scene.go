@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -53,7 +54,7 @@ func (a *asker) ask(ctx context.Context, q *regotest.Question) (regotest.Answer,
 	if err != nil {
 		return regotest.Answer{}, err
 	}
-	out, err := engine.ask(ctx, there.snapshot, request)
+	out, err := engine.ask(ctx, there.snapshot, request, q.Time)
 	if err != nil {
 		return regotest.Answer{}, err
 	}
@@ -110,7 +111,7 @@ func (f *folder) request(q *regotest.Question, there *scene) (*admissionv1.Admis
 	set, err := manifest.Read(manifest.Input{Texts: texts})
 	switch {
 	case err != nil && !errors.Is(err, manifest.ErrNothing):
-		return nil, err
+		return nil, asWritten(err)
 	case len(set.Objects) == 0 && len(set.Skipped)+len(set.Unread) == 1 && len(texts) == 1 && operation == "create":
 		return creation(texts[0])
 	case len(set.Objects) != 1:
@@ -177,9 +178,23 @@ func (f *folder) read(field string, value json.RawMessage) (*manifest.Set, error
 	}
 	set, err := manifest.Read(manifest.Input{Texts: texts})
 	if err != nil && set == nil {
-		set = manifest.NewSet()
+		return manifest.NewSet(), asWritten(err)
 	}
 	return set, err
+}
+
+var asRendered = regexp.MustCompile(`(\S+) \(line (\d+) as rendered\)`)
+
+// asWritten is an error about texts as one about the files that they are; an object in a test
+// has no lines of its own.
+func asWritten(err error) error {
+	return errors.New(asRendered.ReplaceAllStringFunc(err.Error(), func(at string) string {
+		parts := asRendered.FindStringSubmatch(at)
+		if strings.Contains(parts[1], ".") {
+			return parts[1] + ":" + parts[2]
+		}
+		return parts[1]
+	}))
 }
 
 func (f *folder) texts(field string, value json.RawMessage) ([]manifest.Text, error) {

@@ -25,6 +25,7 @@ type Question struct {
 	Delete     json.RawMessage `json:"delete"` // may be KIND/NAMESPACE/NAME, too
 	Guardrail  string          `json:"guardrail"`
 	Parameters map[string]any  `json:"parameters"`
+	Time       string          `json:"time"` // of the review, RFC 3339; empty is now
 	// File is where the question stands: files are looked for beside it.
 	File string `json:"-"`
 }
@@ -73,7 +74,7 @@ func (r *review) function() *types.Function {
 func (r *review) decl() *ast.Builtin {
 	return &ast.Builtin{
 		Name: reviewName, Decl: r.function(),
-		Description: "In tests: what a guardrail reports for a change to a cluster: {guardrail, parameters?, cluster?, create | update | delete}.",
+		Description: "In tests: what a guardrail reports for a change to a cluster: {guardrail, parameters?, cluster?, time?, create | update | delete}.",
 	}
 }
 
@@ -138,11 +139,11 @@ func questionOf(t *ast.Term) (*Question, error) {
 	q := &Question{}
 	var mistyped *json.UnmarshalTypeError
 	if err := d.Decode(q); errors.As(err, &mistyped) {
-		return nil, fmt.Errorf("%s: is a %s, want guardrail as a string and parameters as an object", mistyped.Field, mistyped.Value)
+		return nil, fmt.Errorf("%s: is a %s, want guardrail and time as strings, and parameters as an object", mistyped.Field, mistyped.Value)
 	} else if err != nil {
 		var field string
 		if n, _ := fmt.Sscanf(err.Error(), "json: unknown field %q", &field); n == 1 {
-			return nil, fmt.Errorf("there is no field %s: want guardrail, parameters, cluster and one of create, update and delete", field)
+			return nil, fmt.Errorf("there is no field %s: want guardrail, parameters, cluster, time and one of create, update and delete", field)
 		}
 		return nil, errors.New("the question cannot be read")
 	}

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -24,6 +25,7 @@ type testOptions struct {
 	verbose     bool
 	coverage    bool
 	minCoverage float64
+	timeout     time.Duration
 	outputs     outputs
 }
 
@@ -67,6 +69,7 @@ Exit code 0 when all pass, 1 when one fails or less is covered than --min-covera
 	f.BoolVarP(&o.verbose, "verbose", "v", false, "list the tests that pass, too, with what they print")
 	f.BoolVar(&o.coverage, "coverage", false, "tell which lines of the guardrails no test reaches")
 	f.Float64Var(&o.minCoverage, "min-coverage", 0, "exit code 1 when fewer `percent` of the lines are reached; with --coverage")
+	f.DurationVar(&o.timeout, "timeout", regotest.DefaultTimeout, "how long one test may take: a `duration`")
 	p.addQuietFlag(c)
 	return c
 }
@@ -77,6 +80,9 @@ func (p *program) runTests(ctx context.Context, o *testOptions, args []string) e
 	}
 	if o.minCoverage < 0 || o.minCoverage > 100 {
 		return hint(fmt.Errorf("--min-coverage must be from 0 to 100, got %v", o.minCoverage), "it is a percentage, such as --min-coverage 90")
+	}
+	if o.timeout <= 0 {
+		return hint(fmt.Errorf("--timeout must be more than nothing, got %s", o.timeout), "such as --timeout 1m")
 	}
 	var run *regexp.Regexp
 	if o.run != "" {
@@ -94,7 +100,7 @@ func (p *program) runTests(ctx context.Context, o *testOptions, args []string) e
 	if err != nil {
 		return err
 	}
-	options.Run, options.Coverage = run, o.coverage
+	options.Run, options.Coverage, options.Timeout = run, o.coverage, o.timeout
 	options.Review = (&asker{bench: b, clusters: map[string]*scene{}}).ask
 	r, err := regotest.Run(ctx, options)
 	if errors.Is(err, regotest.ErrNoTests) {

@@ -19,8 +19,8 @@ import (
 	"github.com/podcullis/podcullis/guardrail/sandbox"
 )
 
-// maxTestTime bounds one test.
-const maxTestTime = time.Minute
+// DefaultTimeout bounds one test.
+const DefaultTimeout = time.Minute
 
 // Options say which tests are run, and how.
 type Options struct {
@@ -32,6 +32,8 @@ type Options struct {
 	Files []string
 	// Run chooses tests by their name, as in data.guardrails.mine_test.test_label; nil is all.
 	Run *regexp.Regexp
+	// Timeout bounds one test; 0 is DefaultTimeout.
+	Timeout time.Duration
 	// Coverage is set to learn which lines of the guardrails are reached.
 	Coverage bool
 	// Review has the engine judge what a test asks podcullis.review about.
@@ -96,7 +98,7 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &watch{}
+	w := &watch{timeout: o.timeout()}
 	if o.Coverage {
 		w.countLines()
 	}
@@ -110,7 +112,7 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 		SetModules(modules).
 		AddCustomBuiltins(builtins).
 		RaiseBuiltinErrors(true).
-		SetTimeout(maxTestTime).
+		SetTimeout(o.timeout()).
 		SetParallel(1). // watch tells one test from the next by their order
 		SetCoverageQueryTracer(w)
 	if o.Run != nil {
@@ -140,6 +142,8 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	}
 	return r, nil
 }
+
+func (o *Options) timeout() time.Duration { return cmp.Or(o.Timeout, DefaultTimeout) }
 
 func (o *Options) wants(file string) bool { return len(o.Files) == 0 || slices.Contains(o.Files, file) }
 

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 	"testing/fstest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -159,6 +160,17 @@ func TestRunChooses(t *testing.T) {
 	}
 	if _, err := regotest.Run(t.Context(), regotest.Options{Tested: source("test_a if true"), Run: regexp.MustCompile("nobody")}); !errors.Is(err, regotest.ErrNoTests) {
 		t.Errorf("got %v, want ErrNoTests", err)
+	}
+}
+
+func TestATestHasATimeout(t *testing.T) {
+	long := "test_a if {\n\tsome i in numbers.range(1, 100000)\n\tsome j in numbers.range(1, 100000)\n\ti + j == -1\n}\n\ntest_b if true"
+	r, err := regotest.Run(t.Context(), regotest.Options{Tested: source(long), Timeout: 200 * time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(r.Tests) != 2 || r.Tests[0].Err == nil || r.Tests[0].Err.Error() != "g/labels_test.rego:3: did not end within 200ms" || r.Tests[1].Outcome != regotest.Passed {
+		t.Errorf("got %+v", r.Tests)
 	}
 }
 

@@ -1,9 +1,13 @@
 package regotest
 
 import (
+	"context"
+	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/cover"
@@ -19,6 +23,8 @@ type watch struct {
 	lines  *cover.Cover // nil unless lines are counted
 	asked  map[uint64]string
 	failed map[string]*ast.Expr // by where the test is
+
+	timeout time.Duration
 }
 
 func (w *watch) countLines() { w.lines = cover.New() }
@@ -59,6 +65,8 @@ func (w *watch) tests(r *tester.Result) []Test {
 	switch {
 	case r.Skip:
 		t.Outcome = Skipped
+	case r.Error != nil && (topdown.IsCancel(r.Error) || errors.Is(r.Error, context.DeadlineExceeded) || r.Duration >= w.timeout):
+		t.Outcome, t.Err = Unable, fmt.Errorf("%s:%d: did not end within %s", t.File, t.Line, w.timeout)
 	case r.Error != nil:
 		t.Outcome, t.Err = Unable, guardrail.Readable(r.Error)
 	case r.Fail:

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 )
 
@@ -25,9 +26,11 @@ type Test struct {
 	// Outcome is pass, fail, skip or error.
 	Outcome string    `json:"outcome"`
 	Failed  *FailedAt `json:"failedAt,omitempty"`
-	Error   string    `json:"error,omitempty"`
-	Output  string    `json:"output,omitempty"`
-	Seconds float64   `json:"seconds"`
+	// Undefined is what had no value in a guardrail: "guardrails/mine.rego:12 is undefined: labels.team".
+	Undefined []string `json:"undefined,omitempty"`
+	Error     string   `json:"error,omitempty"`
+	Output    string   `json:"output,omitempty"`
+	Seconds   float64  `json:"seconds"`
 }
 
 // FailedAt is the expression of a test that was not true.
@@ -60,7 +63,7 @@ func (t *Tests) Text(w io.Writer, _ Style) error {
 		if x.Failed != nil {
 			fmt.Fprintf(w, "  line %d is not true: %s\n", x.Failed.Line, x.Failed.Expression)
 		}
-		for _, text := range []string{x.Error, x.Output} {
+		for _, text := range append(slices.Clone(x.Undefined), x.Error, x.Output) {
 			for line := range strings.Lines(text) {
 				fmt.Fprintf(w, "  %s\n", strings.TrimRight(line, "\n"))
 			}
@@ -121,6 +124,7 @@ func (t *Tests) JUnit(w io.Writer) error {
 			if x.Failed != nil {
 				f.Message, f.Text = "not true: "+x.Failed.Expression, fmt.Sprintf("at %s:%d", x.File, x.Failed.Line)
 			}
+			f.Text = strings.Join(append([]string{f.Text}, x.Undefined...), "\n")
 			c.Failures = append(c.Failures, f)
 		}
 		suite.add(c)

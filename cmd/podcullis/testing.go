@@ -199,6 +199,9 @@ func testsOf(r *regotest.Report) *report.Tests {
 		if t.FailedAt != "" {
 			x.Failed = &report.FailedAt{Line: t.FailedLine, Expression: t.FailedAt}
 		}
+		for _, u := range t.Undefined {
+			x.Undefined = append(x.Undefined, u.String())
+		}
 		if t.Err != nil {
 			x.Error = t.Err.Error()
 		}

@@ -102,6 +102,18 @@ func TestWhyNothingIsReported(t *testing.T) {
 			"key := \"team\"\n\t" + object + "metadata.labels[key] == \"a\"",
 			[]string{"9 is undefined: input.request.object.metadata.labels[key]"},
 		},
+		"AComprehensionEndsNoRule": {
+			"count([v | some v in " + object + "spec.initContainers]) > 0",
+			[]string{"8 is not true: count([v | some v in input.request.object.spec.initContainers]) > 0"},
+		},
+		"NorDoesPrint": {
+			"print(" + object + "spec.nobody)\n\t1 == 2",
+			[]string{"9 is not true: 1 == 2"},
+		},
+		"WithinEvery": {
+			"every c in " + object + "spec.containers {\n\t\tc.image == \"x\"\n\t}",
+			[]string{"9 is undefined: c.image"},
+		},
 		"AHelper": {
 			"privileged\n}\n\nprivileged if {\n\t" + object + "spec.privileged == true",
 			[]string{"12 is undefined: input.request.object.spec.privileged"},

@@ -61,6 +61,8 @@ type Test struct {
 	// FailedAt is the expression that was not true, at FailedLine.
 	FailedAt   string
 	FailedLine int
+	// Undefined is what had no value in a guardrail while a test ran that failed.
+	Undefined []Spot
 	// Err is why it could not be evaluated.
 	Err error
 	// Output is what print wrote.

@@ -3,6 +3,7 @@ package regotest_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"regexp"
 	"strings"
@@ -160,6 +161,30 @@ func TestRunChooses(t *testing.T) {
 	}
 	if _, err := regotest.Run(t.Context(), regotest.Options{Tested: source("test_a if true"), Run: regexp.MustCompile("nobody")}); !errors.Is(err, regotest.ErrNoTests) {
 		t.Errorf("got %v, want ErrNoTests", err)
+	}
+}
+
+// A test that mocks the input and fails says, too, what had no value in a guardrail.
+func TestUndefinedOfAFailedTest(t *testing.T) {
+	g := strings.Replace(labels, "not input.request.object.metadata.labels.team", "not input.request.object.metadata.labels.team in {\"a\"}", 1)
+	if g == labels {
+		t.Fatal("the guardrail is not the one that is meant")
+	}
+	s := []guardrail.Source{{Name: "g", FS: fstest.MapFS{
+		"labels.rego":      {Data: []byte(g)},
+		"labels_test.rego": {Data: []byte("package labels_test\n\ntest_a if true\n\ntest_b if {\n\tcount({v | some v in data.guardrails.labels.violation}) == 1 with input as {\"request\": {\"object\": {\"metadata\": {\"labels\": {}}}}}\n}\n\ntest_c if 1 == 2")},
+	}}}
+	r, err := regotest.Run(t.Context(), regotest.Options{Tested: s})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, x := range r.Tests {
+		got = append(got, fmt.Sprintf("%s %v", x.Name, x.Undefined))
+	}
+	want := []string{"test_a []", "test_b [g/labels.rego:9 is undefined: input.request.object.metadata.labels.team]", "test_c []"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
 

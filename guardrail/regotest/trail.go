@@ -29,15 +29,18 @@ func (s Spot) String() string {
 // Trail is a tracer that keeps what ended the rules of an evaluation, so that an author
 // learns why none reported.
 type Trail struct {
-	asking  map[uint64]*ast.Expr // the expression that each query is at
-	negated map[uint64]bool      // queries under a not: there it is no harm to be undefined
-	spots   []Spot
-	seen    map[Spot]bool
+	asking map[uint64]*ast.Expr // the expression that each query is at
+	// aside are queries under a not, or in a comprehension or print: what is undefined there
+	// ends no rule. A test may well ask a guardrail in one.
+	aside map[uint64]bool
+	every map[uint64]bool // queries that run through the domain of an every
+	spots []Spot
+	seen  map[Spot]bool
 }
 
 // NewTrail makes one for one evaluation.
 func NewTrail() *Trail {
-	return &Trail{asking: map[uint64]*ast.Expr{}, negated: map[uint64]bool{}, seen: map[Spot]bool{}}
+	return &Trail{asking: map[uint64]*ast.Expr{}, aside: map[uint64]bool{}, every: map[uint64]bool{}, seen: map[Spot]bool{}}
 }
 
 // Enabled implements topdown.QueryTracer.
@@ -51,13 +54,16 @@ func (t *Trail) TraceEvent(e topdown.Event) {
 	switch e.Op {
 	case topdown.EnterOp:
 		parent := t.asking[e.ParentID]
-		t.negated[e.QueryID] = t.negated[e.ParentID] || parent != nil && parent.Negated
+		_, within := e.Node.(ast.Body) // and not a rule or a function that is called
+		t.every[e.QueryID] = parent != nil && parent.IsEvery()
+		part := t.every[e.QueryID] || t.every[e.ParentID] || parent != nil && parent.Location != nil && isTest(parent.Location.File)
+		t.aside[e.QueryID] = t.aside[e.ParentID] || parent != nil && (parent.Negated || within && !part)
 	case topdown.EvalOp:
 		if expr, ok := e.Node.(*ast.Expr); ok {
 			t.asking[e.QueryID] = expr
 		}
 	case topdown.FailOp:
-		if expr, ok := e.Node.(*ast.Expr); ok && !t.negated[e.QueryID] {
+		if expr, ok := e.Node.(*ast.Expr); ok && !t.aside[e.QueryID] {
 			t.failed(&e, expr)
 		}
 	}

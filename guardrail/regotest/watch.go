@@ -23,6 +23,8 @@ type watch struct {
 	lines  *cover.Cover // nil unless lines are counted
 	asked  map[uint64]string
 	failed map[string]*ast.Expr // by where the test is
+	trails map[string]*Trail    // what was undefined in guardrails, the same way
+	trail  *Trail               // of the test that runs
 
 	timeout time.Duration
 }
@@ -33,7 +35,7 @@ func (w *watch) countLines() { w.lines = cover.New() }
 func (w *watch) Enabled() bool { return true }
 
 // Config implements topdown.QueryTracer.
-func (w *watch) Config() topdown.TraceConfig { return topdown.TraceConfig{} }
+func (w *watch) Config() topdown.TraceConfig { return NewTrail().Config() }
 
 // TraceEvent implements topdown.QueryTracer. What fails last in the body of a test is why
 // it fails.
@@ -41,10 +43,13 @@ func (w *watch) TraceEvent(e topdown.Event) {
 	if w.lines != nil {
 		w.lines.TraceEvent(e)
 	}
+	if w.trail != nil {
+		w.trail.TraceEvent(e)
+	}
 	switch node := e.Node.(type) {
 	case *ast.Rule:
 		if e.Op == topdown.EnterOp && node.Location != nil && isTest(node.Location.File) && strings.HasPrefix(node.Head.Ref()[0].String(), tester.TestPrefix) {
-			w.asked = map[uint64]string{e.QueryID: node.Location.String()}
+			w.begin(node.Location.String(), e.QueryID)
 		}
 	case *ast.Expr:
 		if at, ok := w.asked[e.QueryID]; ok && e.Op == topdown.FailOp && node.Location != nil {
@@ -54,6 +59,32 @@ func (w *watch) TraceEvent(e topdown.Event) {
 			w.failed[at] = node
 		}
 	}
+}
+
+// begin is the next test.
+func (w *watch) begin(at string, query uint64) {
+	if w.trails == nil {
+		w.trails = map[string]*Trail{}
+	}
+	w.trail = NewTrail()
+	w.trails[at] = w.trail
+	w.asked = map[uint64]string{query: at}
+}
+
+// maxUndefined is how much of what is undefined is told of a test.
+const maxUndefined = 3
+
+// undefined is what had no value in guardrails during a test.
+func (w *watch) undefined(at string) []Spot {
+	var out []Spot
+	if trail := w.trails[at]; trail != nil {
+		for _, s := range trail.Undefined() {
+			if !isTest(s.File) && len(out) < maxUndefined {
+				out = append(out, s)
+			}
+		}
+	}
+	return out
 }
 
 // tests are the cases of a test, or the test itself where it has none.
@@ -70,7 +101,7 @@ func (w *watch) tests(r *tester.Result) []Test {
 	case r.Error != nil:
 		t.Outcome, t.Err = Unable, guardrail.Readable(r.Error)
 	case r.Fail:
-		t.Outcome = Failed
+		t.Outcome, t.Undefined = Failed, w.undefined(r.Location.String())
 		if expr := w.failed[r.Location.String()]; expr != nil {
 			t.FailedLine, t.FailedAt = expr.Location.Row, source(expr.Location)
 		}
@@ -85,7 +116,7 @@ func (w *watch) tests(r *tester.Result) []Test {
 		}
 		c := t
 		c.Name = r.Name + "/" + strings.Join(names, "/")
-		c.Outcome, c.FailedAt, c.FailedLine = Passed, "", 0
+		c.Outcome, c.FailedAt, c.FailedLine, c.Undefined = Passed, "", 0, nil
 		if sub.Fail {
 			c.Outcome = Failed
 		}

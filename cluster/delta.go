@@ -24,6 +24,9 @@ type NamespaceDelta struct {
 	// Workloads are those, of the newer snapshot, that are new or whose pods or
 	// template differ from before, in order.
 	Workloads []*Workload
+	// Entries are the entries that were added, removed or replaced: both their versions.
+	// No connection depends on them.
+	Entries []Entry
 }
 
 // Since tells what differs between s and an earlier snapshot. Namespaces
@@ -55,6 +58,9 @@ func (s *shard) since(was *shard) NamespaceDelta {
 	d.Relabelled = d.Relabelled || !s.namespace.sameLabels(was.namespace)
 	if s.ordering != was.ordering {
 		d.Netpols = append(replaced(s.netpols, was.netpols), replaced(was.netpols, s.netpols)...)
+	}
+	if s.entering != was.entering {
+		d.Entries = append(replaced(s.entries, was.entries), replaced(was.entries, s.entries)...)
 	}
 	d.Workloads = s.changed(was)
 	return d

@@ -85,6 +85,9 @@ func (d Decision) explain(question string) string {
 func (v Violation) Question() string {
 	for _, details := range v.Each() {
 		fields, _ := details.(map[string]any)
+		if fields["way"] != nil {
+			continue // it leads through objects that explain does not look at
+		}
 		from, to := peerArgument(fields["from"]), peerArgument(fields["to"])
 		if from != "" && to != "" {
 			return strings.Join(append([]string{from, to}, portArgument(fields["ports"])...), " ")

@@ -24,6 +24,7 @@ type world struct {
 	exposedBy     map[string][]connectivity.Exposure
 	closedBy      map[string][]connectivity.Closure
 	weakenedBy    map[string][]connectivity.Weakening
+	entrancesBy   map[string][]connectivity.Entrance
 }
 
 // maxConnections bounds one answer of netpol.open and netpol.opened; a longer
@@ -42,7 +43,8 @@ func newWorld(t *turn, before, after *cluster.Snapshot, o connectivity.Options) 
 		exposedBy: map[string][]connectivity.Exposure{},
 		closedBy:  map[string][]connectivity.Closure{},
 
-		weakenedBy: map[string][]connectivity.Weakening{},
+		weakenedBy:  map[string][]connectivity.Weakening{},
+		entrancesBy: map[string][]connectivity.Entrance{},
 	}
 }
 

@@ -10,6 +10,8 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/metrics"
 	"github.com/open-policy-agent/opa/v1/rego"
+
+	"github.com/podcullis/podcullis/guardrail/sandbox"
 )
 
 // program is the prepared query of one guardrail with its parameters.
@@ -86,16 +88,16 @@ func (i *instance) run(ctx context.Context, e *evaluation, in *input) (found []V
 // values of it, as it knows a bound: values that share their parts are small
 // until somebody writes them out.
 func (i *instance) reported(sets *ast.Array) (found []Violation, err error) {
-	left := size{maxReportedValues, maxReportedText}
+	left := sandbox.Size{Values: maxReportedValues, Text: maxReportedText}
 	for n, rule := range i.rules {
 		set, ok := sets.Elem(n).Value.(ast.Set)
 		if !ok {
 			return nil, fmt.Errorf("rule %s is not a set of violations", rule)
 		}
 		for _, entry := range set.Slice()[:min(set.Len(), maxReported)] {
-			n := sizeOf(left, entry)
-			left = size{left.values - n.values, left.text - n.text}
-			if left.values < 0 || left.text < 0 {
+			n := sandbox.SizeOf(left, entry)
+			left = sandbox.Size{Values: left.Values - n.Values, Text: left.Text - n.Text}
+			if left.Values < 0 || left.Text < 0 {
 				return nil, fmt.Errorf("rule %s reports more than %d values or %d bytes of text", rule, maxReportedValues, maxReportedText)
 			}
 			value, err := ast.JSON(entry.Value)

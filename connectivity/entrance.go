@@ -53,6 +53,11 @@ func (q EntranceQuery) throughs() []Through {
 	return q.Through
 }
 
+// NeedsEntries reports whether the answer depends on Services, Ingresses and routes.
+func (q EntranceQuery) NeedsEntries() bool {
+	return slices.ContainsFunc(q.throughs(), func(t Through) bool { return t != ThroughDefault && t != ThroughIPBlock })
+}
+
 // query is the question about paths that comes closest.
 func (q EntranceQuery) query() Query {
 	return Query{From: Selection{Block: Anywhere()[0]}, To: q.To, Ports: q.Ports, Blocked: q.Blocked}

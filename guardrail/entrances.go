@@ -166,12 +166,24 @@ func entranceTerm(x connectivity.Entrance) *ast.Term {
 	return t
 }
 
-// AsksEntrances reports whether a guardrail in force asks what can be reached from outside
-// (netpol.entrances): only then Services, Ingresses and routes have to be in the model.
-func (e *Engine) AsksEntrances() bool { return e.current.Load().asksEntrances() }
+// NeedsEntries reports whether a guardrail in force asks what Services, Ingresses or routes
+// lead to: only then they have to be in the model. One that asks netpol.entrances with
+// parameters in the form of that question says in through whether it does.
+func (e *Engine) NeedsEntries() bool {
+	return slices.ContainsFunc(e.current.Load().instances, (*instance).needsEntries)
+}
 
-func (s *ruleset) asksEntrances() bool {
-	return slices.ContainsFunc(s.instances, func(i *instance) bool { return i.asksEntrances })
+func (i *instance) needsEntries() bool {
+	if !i.asksEntrances || !i.schema.asksEntrances {
+		return i.asksEntrances
+	}
+	parameters, err := ast.JSON(i.parameters.Value)
+	if err != nil {
+		return true
+	}
+	given, _ := parameters.(map[string]any)
+	q, err := entranceQuestionOf(given)
+	return err != nil || slices.ContainsFunc(q, connectivity.EntranceQuery.NeedsEntries)
 }
 
 // asksEntrances reports whether a module calls netpol.entrances.

@@ -152,7 +152,18 @@ named(step) := $"{step.as} Service {step.namespace}/{step.name} {step.text}" if 
 	step.text == ""
 } else := $"{step.kind} {step.namespace}/{step.name} ({step.text})"
 
-why(entrance) := concat("; ", [text | some r in telling(entrance); text := reason_text(entrance, r)])
+why(entrance) := concat("; ", [text |
+	some r in telling(entrance)
+	not idle(r)
+	text := reason_text(entrance, r)
+])
+
+# idle reasons are those of the controller that nobody keeps in: they say nothing.
+idle(reason) if {
+	reason.direction == "egress"
+	reason.notIsolated
+	not reason.netpol
+}
 
 # telling are the reasons that are new, or all where none is.
 telling(entrance) := new if {
@@ -171,6 +182,10 @@ reason_text(entrance, reason) := "a node's address may stand for the client's, a
 } else := $"Service {service(entrance).namespace}/{service(entrance).name} asks for a label that pods get from their controller or with their node" if {
 	reason.unknown == "generated-label"
 	not reason.netpol
+} else := $"{paths.rule(reason)} lets {entrance.controller} out" if {
+	reason.direction == "egress"
+	reason.netpol
+	not reason.unknown
 } else := $"{paths.rule(reason)} lets that in" if {
 	not reason.unknown
 	not reason.notIsolated

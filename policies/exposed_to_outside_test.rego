@@ -125,6 +125,14 @@ test_an_ingress if {
 	])} with input as request("CREATE", "Ingress", "web") with netpol.entrances as by_ingress([rule])
 }
 
+test_the_controllers_own_side if {
+	out := {"direction": "egress", "netpol": "ingress-nginx/controller", "rule": 1}
+	some m in messages with input as request("CREATE", "Ingress", "web") with netpol.entrances as by_ingress([out, rule])
+	contains(m, ", open because egress rule 2 of NetworkPolicy ingress-nginx/controller lets ingress-nginx/Deployment/controller out; ingress rule 1 of NetworkPolicy shop/web lets that in\n")
+	some n in messages with input as request("CREATE", "Ingress", "web") with netpol.entrances as by_ingress([{"direction": "egress", "notIsolated": true}, rule])
+	contains(n, ", open because ingress rule 1 of NetworkPolicy shop/web lets that in\n")
+}
+
 test_an_ingress_of_which_nobody_knows_who_serves_it if {
 	messages == {concat("\n", [
 		"shop/Deployment/web may be reachable from outside the cluster on TCP 8080: not proved shut (controller-unknown)",

@@ -96,7 +96,7 @@ func (p *program) answer(ctx context.Context, o *reviewOptions) error {
 	if err != nil {
 		return err
 	}
-	o.sources.entries = engine.AsksEntrances()
+	o.sources.entries = engine.NeedsEntries()
 	in, err := p.load(ctx, &o.sources)
 	if err != nil {
 		return err
@@ -169,7 +169,7 @@ func (d *door) WaitFor(_ context.Context, condition func(*cluster.Snapshot) bool
 
 func (d *door) judge(ctx context.Context, r *admissionv1.AdmissionRequest) admissionv1.AdmissionResponse {
 	judge := webhook.NewJudge(webhook.JudgeOptions{
-		Evaluator: pointed{d.engine, d.inputs}, Model: d, Mode: webhook.Enforce, Custom: d.custom, Entries: d.engine.AsksEntrances,
+		Evaluator: pointed{d.engine, d.inputs}, Model: d, Mode: webhook.Enforce, Custom: d.custom, Entries: d.engine.NeedsEntries,
 		OwnNamespace:   func() bool { return d.engine.Messages() == guardrail.OwnNamespaceMessages },
 		EvaluationTime: reviewTime, Log: slog.New(slog.DiscardHandler),
 	})

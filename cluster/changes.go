@@ -104,7 +104,7 @@ func (s *Snapshot) Object(ref Ref) Object {
 		if t, ok := s.Template(ref); ok {
 			return t
 		}
-		if e := s.entryOf(ref); e != nil {
+		if e, ok := s.Entry(ref); ok {
 			return e
 		}
 	}

@@ -30,6 +30,15 @@ func IsEntry(group, kind string) bool {
 	return IsRoute(group, kind)
 }
 
+// EntryKind is the API group and kind of an entry, by the kind that the model gives it.
+func EntryKind(model string) (group, kind string, ok bool) {
+	if model == serviceKind {
+		return "", "Service", true
+	}
+	group = EntryGroup(model)
+	return group, model, group != ""
+}
+
 // EntryGroup is the API group of an Ingress or a route, as the model names them; "" for
 // every other kind.
 func EntryGroup(kind string) string {
@@ -110,12 +119,13 @@ func (s *Snapshot) Routes() iter.Seq[*Route] {
 	}
 }
 
-// entryOf finds the entry of that identity.
-func (s *Snapshot) entryOf(ref Ref) Entry {
+// Entry returns the entry that ref names.
+func (s *Snapshot) Entry(ref Ref) (Entry, bool) {
 	if sh := s.shard(ref.Namespace); sh != nil {
-		return sh.entries[templateKey{ref.Kind, ref.Name}]
+		e, ok := sh.entries[templateKey{ref.Kind, ref.Name}]
+		return e, ok
 	}
-	return nil
+	return nil, false
 }
 
 // Backend is where an Ingress or a route leads: to a port of a Service.

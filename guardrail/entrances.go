@@ -169,8 +169,10 @@ func entranceTerm(x connectivity.Entrance) *ast.Term {
 // NeedsEntries reports whether a guardrail in force asks what Services, Ingresses or routes
 // lead to: only then they have to be in the model. One that asks netpol.entrances with
 // parameters in the form of that question says in through whether it does.
-func (e *Engine) NeedsEntries() bool {
-	return slices.ContainsFunc(e.current.Load().instances, (*instance).needsEntries)
+func (e *Engine) NeedsEntries() bool { return e.current.Load().needsEntries() }
+
+func (s *ruleset) needsEntries() bool {
+	return slices.ContainsFunc(s.instances, (*instance).needsEntries)
 }
 
 func (i *instance) needsEntries() bool {

@@ -22,6 +22,8 @@ type Breach struct {
 	By []Cause
 	// Delay is from the watch event that made it to its report.
 	Delay time.Duration
+	// words is the violation as its guardrail says it beside one of the changes.
+	words func() guardrail.Violation
 }
 
 // Cause is one of the changes that made a violation.

@@ -21,6 +21,8 @@ type NamespaceDelta struct {
 	// Netpols are the ones that were added, removed or replaced: both their
 	// versions, in no particular order.
 	Netpols []*Netpol
+	// Templates is set when a template was added, removed or replaced.
+	Templates bool
 	// Workloads are those, of the newer snapshot, that are new or whose pods or
 	// template differ from before, in order.
 	Workloads []*Workload
@@ -62,6 +64,7 @@ func (s *shard) since(was *shard) NamespaceDelta {
 	if s.entering != was.entering {
 		d.Entries = append(replaced(s.entries, was.entries), replaced(was.entries, s.entries)...)
 	}
+	d.Templates = s.templating != was.templating
 	d.Workloads = s.changed(was)
 	return d
 }

@@ -8,6 +8,8 @@ import (
 
 	"github.com/bits-and-blooms/bitset"
 	"k8s.io/apimachinery/pkg/labels"
+
+	"github.com/podcullis/podcullis/cluster/selector"
 )
 
 // folded is the workloads of a shard, and what finds them. It does not change.
@@ -17,12 +19,12 @@ type folded struct {
 	// first[i], and labels finds them.
 	variants []*Variant
 	first    []int
-	labels   *index
+	labels   *selector.Index
 	// made are the variants whose pods are yet to get labels.
 	made *bitset.BitSet
 	// unread are those of which no label is known; nil for none.
 	unread *bitset.BitSet
-	// byName finds them by the names of their controllers: key -> *posting
+	// byName finds them by the names of their controllers: key -> *namedPods
 	byName sync.Map
 	// strays are the pods that were relabelled away from their controller.
 	strays []*Workload
@@ -231,7 +233,7 @@ func newFolded(sorted []*Workload) *folded {
 		}
 		f.variants = append(f.variants, w.Variants...)
 	}
-	f.labels = newIndex(n, func(i int) labels.Set { return f.variants[i].Labels })
+	f.labels = selector.NewIndex(n, func(i int) labels.Set { return f.variants[i].Labels })
 	f.made = bitset.New(uint(n))
 	for i, v := range f.variants {
 		f.made.SetTo(uint(i), v.maker != nil)

@@ -20,10 +20,11 @@ type shard struct {
 	entries   map[templateKey]Entry
 	mentions  *mentions // what the netpols mention of its own pods
 
-	folding  *folding
-	ordering *ordering
-	guarding *guarding
-	entering *entering
+	folding    *folding
+	ordering   *ordering
+	guarding   *guarding
+	templating *templating
+	entering   *entering
 
 	ownsPods, ownsTemplates, ownsNetpols, ownsEntries bool
 	// from is the shard that this one is a clone of, while somebody uses that.
@@ -36,8 +37,11 @@ type ordering struct {
 	netpols []*Netpol
 }
 
+// templating is the same for as long as the templates of a shard are.
+type templating struct{ _ byte }
+
 func newShard(name string) *shard {
-	return &shard{namespace: impliedNamespace(name), folding: &folding{}, ordering: &ordering{}, guarding: &guarding{}, entering: &entering{}}
+	return &shard{namespace: impliedNamespace(name), folding: &folding{}, ordering: &ordering{}, guarding: &guarding{}, entering: &entering{}, templating: &templating{}}
 }
 
 // clone shares everything with s and owns nothing of it yet.
@@ -69,7 +73,7 @@ func (s *shard) apply(c Change) error {
 		s.folding, s.guarding = s.folding.touch(pod), s.guarding.touch(s.from)
 	case *Template:
 		write(&s.templates, &s.ownsTemplates, o.key(), o, c.After != nil)
-		s.folding, s.guarding = &folding{}, &guarding{}
+		s.folding, s.guarding, s.templating = &folding{}, &guarding{}, &templating{}
 	case *Netpol:
 		was, _ := s.netpols[o.Name].mentions()
 		now, _ := netpolAfter(c).mentions()

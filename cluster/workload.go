@@ -9,6 +9,8 @@ import (
 	"sync/atomic"
 
 	"k8s.io/apimachinery/pkg/labels"
+
+	"github.com/podcullis/podcullis/cluster/selector"
 )
 
 // Workload is one peer of connections: the pods of one top controller together,
@@ -82,13 +84,13 @@ func (v *Variant) self() *Variant {
 // Matches tells whether a selector of pods selects the pods of the variant. Maybe
 // is also the answer about pods that are yet to get a label that it asks for: some
 // of them it may select, and some not.
-func (v *Variant) Matches(s Selector) Match { return matches(s, v.Labels, v.maker) }
+func (v *Variant) Matches(s selector.Selector) selector.Match { return matches(s, v.Labels, v.maker) }
 
 // ParentMatches is what Matches was for a pod that stands alone, by the labels
 // with which it was made; No for every other workload.
-func (w *Workload) ParentMatches(s Selector) Match {
+func (w *Workload) ParentMatches(s selector.Selector) selector.Match {
 	if w.Parent == (Ref{}) {
-		return No
+		return selector.No
 	}
 	return matches(s, w.ParentLabels, w.parentMaker)
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/podcullis/podcullis/cluster"
+	"github.com/podcullis/podcullis/cluster/selector"
 )
 
 // Opened lists the connections that lead from before to after: open after and
@@ -28,6 +29,9 @@ func Opened(before, after *cluster.Snapshot, q Query, o Options) []Connection {
 		delta:   after.Since(before),
 
 		strangers: true,
+	}
+	if !t.matters() {
+		return nil
 	}
 	out := q.answer(after, t.opened())
 	slices.SortStableFunc(out, compareConnections)
@@ -57,7 +61,7 @@ type transition struct {
 	// from and to are the ends on each side of the query.
 	from, to map[*cluster.Workload][]sides
 	// What tells pods apart.
-	forces    map[string][]cluster.Selector
+	forces    map[string][]selector.Selector
 	portNames map[portName]bool
 }
 
@@ -114,11 +118,8 @@ func (t *transition) openedBetween(affected map[*cluster.Workload]bool) []Connec
 // candidates calls yield for each of the subjects with each of the peers that
 // may be let through by both sides, until it says no.
 func (t *transition) candidates(d cluster.Direction, subjects []chosen, s Selection, yield func(subject, peer chosen) bool) bool {
-	reaches := make([][]*reach, len(subjects))
-	for i := range subjects {
-		reaches[i] = t.after.reachOf(d, &subjects[i])
-	}
-	for _, peer := range t.choose(s, t.after.jointReach(d, subjects)) {
+	reaches := reachesOf(d, subjects, t.after.reachOf)
+	for _, peer := range t.choose(s, joint(reaches...)) {
 		var back []*reach
 		for i := range subjects {
 			if !holds(reaches[i], &peer) {
@@ -333,7 +334,7 @@ func (t *transition) affected() map[*cluster.Workload]bool {
 
 func selectsAny(netpols []*cluster.Netpol, w *cluster.Workload) bool {
 	return slices.ContainsFunc(netpols, func(n *cluster.Netpol) bool {
-		return slices.ContainsFunc(w.Variants, func(v *cluster.Variant) bool { return v.Matches(n.Selector) != cluster.No })
+		return slices.ContainsFunc(w.Variants, func(v *cluster.Variant) bool { return v.Matches(n.Selector) != selector.No })
 	})
 }
 

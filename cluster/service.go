@@ -7,6 +7,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"github.com/podcullis/podcullis/cluster/selector"
 )
 
 // Service is what the model keeps of a v1 Service.
@@ -14,7 +16,7 @@ type Service struct {
 	Namespace, Name string
 	// Selects is false for one without a selector, whose addresses somebody else writes.
 	Selects bool
-	Pods    Selector
+	Pods    selector.Selector
 	Ports   []ServicePort
 	// LoadBalancer and NodePort say how it can be reached from outside, ExternalIP is set
 	// where it has external addresses.
@@ -44,7 +46,7 @@ func (s *Service) entry() templateKey { return templateKey{serviceKind, s.Name} 
 // plain is the Service without its selector.
 func (s *Service) plain() Service {
 	p := *s
-	p.Pods = Selector{}
+	p.Pods = selector.Selector{}
 	return p
 }
 
@@ -82,7 +84,7 @@ func newService(o *corev1.Service) (*Service, error) {
 	var errs field.ErrorList
 	if out.Selects = len(spec.Selector) > 0; out.Selects {
 		var err error
-		if out.Pods, err = NewSelector(metav1.LabelSelector{MatchLabels: spec.Selector}); err != nil {
+		if out.Pods, err = selector.New(metav1.LabelSelector{MatchLabels: spec.Selector}); err != nil {
 			errs = append(errs, field.Invalid(field.NewPath("spec", "selector"), spec.Selector, err.Error()))
 		}
 	}

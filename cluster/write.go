@@ -39,7 +39,7 @@ func weight(o Object) int {
 	case *Template:
 		return len(o.Labels) + len(o.ObjectLabels) + len(o.Owners) + len(o.Ports)
 	case *Service:
-		return len(o.Ports) + o.Pods.weight()
+		return len(o.Ports) + selectorWeight(o.Pods)
 	case *IngressEntry:
 		return len(o.Backends)
 	case *Route:

@@ -7,6 +7,7 @@ import (
 	"go4.org/netipx"
 
 	"github.com/podcullis/podcullis/cluster"
+	"github.com/podcullis/podcullis/cluster/selector"
 )
 
 // Through is what leads from outside the cluster to a workload.
@@ -168,7 +169,7 @@ func (x *entrances) changesControllers(affected map[*cluster.Workload]bool) bool
 // different pasts, and the pods of a StatefulSet are told apart where a Service does.
 func (x *entrances) mention(affected map[*cluster.Workload]bool) {
 	seen := map[string]bool{}
-	var selectors []cluster.Selector
+	var selectors []selector.Selector
 	for w := range affected {
 		if seen[w.Namespace] {
 			continue

@@ -15,6 +15,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/podcullis/podcullis/cluster"
+	"github.com/podcullis/podcullis/cluster/selector"
 	"github.com/podcullis/podcullis/connectivity"
 )
 
@@ -95,7 +96,7 @@ func TestLawEntrances(t *testing.T) {
 		switch rapid.IntRange(0, 2).Draw(t, "controllers") {
 		case 0:
 			c.served = true
-			q.Controllers = []connectivity.Selection{{Namespaces: selectorOf(t, "kubernetes.io/metadata.name", "a"), Pods: cluster.Everything()}}
+			q.Controllers = []connectivity.Selection{{Namespaces: selectorOf(t, "kubernetes.io/metadata.name", "a"), Pods: selector.Everything()}}
 		case 1:
 			c.servers = "10.0.0.0/8"
 			q.Controllers = []connectivity.Selection{{Block: netip.MustParsePrefix(c.servers)}}
@@ -136,8 +137,8 @@ func TestLawEntrances(t *testing.T) {
 	})
 }
 
-func selectorOf(t *rapid.T, key, value string) cluster.Selector {
-	s, err := cluster.NewSelector(metav1.LabelSelector{MatchLabels: map[string]string{key: value}})
+func selectorOf(t *rapid.T, key, value string) selector.Selector {
+	s, err := selector.New(metav1.LabelSelector{MatchLabels: map[string]string{key: value}})
 	if err != nil {
 		t.Fatal(err)
 	}

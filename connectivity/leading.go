@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/podcullis/podcullis/cluster"
+	"github.com/podcullis/podcullis/cluster/selector"
 )
 
 // leading answers, for one snapshot, what leads from outside the cluster to pods. Every
@@ -53,7 +54,7 @@ func (l *leading) regions(t Through, variants []*cluster.Variant) regions {
 			}
 			for _, r := range l.entered(t, x, v) {
 				r.pair = r.only(ports)
-				if m == cluster.Maybe {
+				if m == selector.Maybe {
 					r.pair = r.doubted(GeneratedLabel, ports)
 				}
 				out = out.overlay(r)
@@ -90,12 +91,12 @@ func (l *leading) judgedFrom(v *cluster.Variant, from regions) regions {
 }
 
 // target are the ports of a pod that a Service leads to, and whether it selects the pod.
-func (l *leading) target(x lead, v *cluster.Variant) (PortSet, cluster.Match) {
+func (l *leading) target(x lead, v *cluster.Variant) (PortSet, selector.Match) {
 	if !x.service.Selects {
-		return PortSet{}, cluster.No
+		return PortSet{}, selector.No
 	}
 	m := v.Matches(x.service.Pods)
-	if m == cluster.No {
+	if m == selector.No {
 		return PortSet{}, m
 	}
 	p := x.port
@@ -103,7 +104,7 @@ func (l *leading) target(x lead, v *cluster.Variant) (PortSet, cluster.Match) {
 		return Ports(PortRange{p.Protocol, p.Target, p.Target}), m
 	}
 	if v.Unread()&cluster.UnreadPorts != 0 {
-		return Ports(PortRange{p.Protocol, minPort, maxPort}), cluster.Maybe
+		return Ports(PortRange{p.Protocol, minPort, maxPort}), selector.Maybe
 	}
 	var out PortSet
 	for _, n := range v.ResolvePort(p.TargetName, p.Protocol) {
@@ -171,9 +172,9 @@ func (l *leading) byController(v *cluster.Variant) pair {
 	}
 	side := l.judge(cluster.Ingress, v, func(_ *cluster.Netpol, r *cluster.NetpolRule) matched {
 		if r.AnyPeer {
-			return matched{match: cluster.Yes}
+			return matched{match: selector.Yes}
 		}
-		return matched{match: cluster.Maybe, unknown: ControllerUnknown}
+		return matched{match: selector.Maybe, unknown: ControllerUnknown}
 	}, v, false)
 	out.add(side.open, side.possible(), side.because)
 	return out.perhaps(ControllerUnknown)

@@ -84,6 +84,7 @@ netpols(names) := $"NetworkPolicy {names[0]}" if {
 rule(reason) := $"{reason.direction} rule {reason.rule + 1} of NetworkPolicy {reason.netpol}"
 
 uncertainty := {
+	"controller-unknown": "which may let through whoever serves what leads there from outside",
 	"ip-not-assigned": "whose address block may hold the address that a pod will get",
 	"host-network": "which matches a pod on the host's network, and only some network plugins see it there",
 	"generated-label": "which asks for a label that pods get from their controller or with their node, so that what it matches is not known",

@@ -125,9 +125,13 @@ way(entrance) := $"opened by: {why(entrance)}" if {
 	not entrance.unknown
 } else := $"perhaps opened by: {why(entrance)}" if {
 	not entrance.way
-} else := $"way: outside -> {concat(" -> ", steps)}{more(entrance)}, open because {why(entrance)}" if {
+} else := $"way: outside -> {concat(" -> ", steps)}{more(entrance)}, {opened(entrance)} because {why(entrance)}" if {
 	steps := array.concat([w | some s in entrance.way; some w in words(entrance, s)], [$"{paths.peer(entrance.to)} {paths.ports(entrance.ports)}"])
 }
+
+opened(entrance) := "perhaps open" if {
+	entrance.unknown
+} else := "open"
 
 more(entrance) := $" (and {entrance.moreWays} other ways)" if {
 	entrance.moreWays > 1
@@ -174,7 +178,7 @@ telling(entrance) := new if {
 reason_text(entrance, reason) := "a node's address may stand for the client's, and from its own node a pod is always open" if {
 	reason.unknown == "node-exception"
 	entrance.through == "service"
-} else := "it is not known who serves it, and NetworkPolicies may let that in" if {
+} else := "it is not known who serves it" if {
 	reason.unknown == "controller-unknown"
 	not reason.netpol
 } else := $"{paths.rule(reason)} may let it in" if {

@@ -108,13 +108,13 @@ test_a_load_balancer if {
 test_one_through_the_nodes if {
 	some m in messages with input as request("UPDATE", "Service", "web")
 		with netpol.entrances as [object.union(e, {"unknown": "node-exception"}) | some e in by_service([{"direction": "ingress", "unknown": "node-exception"}])]
-	contains(m, ", open because a node's address may stand for the client's, and from its own node a pod is always open\n")
+	contains(m, ", perhaps open because a node's address may stand for the client's, and from its own node a pod is always open\n")
 }
 
 test_one_whose_pods_are_not_certain if {
 	some m in messages with input as request("UPDATE", "Service", "web")
 		with netpol.entrances as [object.union(e, {"unknown": "generated-label"}) | some e in by_service([{"direction": "ingress", "unknown": "generated-label"}])]
-	contains(m, ", open because Service shop/web asks for a label that pods get from their controller or with their node\n")
+	contains(m, ", perhaps open because Service shop/web asks for a label that pods get from their controller or with their node\n")
 }
 
 test_an_ingress if {
@@ -136,7 +136,7 @@ test_the_controllers_own_side if {
 test_an_ingress_of_which_nobody_knows_who_serves_it if {
 	messages == {concat("\n", [
 		"shop/Deployment/web may be reachable from outside the cluster on TCP 8080: not proved shut (controller-unknown)",
-		"  way: outside -> Ingress shop/web (host shop.example.com, path /) -> a controller that is not known -> Service shop/web port 80 -> shop/Deployment/web TCP 8080, open because ingress rule 1 of NetworkPolicy shop/web may let it in; it is not known who serves it, and NetworkPolicies may let that in",
+		"  way: outside -> Ingress shop/web (host shop.example.com, path /) -> a controller that is not known -> Service shop/web port 80 -> shop/Deployment/web TCP 8080, perhaps open because ingress rule 1 of NetworkPolicy shop/web may let it in; it is not known who serves it",
 		"  to fix: leave Service shop/web out of Ingress shop/web, or name who serves it with the guardrail's parameter controllers",
 	])} with input as request("CREATE", "Ingress", "web") with netpol.entrances as served_by_nobody_known
 }

@@ -1,6 +1,7 @@
 package cluster_test
 
 import (
+	"fmt"
 	"net/netip"
 	"slices"
 	"testing"
@@ -61,6 +62,9 @@ func checkDerived(t *rapid.T, s *cluster.Snapshot) {
 			t.Fatalf("selector keys in %s (-scratch +steps):\n%s", ns.Name, diff)
 		}
 	}
+	if diff := cmp.Diff(variantsOf(scratch), variantsOf(s)); diff != "" {
+		t.Fatalf("variants (-scratch +steps):\n%s", diff)
+	}
 	which := drawAnySelector(t)
 	var want, got []string
 	for ns := range s.Namespaces() {
@@ -75,6 +79,18 @@ func checkDerived(t *rapid.T, s *cluster.Snapshot) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Fatalf("namespaces that %s selects (-one by one +by index):\n%s", which, diff)
 	}
+}
+
+// variantsOf writes all variants down, in order.
+func variantsOf(s *cluster.Snapshot) []string {
+	var out []string
+	for w := range s.AllWorkloads() {
+		out = append(out, fmt.Sprint(w.Ref, w.Labels, w.Parent, w.ParentLabels))
+		for _, v := range w.Variants {
+			out = append(out, fmt.Sprint("  ", v.Labels, v.Ports, v.HostNetwork, v.Membership, v.IPs, v.Unaddressed, v.Pods, v.Templates))
+		}
+	}
+	return out
 }
 
 func checkVariants(t *rapid.T, s *cluster.Snapshot, namespace string, which selector.Selector) {

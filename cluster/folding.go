@@ -93,12 +93,13 @@ func (f *folding) touch(pod touched) *folding {
 func (s *shard) fold() *folded {
 	f := s.folding
 	f.once.Do(func() {
-		if from := f.start.Load(); from != nil {
-			f.result.Store(s.refold(from.base, from.pods))
-			f.start.Store(nil)
-		} else {
+		from := f.start.Load()
+		if from == nil {
 			f.result.Store(s.foldAll())
+			return
 		}
+		f.result.Store(s.refold(from.base, from.pods))
+		f.start.Store(nil)
 	})
 	return f.result.Load()
 }
@@ -159,6 +160,11 @@ func (s *shard) speaks(t *Template) bool {
 // refold folds those workloads again that the pods were part of or are part of
 // now. Templates are as they were, so every other pod is where it was.
 func (s *shard) refold(base *folded, pods []touched) *folded {
+	if len(pods) == 1 {
+		if out, ok := s.refoldOne(base, pods[0]); ok {
+			return out
+		}
+	}
 	members := map[Ref][]string{} // of the workloads to fold
 	again := func(ref Ref) {
 		if _, ok := members[ref]; ok {

@@ -134,10 +134,7 @@ func (f *folder) addPod(p *Pod, b belonging) {
 func (f *folder) workload(r Ref, l labels.Set) *Workload {
 	w, ok := f.byRef[r]
 	if !ok {
-		if t, ok := f.templates[templateKey{r.Kind, r.Name}]; ok {
-			l = t.Labels
-		}
-		w = &Workload{Ref: r, Labels: l}
+		w = &Workload{Ref: r, Labels: f.labelsOf(r, l)}
 		f.byRef[r] = w
 	}
 	return w
@@ -157,8 +154,7 @@ type traits struct {
 func (f *folder) variant(w *Workload, t traits) *Variant {
 	const few = 4
 	for _, v := range w.Variants[:min(few, len(w.Variants))] {
-		if v.HostNetwork == t.hostNetwork && v.Membership == t.membership && v.maker.equal(t.maker) &&
-			maps.Equal(v.Labels, t.labels) && slices.Equal(v.Ports, t.ports) {
+		if t.are(v) {
 			return v
 		}
 	}
@@ -172,6 +168,12 @@ func (f *folder) variant(w *Workload, t traits) *Variant {
 		f.variants[key] = v
 	}
 	return v
+}
+
+// are reports whether they are those of a variant.
+func (t traits) are(v *Variant) bool {
+	return v.HostNetwork == t.hostNetwork && v.Membership == t.membership && v.maker.equal(t.maker) &&
+		maps.Equal(v.Labels, t.labels) && slices.Equal(v.Ports, t.ports)
 }
 
 func newVariant(w *Workload, t traits) *Variant {

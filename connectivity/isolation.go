@@ -98,6 +98,7 @@ func Exposed(before, after *cluster.Snapshot, which Selection, o Options, direct
 		before: newEvaluator(before, o), after: newEvaluator(after, o),
 		query: Query{From: which}, options: o, delta: after.Since(before),
 	}
+	t.delta.KeepIsolating()
 	if !t.matters() {
 		return nil
 	}

@@ -320,22 +320,20 @@ func (t *transition) affected() map[*cluster.Workload]bool {
 		for _, w := range ns.Workloads {
 			out[w] = true
 		}
-		if !ns.Relabelled && len(ns.Netpols) == 0 {
+		if ns.Relabelled {
+			for w := range after.Workloads(ns.Name) {
+				out[w] = true
+			}
 			continue
 		}
-		for w := range after.Workloads(ns.Name) {
-			if ns.Relabelled || selectsAny(ns.Netpols, w) {
-				out[w] = true
+		members := t.after.members(ns.Name)
+		for _, n := range ns.Netpols {
+			for at := range members.Select(n.Selector).EachSet() {
+				out[members.Variants()[at].Workload] = true
 			}
 		}
 	}
 	return out
-}
-
-func selectsAny(netpols []*cluster.Netpol, w *cluster.Workload) bool {
-	return slices.ContainsFunc(netpols, func(n *cluster.Netpol) bool {
-		return slices.ContainsFunc(w.Variants, func(v *cluster.Variant) bool { return v.Matches(n.Selector) != selector.No })
-	})
 }
 
 // choose lists the workloads of the newer snapshot that a selection chooses, now

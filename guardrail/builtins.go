@@ -45,6 +45,11 @@ var builtins = []builtin{
 		answer:      (*evaluation).open,
 	},
 	{
+		name: "netpol.entrances", args: []types.Type{object}, result: listOfAny,
+		description: "The ways from outside the cluster to workloads that this change opens: {to?, ports?, through?, controllers?, unknown?}.",
+		answer:      (*evaluation).entrances,
+	},
+	{
 		name: "netpol.closed", args: []types.Type{object}, result: listOfAny,
 		description: "The paths that this change closes, or leaves shut for a new workload: {from, to, ports?, otherAPIs?}.",
 		answer:      (*evaluation).closed,

@@ -67,6 +67,22 @@ func (e *Engine) Reload(l *Library, c *Config) error {
 	return nil
 }
 
+// ErrNeedsEntries is ReloadWithoutEntries' where a guardrail NeedsEntries.
+var ErrNeedsEntries = errors.New("a guardrail asks what Services, Ingresses and routes lead to (exposed-to-outside, netpol.entrances)")
+
+// ReloadWithoutEntries is Reload where Services, Ingresses and routes are not in the model.
+func (e *Engine) ReloadWithoutEntries(l *Library, c *Config) error {
+	set, err := prepare(l, c)
+	if err != nil {
+		return err
+	}
+	if set.needsEntries() {
+		return ErrNeedsEntries
+	}
+	e.current.Store(set)
+	return nil
+}
+
 func prepare(l *Library, c *Config) (*ruleset, error) {
 	set := &ruleset{config: c, options: connectivity.Options{PodNetwork: c.podNetwork}}
 	v := &configValidator{file: c.validator.file, root: c.validator.root}

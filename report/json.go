@@ -93,7 +93,7 @@ func (r *Result) document() jsonResult {
 	for _, u := range r.Unmatched {
 		j := jsonUnmatched{Guardrail: u.Guardrail, Exemption: u.Exemption, Side: u.Side, Selector: u.Selector, Message: u.String()}
 		if u.Netpol != (cluster.Ref{}) {
-			j.Object, j.Location = &jsonObject{u.Netpol.Kind, u.Netpol.Namespace, u.Netpol.Name}, &u.Location
+			j.Object, j.Location = &jsonObject{u.Netpol.KindText(), u.Netpol.Namespace, u.Netpol.Name}, &u.Location
 		}
 		doc.Unmatched = append(doc.Unmatched, j)
 	}
@@ -105,7 +105,7 @@ func findingOf(f Finding) jsonFinding {
 		Guardrail: f.Guardrail,
 		Action:    string(f.Action),
 		Severity:  f.Severity,
-		Object:    jsonObject{f.Object.Kind, f.Object.Namespace, f.Object.Name},
+		Object:    jsonObject{f.Object.KindText(), f.Object.Namespace, f.Object.Name},
 		Location:  f.Location,
 		Message:   f.Message,
 		Details:   f.Details,

@@ -98,11 +98,11 @@ func (f Finding) sharesAdvice(o Finding) bool {
 func title(r cluster.Ref) string {
 	switch {
 	case r.Name == "":
-		return r.Kind
+		return r.KindText()
 	case r.Namespace == "":
-		return r.Kind + " " + r.Name
+		return r.KindText() + " " + r.Name
 	}
-	return r.Kind + " " + r.Namespace + "/" + r.Name
+	return r.KindText() + " " + r.Namespace + "/" + r.Name
 }
 
 func portsText(c connectivity.Connection) string {

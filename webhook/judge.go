@@ -65,6 +65,9 @@ type JudgeOptions struct {
 	Exempt func(namespace string) bool
 	// Custom are kinds of other APIs that make pods, as the model follows them.
 	Custom []cluster.Custom
+	// Entries reports whether Services, Ingresses and routes are in the model: then a change
+	// of one is judged by what it does. Nil is that they are not.
+	Entries func() bool
 	// Claims knows who may act for an owner that the model does not hold. Nil when
 	// there is no API server: then nobody may.
 	Claims Claims

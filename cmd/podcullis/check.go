@@ -60,6 +60,7 @@ chooses nobody; --fail-on-unread and --fail-on-unmatched make that exit code 1.`
 			if err != nil {
 				return err
 			}
+			sources.entries = engine.NeedsEntries()
 			was, in, err := p.checked(c.Context(), &sources, before)
 			if err != nil {
 				return err

@@ -96,12 +96,13 @@ func (p *program) answer(ctx context.Context, o *reviewOptions) error {
 	if err != nil {
 		return err
 	}
+	o.sources.entries = engine.NeedsEntries()
 	in, err := p.load(ctx, &o.sources)
 	if err != nil {
 		return err
 	}
 	p.sayNamed(in.snapshot, engine.AsksNamespaceLabels())
-	door := &door{engine: engine, custom: custom, snapshot: in.snapshot}
+	door := &door{engine: engine, custom: custom, snapshot: in.snapshot, inputs: &inputs{sources: &o.sources}}
 	var answers []answered
 	if o.review != "" {
 		r, err := p.admissionReview(o.review, &o.sources)
@@ -155,6 +156,7 @@ type door struct {
 	engine   *guardrail.Engine
 	custom   []cluster.Custom
 	snapshot *cluster.Snapshot
+	inputs   *inputs
 }
 
 // Snapshot implements webhook.Model.
@@ -167,7 +169,7 @@ func (d *door) WaitFor(_ context.Context, condition func(*cluster.Snapshot) bool
 
 func (d *door) judge(ctx context.Context, r *admissionv1.AdmissionRequest) admissionv1.AdmissionResponse {
 	judge := webhook.NewJudge(webhook.JudgeOptions{
-		Evaluator: d.engine, Model: d, Mode: webhook.Enforce, Custom: d.custom,
+		Evaluator: pointed{d.engine, d.inputs}, Model: d, Mode: webhook.Enforce, Custom: d.custom, Entries: d.engine.NeedsEntries,
 		OwnNamespace:   func() bool { return d.engine.Messages() == guardrail.OwnNamespaceMessages },
 		EvaluationTime: reviewTime, Log: slog.New(slog.DiscardHandler),
 	})
@@ -179,6 +181,7 @@ func (d *door) judge(ctx context.Context, r *admissionv1.AdmissionRequest) admis
 // step judges one change, and makes it if it is allowed.
 func (d *door) step(ctx context.Context, s step) (answered, error) {
 	a := answered{request: s.request()}
+	d.inputs.judge(&s)
 	a.response = d.judge(ctx, a.request)
 	if !a.response.Allowed {
 		return a, nil
@@ -188,6 +191,7 @@ func (d *door) step(ctx context.Context, s step) (answered, error) {
 		return a, hint(fmt.Errorf("%s: %w", s.object().Location, err), "correct the manifest")
 	}
 	d.snapshot = after
+	d.inputs.pass(s)
 	return a, nil
 }
 

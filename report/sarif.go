@@ -22,6 +22,7 @@ func (r *Result) SARIF(w io.Writer, version string) error {
 	run := sarif.NewRun()
 	run.Tool = sarif.NewTool().WithDriver(sarif.NewToolComponent().
 		WithName("podcullis").WithVersion(version).WithInformationURI("https://github.com/podcullis/podcullis"))
+	prints := fingerprinter{}
 	for _, f := range r.Findings {
 		rule := run.AddRule(f.Guardrail)
 		rule.WithShortDescription(sarif.NewMultiformatMessageString().WithText(f.Rule + " (" + f.Severity + ")")).
@@ -31,7 +32,7 @@ func (r *Result) SARIF(w io.Writer, version string) error {
 			WithLevel(level(f.Action)).
 			WithMessage(sarif.NewTextMessage(f.Message)).
 			WithLocations([]*sarif.Location{sarifLocation(f.Object, f.Location)}).
-			WithPartialFingerprints(map[string]string{"podcullis/v1": fingerprint(f)})
+			WithPartialFingerprints(map[string]string{"podcullis/v1": fingerprint(f), "podcullis/v2": prints.finding(f)})
 	}
 	if remarks := r.remarks(); len(remarks) > 0 {
 		run.AddInvocation(notified(remarks))
@@ -117,7 +118,8 @@ func (l Location) uri() (uri string, relative bool) {
 	return (&url.URL{Path: filepath.ToSlash(filepath.Clean(l.File))}).String(), true
 }
 
-// fingerprint stays the same while lines move.
+// fingerprint is the first version of one: two findings that begin alike share it. It
+// stays for those who have recorded it.
 func fingerprint(f Finding) string {
 	sum := sha256.Sum256([]byte(f.Guardrail + "\x00" + f.Object.String() + "\x00" + f.Summary()))
 	return hex.EncodeToString(sum[:])

@@ -103,7 +103,7 @@ Data goes to standard output, everything else to standard error.`,
 	c.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return hint(err, "`%s --help` shows the flags", c.CommandPath())
 	})
-	c.AddCommand(p.check(), p.connections(), p.diff(), p.explain(), p.graph(), p.plan(), p.review(), p.version())
+	c.AddCommand(p.audit(), p.check(), p.connections(), p.diff(), p.explain(), p.graph(), p.plan(), p.review(), p.version())
 	c.CompletionOptions.HiddenDefaultCmd = true
 	return c
 }

@@ -1,0 +1,151 @@
+package report
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"unicode"
+
+	"github.com/podcullis/podcullis/cluster"
+	"github.com/podcullis/podcullis/guardrail"
+)
+
+// severityInfo is that of what is no violation of a guardrail.
+const severityInfo = "info"
+
+// Entry is one thing that a result tells, in the shape that every format is made of: a
+// finding, or a remark, without which "no violations" would say more than is known.
+type Entry struct {
+	// ID is the guardrail's name in the configuration, or what sort of remark it is.
+	ID string
+	// Rule is the Rego guardrail; empty for a remark.
+	Rule string
+	// Action is what the guardrail does, of a remark as what a CI system shows it.
+	Action guardrail.Action
+	// Severity is the guardrail's, and info for a remark.
+	Severity string
+	// Object is whom it is about; zero for what is in the configuration only.
+	Object cluster.Ref
+	// Subject is the object in the words of a message, or the guardrail or exemption.
+	Subject  string
+	Location Location
+	// Summary is the first line of Message.
+	Summary, Message string
+	// Fingerprint stays the same while lines move and objects come in another order.
+	Fingerprint string
+	About       guardrail.About
+}
+
+// Remark tells whether the entry is no violation of a guardrail.
+func (e *Entry) Remark() bool { return e.Rule == "" }
+
+// Entries are the findings and then the remarks of a result.
+func (r *Result) Entries() []Entry {
+	prints := fingerprinter{}
+	var out []Entry
+	for _, f := range r.Findings {
+		out = append(out, Entry{
+			ID: f.Guardrail, Rule: f.Rule, Action: f.Action, Severity: f.Severity, Object: f.Object, Subject: title(f.Object),
+			Location: f.Location, Summary: f.Summary(), Message: f.Message, Fingerprint: prints.finding(f), About: f.About,
+		})
+	}
+	for _, m := range r.remarks() {
+		out = append(out, Entry{
+			ID: m.id, Action: m.level, Severity: severityInfo, Object: m.ref, Subject: m.title,
+			Location: m.location, Summary: m.text, Message: m.text, Fingerprint: prints.remark(m),
+		})
+	}
+	return out
+}
+
+// worstFirst orders entries for a reader who may not come to the end: by action, findings
+// before remarks, by severity.
+func worstFirst(entries []Entry) []Entry {
+	out := slices.Clone(entries)
+	rank := func(e Entry) int {
+		action := slices.Index([]guardrail.Action{guardrail.Deny, guardrail.Warn, guardrail.AuditOnly}, e.Action)
+		severity := slices.Index([]string{"critical", "high", "medium", "low", severityInfo}, e.Severity)
+		return 10*action + severity
+	}
+	slices.SortStableFunc(out, func(a, b Entry) int { return rank(a) - rank(b) })
+	return out
+}
+
+// fingerprinter numbers what would have the same fingerprint, in the order of a result.
+type fingerprinter map[string]int
+
+// finding is made of the guardrail, the object, and what is said: the connections or
+// workloads that the finding brings together, but not the rules that open them, which
+// have other numbers once somebody moves them.
+func (p fingerprinter) finding(f Finding) string {
+	if f.Fingerprint != "" {
+		return f.Fingerprint
+	}
+	return p.number([]string{f.Guardrail, f.Object.String(), f.Summary(), essence(f.Details)})
+}
+
+func (p fingerprinter) remark(m remark) string {
+	return p.number([]string{"remark", m.id, m.ref.String(), m.text})
+}
+
+func (p fingerprinter) number(parts []string) string {
+	sum := sha256.Sum256([]byte(strings.Join(parts, "\x00")))
+	text := hex.EncodeToString(sum[:16])
+	p[text]++
+	if n := p[text]; n > 1 {
+		return fmt.Sprintf("%s-%d", text, n)
+	}
+	return text
+}
+
+// essence is what details say, without why and without what changes from day to day.
+func essence(details any) string {
+	text, err := json.Marshal(without(details, "because", "by", "labels", "new"))
+	if err != nil {
+		return fmt.Sprint(details)
+	}
+	return string(text)
+}
+
+func without(value any, keys ...string) any {
+	switch v := value.(type) {
+	case map[string]any:
+		out := map[string]any{}
+		for key, x := range v {
+			if !slices.Contains(keys, key) {
+				out[key] = without(x, keys...)
+			}
+		}
+		return out
+	case []any:
+		out := make([]any, 0, len(v))
+		for _, x := range v {
+			out = append(out, without(x, keys...))
+		}
+		return out
+	}
+	return value
+}
+
+// line is text that cannot leave its line: names and paths come from whoever wrote the
+// manifests.
+func line(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) || r == '\u2028' || r == '\u2029' {
+			return unicode.ReplacementChar
+		}
+		return r
+	}, text)
+}
+
+// lines is line for text of several lines.
+func lines(text string) []string {
+	var out []string
+	for one := range strings.SplitSeq(strings.TrimRight(text, "\n"), "\n") {
+		out = append(out, line(one))
+	}
+	return out
+}

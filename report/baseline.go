@@ -129,6 +129,7 @@ func (r *Result) Since(b Baseline) {
 	for _, m := range r.remarks() {
 		if m.id != isExempted && known(prints.remark(m)) {
 			dropped[m.id+"\x00"+m.text] = true
+			r.KnownRemarks++
 		}
 	}
 	r.keep(func(m remark) bool { return !dropped[m.id+"\x00"+m.text] })

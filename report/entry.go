@@ -130,9 +130,13 @@ func without(value any, keys ...string) any {
 	return value
 }
 
-// line is text that cannot leave its line: names and paths come from whoever wrote the
-// manifests.
+// line is text that cannot leave its line, and is no command to a runner of GitHub that
+// prints it: names and paths come from whoever wrote the manifests.
 func line(text string) string {
+	text = strings.ReplaceAll(text, "##[", "# #[")
+	if rest := strings.TrimLeftFunc(text, unicode.IsSpace); strings.HasPrefix(rest, "::") {
+		text = text[:len(text)-len(rest)] + ": " + rest[1:]
+	}
 	return strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) || r == '\u2028' || r == '\u2029' {
 			return unicode.ReplacementChar

@@ -28,6 +28,8 @@ type Result struct {
 	// any more.
 	Known []Finding
 	Gone  []BaselineItem
+	// KnownRemarks is how many remarks a baseline names.
+	KnownRemarks int
 	// Objects are those that were judged.
 	Objects []Object
 	// FailOnUnread and FailOnUnmatched say that one of those is a failure.
@@ -161,9 +163,9 @@ func (r *Result) Remarks() []string {
 
 func (m *remark) line() string {
 	if m.location.File == "" {
-		return m.text
+		return line(m.text)
 	}
-	return m.location.String() + ": " + m.text
+	return line(m.location.String() + ": " + m.text)
 }
 
 // FindingsText writes findings grouped by object.

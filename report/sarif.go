@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/url"
 	"path/filepath"
+	"regexp"
 	"strings"
 
 	"github.com/owenrumney/go-sarif/v3/pkg/report/v210/sarif"
@@ -105,12 +106,15 @@ func sarifLocation(object cluster.Ref, place Location) *sarif.Location {
 	return out.WithPhysicalLocation(physical)
 }
 
+// remoteBase is a URL without anything that has to be escaped.
+var remoteBase = regexp.MustCompile(`^[a-z][a-z0-9+.-]*://[A-Za-z0-9][A-Za-z0-9._~:/?#@&=+-]*$`)
+
 // uri is the file as a URI reference; empty for standard input and a cluster.
 func (l Location) uri() (uri string, relative bool) {
 	switch {
 	case l.File == "-" || strings.HasPrefix(l.File, ClusterPrefix):
 		return "", false
-	case strings.Contains(l.File, "://"): // a remote base of a kustomization
+	case remoteBase.MatchString(l.File): // of a kustomization
 		return l.File, false
 	case filepath.IsAbs(l.File):
 		return (&url.URL{Scheme: "file", Path: filepath.ToSlash(l.File)}).String(), false

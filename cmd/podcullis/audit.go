@@ -200,8 +200,8 @@ func (p *program) sayGone(file string, gone []report.BaselineItem) {
 // summary is the closing line.
 func (p *program) summary(r *report.Result, in input, guardrails string, began time.Time) {
 	known, what := "", outcome(r)
-	if len(r.Known) > 0 {
-		known = fmt.Sprintf("; %d known already", len(r.Known))
+	if n := len(r.Known) + r.KnownRemarks; n > 0 {
+		known = fmt.Sprintf("; %d known already", n)
 		what = strings.Replace(what, "no violations", "no new violations", 1)
 	}
 	workloads, netpols := inhabitants(in.snapshot)

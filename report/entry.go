@@ -1,9 +1,6 @@
 package report
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -11,6 +8,7 @@ import (
 
 	"github.com/podcullis/podcullis/cluster"
 	"github.com/podcullis/podcullis/guardrail"
+	"github.com/podcullis/podcullis/policyreport"
 )
 
 // severityInfo is that of what is no violation of a guardrail.
@@ -77,23 +75,18 @@ func worstFirst(entries []Entry) []Entry {
 // fingerprinter numbers what would have the same fingerprint, in the order of a result.
 type fingerprinter map[string]int
 
-// finding is made of the guardrail, the object, and what is said: the connections or
-// workloads that the finding brings together, but not the rules that open them, which
-// have other numbers once somebody moves them.
 func (p fingerprinter) finding(f Finding) string {
 	if f.Fingerprint != "" {
 		return f.Fingerprint
 	}
-	return p.number([]string{f.Guardrail, f.Object.String(), f.Summary(), essence(f.Details)})
+	return p.number(f.Violation.Fingerprint(f.Object))
 }
 
 func (p fingerprinter) remark(m remark) string {
-	return p.number([]string{"remark", m.id, m.ref.String(), m.text})
+	return p.number(guardrail.Fingerprint("remark", m.id, m.ref.String(), m.text))
 }
 
-func (p fingerprinter) number(parts []string) string {
-	sum := sha256.Sum256([]byte(strings.Join(parts, "\x00")))
-	text := hex.EncodeToString(sum[:16])
+func (p fingerprinter) number(text string) string {
 	p[text]++
 	if n := p[text]; n > 1 {
 		return fmt.Sprintf("%s-%d", text, n)
@@ -101,33 +94,19 @@ func (p fingerprinter) number(parts []string) string {
 	return text
 }
 
-// essence is what details say, without why and without what changes from day to day.
-func essence(details any) string {
-	text, err := json.Marshal(without(details, "because", "by", "labels", "new"))
-	if err != nil {
-		return fmt.Sprint(details)
-	}
-	return string(text)
-}
-
-func without(value any, keys ...string) any {
-	switch v := value.(type) {
-	case map[string]any:
-		out := map[string]any{}
-		for key, x := range v {
-			if !slices.Contains(keys, key) {
-				out[key] = without(x, keys...)
-			}
+// listed are entries as reports list them; what is exempted is no failure.
+func (r *Result) listed() []policyreport.Entry {
+	var out []policyreport.Entry
+	for _, e := range r.Entries() {
+		if e.Remark() && e.ID == isExempted {
+			continue
 		}
-		return out
-	case []any:
-		out := make([]any, 0, len(v))
-		for _, x := range v {
-			out = append(out, without(x, keys...))
-		}
-		return out
+		out = append(out, policyreport.Entry{
+			Guardrail: e.ID, Rule: e.Rule, Action: e.Action, Severity: e.Severity, Object: e.Object, Subject: line(e.Subject),
+			Message: strings.Join(lines(e.Message), "\n"), Fingerprint: e.Fingerprint, Owner: e.About.Owner,
+		})
 	}
-	return value
+	return out
 }
 
 // line is text that cannot leave its line, and is no command to a runner of GitHub that

@@ -1,8 +1,15 @@
 package report
 
 import (
+	"cmp"
 	"io"
+	"maps"
+	"slices"
 	"time"
+
+	"sigs.k8s.io/yaml"
+
+	"github.com/podcullis/podcullis/policyreport"
 )
 
 // Look is what a format may want to know beside the result.
@@ -39,10 +46,36 @@ func Formats() []Format {
 		{"github", "GitHub Actions: annotations beside the lines", plain((*Result).GitHub)},
 		{"gitlab", "GitLab: a code quality report", plain((*Result).GitLab)},
 		{"policyreport", "dashboards: wgpolicyk8s.io/v1alpha2, as YAML for kubectl", func(r *Result, w io.Writer, l Look) error {
-			return r.reportsYAML(w, PolicyReports(), l)
+			return r.reportsYAML(w, policyreport.PolicyReports(), l)
 		}},
 		{"openreport", "dashboards: openreports.io/v1alpha1, as YAML for kubectl", func(r *Result, w io.Writer, l Look) error {
-			return r.reportsYAML(w, OpenReports(), l)
+			return r.reportsYAML(w, policyreport.OpenReports(), l)
 		}},
 	}
+}
+
+// reportsYAML writes a report for each namespace and one for the cluster, as YAML
+// documents that kubectl applies.
+func (r *Result) reportsYAML(w io.Writer, api policyreport.API, l Look) error {
+	tallies := policyreport.Tallies{}
+	for _, e := range r.listed() {
+		tallies.Add(e)
+	}
+	if len(tallies) == 0 {
+		tallies[""] = &policyreport.Tally{} // which says that nothing was found
+	}
+	for _, namespace := range slices.SortedFunc(maps.Keys(tallies), cmp.Compare[string]) {
+		o, err := api.Object(namespace, tallies[namespace], func(string) time.Time { return l.Time })
+		if err != nil {
+			return err
+		}
+		text, err := yaml.Marshal(o.Object)
+		if err != nil {
+			return err
+		}
+		if _, err := io.WriteString(w, "---\n"+string(text)); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -19,12 +19,13 @@ import (
 	"github.com/podcullis/podcullis/cluster"
 	"github.com/podcullis/podcullis/guardrail"
 	"github.com/podcullis/podcullis/internal/schematest"
+	"github.com/podcullis/podcullis/policyreport"
 	"github.com/podcullis/podcullis/report"
 )
 
 // reportSchema is that of the CustomResourceDefinition which the module of OpenReports
 // ships. That of wgpolicyk8s.io is the same without what a report as a whole has more.
-func reportSchema(t *testing.T, api report.ReportAPI, kind string) *jsonschema.Schema {
+func reportSchema(t *testing.T, api policyreport.API, kind string) *jsonschema.Schema {
 	t.Helper()
 	dir, err := exec.CommandContext(t.Context(), "go", "list", "-m", "-f", "{{.Dir}}", "github.com/openreports/reports-api").Output()
 	if err != nil {
@@ -48,12 +49,12 @@ func reportSchema(t *testing.T, api report.ReportAPI, kind string) *jsonschema.S
 		t.Fatal(err)
 	}
 	doc := crd.Spec.Versions[0].Schema.OpenAPIV3Schema
-	if api == report.PolicyReports() {
+	if api == policyreport.PolicyReports() {
 		delete(doc["properties"].(map[string]any), "source")
 		delete(doc["properties"].(map[string]any), "configuration")
 	}
 	doc["properties"].(map[string]any)["metadata"] = map[string]any{} // of every object
-	schematest.Close(doc)                                                // an API server drops what is not there
+	schematest.Close(doc)                                             // an API server drops what is not there
 	text, err := json.Marshal(doc)
 	if err != nil {
 		t.Fatal(err)
@@ -79,7 +80,7 @@ func TestReportsAreTaken(t *testing.T) {
 	bad, _ := hostile()
 	for name, r := range map[string]*report.Result{"Whole": whole(), "Hostile": bad, "Nothing": {}} {
 		for _, f := range report.Formats() {
-			api := map[string]report.ReportAPI{"policyreport": report.PolicyReports(), "openreport": report.OpenReports()}[f.Name]
+			api := map[string]policyreport.API{"policyreport": policyreport.PolicyReports(), "openreport": policyreport.OpenReports()}[f.Name]
 			if api.Group == "" {
 				continue
 			}
@@ -104,11 +105,11 @@ func TestReportsAreTaken(t *testing.T) {
 					if err := reportSchema(t, api, o.Kind).Validate(parsed); err != nil {
 						t.Error(err)
 					}
-					if o.Summary.Fail+o.Summary.Warn != len(o.Results) || o.Name != report.ReportName {
+					if o.Summary.Fail+o.Summary.Warn != len(o.Results) || o.Name != policyreport.Name {
 						t.Errorf("%s: %+v for %d results", o.Name, o.Summary, len(o.Results))
 					}
 					for _, result := range o.Results {
-						if result.Source != report.ReportSource {
+						if result.Source != policyreport.Source {
 							t.Errorf("source %q", result.Source)
 						}
 					}
@@ -125,23 +126,22 @@ func TestReportsAreTaken(t *testing.T) {
 // However much is wrong, a report is an object that etcd takes.
 func TestReportsAreBounded(t *testing.T) {
 	long := strings.Repeat("ü", 5000)
-	entries := make([]report.Entry, 0, 100_000)
-	for i := range cap(entries) {
-		entries = append(entries, report.Entry{
-			ID: "guardrail", Rule: "forbidden-paths", Action: guardrail.Deny, Severity: "high", Message: long, Fingerprint: fmt.Sprint(i),
+	tallies := policyreport.Tallies{}
+	for i := range 100_000 {
+		tallies.Add(policyreport.Entry{
+			Guardrail: "guardrail", Rule: "forbidden-paths", Action: guardrail.Deny, Severity: "high", Message: long, Fingerprint: fmt.Sprint(i),
 			Object: cluster.Ref{Namespace: fmt.Sprintf("ns-%d", i%4), Kind: "Pod", Name: strings.Repeat("p", 253)},
-			About:  guardrail.About{Owner: strings.Repeat("ü", 80)},
+			Owner:  strings.Repeat("ü", 80),
 		})
 	}
-	tallies := report.Tallies(entries)
 	if len(tallies) != 4 {
 		t.Fatalf("%d reports", len(tallies))
 	}
 	for namespace, tally := range tallies {
-		if len(tally.Entries) != report.MaxReportResults-1 || tally.LeftOut() != 25_000-len(tally.Entries) {
-			t.Errorf("%d listed, %d left out", len(tally.Entries), tally.LeftOut())
+		if tally.Fail != 25_000 || len(tally.Listed()) != policyreport.MaxResults-1 {
+			t.Errorf("%d counted, %d listed", tally.Fail, len(tally.Listed()))
 		}
-		o, err := report.OpenReports().Object(namespace, tally, time.Unix(1, 0))
+		o, err := policyreport.OpenReports().Object(namespace, tally, func(string) time.Time { return time.Unix(1, 0) })
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -153,7 +153,7 @@ func TestReportsAreBounded(t *testing.T) {
 			t.Errorf("%d bytes", len(text))
 		}
 		results, _ := o.Object["results"].([]any)
-		if len(results) != report.MaxReportResults || !strings.Contains(fmt.Sprint(results[len(results)-1]), "and 24501 more") {
+		if len(results) != policyreport.MaxResults || !strings.Contains(fmt.Sprint(results[len(results)-1]), "and 24501 more") {
 			t.Errorf("%d results, the last one %v", len(results), results[len(results)-1])
 		}
 	}

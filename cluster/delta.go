@@ -21,6 +21,8 @@ type NamespaceDelta struct {
 	// Netpols are the ones that were added, removed or replaced: both their
 	// versions, in no particular order.
 	Netpols []*Netpol
+	// Templates is set when a template was added, removed or replaced.
+	Templates bool
 	// Workloads are those, of the newer snapshot, that are new or whose pods or
 	// template differ from before, in order.
 	Workloads []*Workload
@@ -56,6 +58,7 @@ func (s *shard) since(was *shard) NamespaceDelta {
 	if s.ordering != was.ordering {
 		d.Netpols = append(replaced(s.netpols, was.netpols), replaced(was.netpols, s.netpols)...)
 	}
+	d.Templates = s.templating != was.templating
 	d.Workloads = s.changed(was)
 	return d
 }

@@ -19,9 +19,10 @@ type shard struct {
 	netpols   map[string]*Netpol
 	mentions  *mentions // what the netpols mention of its own pods
 
-	folding  *folding
-	ordering *ordering
-	guarding *guarding
+	folding    *folding
+	ordering   *ordering
+	guarding   *guarding
+	templating *templating
 
 	ownsPods, ownsTemplates, ownsNetpols bool
 	// from is the shard that this one is a clone of, while somebody uses that.
@@ -34,8 +35,11 @@ type ordering struct {
 	netpols []*Netpol
 }
 
+// templating is the same for as long as the templates of a shard are.
+type templating struct{ _ byte }
+
 func newShard(name string) *shard {
-	return &shard{namespace: impliedNamespace(name), folding: &folding{}, ordering: &ordering{}, guarding: &guarding{}}
+	return &shard{namespace: impliedNamespace(name), folding: &folding{}, ordering: &ordering{}, guarding: &guarding{}, templating: &templating{}}
 }
 
 // clone shares everything with s and owns nothing of it yet.
@@ -67,7 +71,7 @@ func (s *shard) apply(c Change) error {
 		s.folding, s.guarding = s.folding.touch(pod), s.guarding.touch(s.from)
 	case *Template:
 		write(&s.templates, &s.ownsTemplates, o.key(), o, c.After != nil)
-		s.folding, s.guarding = &folding{}, &guarding{}
+		s.folding, s.guarding, s.templating = &folding{}, &guarding{}, &templating{}
 	case *Netpol:
 		was, _ := s.netpols[o.Name].mentions()
 		now, _ := netpolAfter(c).mentions()

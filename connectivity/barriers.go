@@ -73,7 +73,13 @@ func Weakened(before, after *cluster.Snapshot, q Query, o Options) []Weakening {
 	if q.From.external() || q.To.external() {
 		return nil // one side only can block there
 	}
-	t := &transition{before: newEvaluator(before, o).asking(q), after: newEvaluator(after, o).asking(q), query: q, options: o, delta: after.Since(before)}
+	t := &transition{
+		before: newEvaluator(before, o).asking(q), after: newEvaluator(after, o).asking(q),
+		query: q, options: o, delta: after.Since(before),
+	}
+	if !t.matters() {
+		return nil
+	}
 	w := &weakening{transition: t, seen: map[[2]*cluster.Workload]bool{}}
 	w.side(cluster.Egress, q.From, q.To)
 	w.side(cluster.Ingress, q.To, q.From)

@@ -20,7 +20,7 @@ func (e *evaluator) classes(variants []*cluster.Variant) []*cluster.Variant {
 	out, ok := e.joined[key]
 	if !ok {
 		out = cluster.Join(variants, keys)
-		e.joined[key] = out
+		put(&e.joined, key, out)
 	}
 	return out
 }
@@ -37,7 +37,7 @@ func (e *evaluator) keysIn(namespace string) *cluster.Keys {
 	keys, ok := e.keys[namespace]
 	if !ok {
 		keys = e.snapshot.KeysIn(namespace).With(e.mentioning...)
-		e.keys[namespace] = keys
+		put(&e.keys, namespace, keys)
 	}
 	return keys
 }

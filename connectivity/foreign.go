@@ -15,10 +15,7 @@ func (e *evaluator) mayRestrict(namespace string) bool {
 		for f := range e.snapshot.Foreign() {
 			may = may || f.Restricts(namespace)
 		}
-		if e.closing == nil {
-			e.closing = map[string]bool{}
-		}
-		e.closing[namespace] = may
+		put(&e.closing, namespace, may)
 	}
 	return may
 }

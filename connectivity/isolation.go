@@ -97,6 +97,9 @@ func Exposed(before, after *cluster.Snapshot, which Selection, o Options, direct
 		before: newEvaluator(before, o), after: newEvaluator(after, o),
 		query: Query{From: which}, options: o, delta: after.Since(before),
 	}
+	if !t.matters() {
+		return nil
+	}
 	var out []Exposure
 	for _, c := range t.chosenAmong(which, t.affected()) {
 		now := t.after.isolation(c.workload)

@@ -20,7 +20,7 @@ func (e *evaluator) portsOf(r *cluster.NetpolRule, destination *cluster.Variant)
 			known = &numbered{}
 			known.ports, known.broken = portsOf(r, nil)
 		}
-		e.numbers[r] = known
+		put(&e.numbers, r, known)
 	}
 	if known == nil {
 		return portsOf(r, destination)

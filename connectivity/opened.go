@@ -29,6 +29,9 @@ func Opened(before, after *cluster.Snapshot, q Query, o Options) []Connection {
 
 		strangers: true,
 	}
+	if !t.matters() {
+		return nil
+	}
 	out := q.answer(after, t.opened())
 	slices.SortStableFunc(out, compareConnections)
 	return out

@@ -268,7 +268,7 @@ func (e *evaluator) ends(v *cluster.Variant) (pods, templates *cluster.Variant) 
 		return known[0], known[1]
 	}
 	pods, templates = e.snapshot.Ends(v)
-	e.apart[v] = [2]*cluster.Variant{pods, templates}
+	put(&e.apart, v, [2]*cluster.Variant{pods, templates})
 	return pods, templates
 }
 

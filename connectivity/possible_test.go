@@ -3,6 +3,7 @@ package connectivity_test
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 
@@ -219,5 +220,19 @@ func TestWhatIsNotDecidedIsNotShut(t *testing.T) {
 	}
 	if got[0].From.Witness.Labels != nil {
 		t.Errorf("labels were not found, and there are %v", got[0].From.Witness.Labels)
+	}
+}
+
+// A pod whose address lies elsewhere than the configuration says pods' addresses do is
+// told of as it is, also where a block that lets it through cannot be read in full.
+func TestAnAddressElsewhereIsToldBesideABrokenBlock(t *testing.T) {
+	s := clustertest.Snapshot(t, clustertest.Namespace("shop"), clustertest.Namespace("data"),
+		clustertest.Pod("shop/web", clustertest.Labels("tier=web")), clustertest.Pod("data/db", clustertest.Labels("tier=db"), clustertest.IP("fd00::1")),
+		clustertest.Netpol("shop/out", `{podSelector: {}, policyTypes: [Egress], egress: [{to: [{ipBlock: {cidr: "::/0", except: [10.0.0.x]}}]}]}`))
+	q := connectivity.Query{From: labelled(t, "tier=web"), To: labelled(t, "tier=db"), Scope: connectivity.Possible}
+	o := connectivity.Options{PodNetwork: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}}
+	const want = "shop/Pod/web -> data/Pod/db on all ports unparsable-selector"
+	if got := doors(connectivity.Open(s, q, o)); !slices.Contains(got, want) {
+		t.Errorf("got %q, want %q among them", got, want)
 	}
 }

@@ -126,7 +126,7 @@ func (e *evaluator) reachOfGuard(d cluster.Direction, g *cluster.Guard) *reach {
 	r, ok := e.reached[key]
 	if !ok {
 		r = e.newReach(d, g)
-		e.reached[key] = r
+		put(&e.reached, key, r)
 	}
 	return r
 }
@@ -184,7 +184,7 @@ func (e *evaluator) selectedBy(p *cluster.NetpolPeer) variantSet {
 				out[ns.Name] = bits
 			}
 		}
-		e.pods[key] = out
+		put(&e.pods, key, out)
 	}
 	return out
 }
@@ -199,7 +199,7 @@ func (e *evaluator) inBlock(b *cluster.IPBlock) variantSet {
 				out[ns.Name] = bits
 			}
 		}
-		e.within[b] = out
+		put(&e.within, b, out)
 	}
 	return out
 }
@@ -231,7 +231,7 @@ func (e *evaluator) members(namespace string) cluster.Members {
 	m, ok := e.namespaces[namespace]
 	if !ok {
 		m = e.snapshot.Members(namespace)
-		e.namespaces[namespace] = m
+		put(&e.namespaces, namespace, m)
 	}
 	return m
 }

@@ -70,26 +70,22 @@ type evaluator struct {
 }
 
 func newEvaluator(s *cluster.Snapshot, o Options) *evaluator {
-	return &evaluator{
-		snapshot: s, network: o.PodNetwork, opening: openersOf(s),
-		keys:       map[string]*cluster.Keys{},
-		guards:     map[*cluster.Variant]*cluster.Guard{},
-		joined:     map[listKey][]*cluster.Variant{},
-		apart:      map[*cluster.Variant][2]*cluster.Variant{},
-		namespaces: map[string]cluster.Members{},
-		reached:    map[reachKey]*reach{},
-		pods:       map[selectorPair]variantSet{},
-		within:     map[*cluster.IPBlock]variantSet{},
-		outer:      map[*cluster.IPBlock]bool{},
-		numbers:    map[*cluster.NetpolRule]*numbered{},
+	return &evaluator{snapshot: s, network: o.PodNetwork, opening: openersOf(s)}
+}
+
+// put writes to a map that is made with its first entry: most questions need few of them.
+func put[K comparable, V any](m *map[K]V, k K, v V) {
+	if *m == nil {
+		*m = map[K]V{}
 	}
+	(*m)[k] = v
 }
 
 func (e *evaluator) guard(v *cluster.Variant) *cluster.Guard {
 	g, ok := e.guards[v]
 	if !ok {
 		g = e.snapshot.GuardOf(v)
-		e.guards[v] = g
+		put(&e.guards, v, g)
 	}
 	return g
 }
@@ -129,7 +125,7 @@ func (m matched) better(o matched) matched {
 // given weakens a match of a peer that cannot be read in full.
 func (m matched) given(broken bool) matched {
 	if broken && m.match == cluster.Yes {
-		return matched{match: cluster.Maybe, unknown: UnparsableSelector}
+		m.match, m.unknown = cluster.Maybe, UnparsableSelector
 	}
 	return m
 }
@@ -244,7 +240,7 @@ func (e *evaluator) outsidePodNetwork(b *cluster.IPBlock) bool {
 	if !ok {
 		set := setOfBlock(b)
 		outside = set == nil || !slices.ContainsFunc(e.network, set.OverlapsPrefix)
-		e.outer[b] = outside
+		put(&e.outer, b, outside)
 	}
 	return outside
 }

@@ -8,6 +8,7 @@ import (
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 
 	"github.com/podcullis/podcullis/webhook"
+	"github.com/podcullis/podcullis/webhook/serving"
 )
 
 const host = "podcullis-webhook.podcullis.svc"
@@ -70,9 +71,9 @@ func (f fixture) live() *admissionregistrationv1.ValidatingWebhookConfiguration 
 	return live
 }
 
-func certificate(t *testing.T, hosts ...string) *webhook.SelfSignedCertificate {
+func certificate(t *testing.T, hosts ...string) *serving.SelfSignedCertificate {
 	t.Helper()
-	c, err := webhook.SelfSigned(t.TempDir(), hosts)
+	c, err := serving.SelfSigned(t.TempDir(), hosts)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -101,7 +102,7 @@ func TestParseRefuses(t *testing.T) {
 // What another name or an expired CA comes to, without the time of day.
 func TestBundleSaysWhy(t *testing.T) {
 	f := newIntended(t)
-	verify := func(c *webhook.SelfSignedCertificate) []string {
+	verify := func(c *serving.SelfSignedCertificate) []string {
 		f.intended.certificate, _ = c.GetCertificate(nil)
 		live := f.configuration.DeepCopy()
 		for i := range live.Webhooks {

@@ -11,6 +11,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/types"
 
 	"github.com/podcullis/podcullis/cluster"
+	"github.com/podcullis/podcullis/guardrail/sandbox"
 )
 
 // builtin is a function that guardrails can call. They are registered with each
@@ -148,7 +149,7 @@ func (a *answered) is(builtin string, args []*ast.Term) bool {
 
 // maxOperands bounds what a builtin may be asked about. A NetworkPolicy that the API
 // server takes has less.
-var maxOperands = size{values: 5_000_000, text: 32 << 20}
+var maxOperands = sandbox.Size{Values: 5_000_000, Text: 32 << 20}
 
 // begin readies the evaluation for the next guardrail. At admission the answers
 // do not depend on who asks, and are kept.
@@ -163,8 +164,8 @@ func (e *evaluation) call(ctx context.Context, b builtin, args []*ast.Term) (*as
 	if err := context.Cause(ctx); err != nil {
 		return nil, halt(b.name, err)
 	}
-	if n := sizeOf(maxOperands, args...); n.values > maxOperands.values || n.text > maxOperands.text {
-		return nil, halt(b.name, fmt.Errorf("asked about more than %d values or %d bytes of text", maxOperands.values, maxOperands.text))
+	if n := sandbox.SizeOf(maxOperands, args...); n.Values > maxOperands.Values || n.Text > maxOperands.Text {
+		return nil, halt(b.name, fmt.Errorf("asked about more than %d values or %d bytes of text", maxOperands.Values, maxOperands.Text))
 	}
 	hash := 0
 	for _, a := range args {

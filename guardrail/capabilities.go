@@ -2,53 +2,21 @@ package guardrail
 
 import (
 	"encoding/json"
-	"slices"
-	"strings"
 
 	"github.com/open-policy-agent/opa/v1/ast"
-)
 
-// allowedFamilies and allowedBuiltins are what a guardrail may call: pure
-// functions whose cost is bounded by their input, and that of one call by bounds.go. What OPA adds in a later
-// version stays out until it is listed here. Left out on purpose, beside
-// everything with host access: time.now_ns and rand (admission, audit, CLI and a replay
-// must answer alike; input.time is the time), graph.* and bits.lsh (they do not heed the
-// deadline, and a graph of 700 nodes takes half a minute), json.patch (neither, and 32 patches
-// can take a gigabyte), json.match_schema and verify_schema (a schema that refers to itself ends the
-// process), net.* and io.jwt.*.
-var (
-	allowedFamilies = []string{"array.", "base64.", "base64url.", "glob.", "hex.", "json.", "numbers.", "object.", "regex.", "semver.", "strings.", "time.", "units.", "urlquery.", "yaml."}
-	deniedBuiltins  = []string{"time.now_ns", "strings.render_template", "json.patch", "json.match_schema", "json.verify_schema"}
-	allowedBuiltins = []string{
-		"abs", "all", "and", "any", "assign", "bits.and", "bits.negate", "bits.or", "bits.xor", "ceil", "concat", "contains", "count", "crypto.sha256",
-		"div", "endswith", "eq", "equal", "floor", "format_int", "gt", "gte", "indexof", "indexof_n", "intersection",
-		"internal.member_2", "internal.member_3", "internal.print", "internal.template_string", "internal.test_case",
-		"is_array", "is_boolean", "is_null", "is_number", "is_object", "is_set", "is_string", "lower", "lt", "lte", "max", "min", "minus", "mul", "neq",
-		"or", "plus", "print", "product", "rego.metadata.chain", "rego.metadata.rule", "rem", "replace", "round", "sort", "split", "sprintf", "startswith", "substring", "sum",
-		"to_number", "trim", "trim_left", "trim_prefix", "trim_right", "trim_space", "trim_suffix", "type_name", "union", "upper", "walk",
-	}
+	"github.com/podcullis/podcullis/guardrail/sandbox"
 )
 
 // Capabilities are the sandbox of a guardrail: the builtins that it may call,
 // Podcullis's own among them. Written to a file they tell opa check, opa test
 // and editors the same (https://www.openpolicyagent.org/docs/deployments#capabilities).
 func Capabilities() *ast.Capabilities {
-	c := ast.CapabilitiesForThisVersion()
-	c.Builtins = slices.DeleteFunc(c.Builtins, func(b *ast.Builtin) bool { return !allowed(b.Name) })
+	own := make([]*ast.Builtin, 0, len(builtins))
 	for _, b := range builtins {
-		c.Builtins = append(c.Builtins, b.decl())
+		own = append(own, b.decl())
 	}
-	slices.SortFunc(c.Builtins, func(a, b *ast.Builtin) int { return strings.Compare(a.Name, b.Name) })
-	c.AllowNet = []string{}
-	return c
-}
-
-func allowed(name string) bool {
-	if slices.Contains(deniedBuiltins, name) {
-		return false
-	}
-	return slices.Contains(allowedBuiltins, name) ||
-		slices.ContainsFunc(allowedFamilies, func(f string) bool { return strings.HasPrefix(name, f) })
+	return sandbox.Capabilities(own...)
 }
 
 // CapabilitiesJSON is Capabilities as a file for opa check, opa test and editors.

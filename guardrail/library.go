@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	"github.com/open-policy-agent/opa/v1/ast"
+
+	"github.com/podcullis/podcullis/guardrail/sandbox"
 )
 
 // Source is a tree of Rego files: *.rego, but for *_test.rego.
@@ -64,7 +66,7 @@ var ruleName = regexp.MustCompile(`^(deny|violation|warn)(_[a-zA-Z0-9]+)*$`)
 // LoadLibrary parses and compiles every Rego file of the sources, inside the
 // sandbox. All that is wrong is reported together, by file and line.
 func LoadLibrary(sources ...Source) (*Library, error) {
-	boundBuiltins()
+	sandbox.Bound()
 	modules := map[string]*ast.Module{}
 	var errs []error
 	for _, s := range sources {

@@ -10,12 +10,18 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/metrics"
 	"github.com/open-policy-agent/opa/v1/rego"
+
+	"github.com/podcullis/podcullis/guardrail/sandbox"
 )
 
 // program is the prepared query of one guardrail with its parameters.
 type program struct {
 	query      rego.PreparedEvalQuery
 	parameters *ast.Term
+	// gates are the questions without an answer to which it reports nothing; gated is
+	// whether there are such.
+	gates []gate
+	gated bool
 }
 
 // What a guardrail may report at most for one change; beyond that it is cut, so
@@ -35,7 +41,7 @@ func newProgram(l *Library, g *Guardrail, parameters map[string]any) (*program, 
 	}
 	var refs []string
 	for _, name := range g.rules {
-		refs = append(refs, fmt.Sprintf("data.guardrails.%s.%s", strings.ReplaceAll(g.ID, "-", "_"), name))
+		refs = append(refs, g.ref(name))
 	}
 	options := append(builtinOptions(),
 		rego.Query("["+strings.Join(refs, ", ")+"]"),
@@ -47,7 +53,14 @@ func newProgram(l *Library, g *Guardrail, parameters map[string]any) (*program, 
 	if err != nil {
 		return nil, err
 	}
-	return &program{query: query, parameters: ast.NewTerm(v)}, nil
+	p := &program{query: query, parameters: ast.NewTerm(v)}
+	p.gates, p.gated = gatesOf(context.Background(), l.compiler, g, p.parameters)
+	return p, nil
+}
+
+// ref is the reference to one of its rules.
+func (g *Guardrail) ref(rule string) string {
+	return fmt.Sprintf("data.guardrails.%s.%s", strings.ReplaceAll(g.ID, "-", "_"), rule)
 }
 
 // run asks one guardrail. An answer that is not a set of violations is an error.
@@ -57,14 +70,17 @@ func (i *instance) run(ctx context.Context, e *evaluation, in *input) (found []V
 			err = fmt.Errorf("panic: %v", p)
 		}
 	}()
-	value, err := in.value(i.readsObject, i.parameters)
-	if err != nil {
-		return nil, err
-	}
 	if err := e.turn.begin(i); err != nil {
 		return nil, err
 	}
 	defer e.turn.done(i)
+	if i.gated && e.shut(ctx, i.gates) {
+		return nil, e.turn.err()
+	}
+	value, err := in.value(i.readsObject, i.parameters)
+	if err != nil {
+		return nil, err
+	}
 	results, err := i.query.Eval(context.WithValue(ctx, evaluationKey{}, e), rego.EvalParsedInput(value), rego.EvalExternalCancel(e.turn), rego.EvalMetrics(metrics.NoOp()))
 	if err := e.turn.err(); err != nil {
 		return nil, err
@@ -86,16 +102,16 @@ func (i *instance) run(ctx context.Context, e *evaluation, in *input) (found []V
 // values of it, as it knows a bound: values that share their parts are small
 // until somebody writes them out.
 func (i *instance) reported(sets *ast.Array) (found []Violation, err error) {
-	left := size{maxReportedValues, maxReportedText}
+	left := sandbox.Size{Values: maxReportedValues, Text: maxReportedText}
 	for n, rule := range i.rules {
 		set, ok := sets.Elem(n).Value.(ast.Set)
 		if !ok {
 			return nil, fmt.Errorf("rule %s is not a set of violations", rule)
 		}
 		for _, entry := range set.Slice()[:min(set.Len(), maxReported)] {
-			n := sizeOf(left, entry)
-			left = size{left.values - n.values, left.text - n.text}
-			if left.values < 0 || left.text < 0 {
+			n := sandbox.SizeOf(left, entry)
+			left = sandbox.Size{Values: left.Values - n.Values, Text: left.Text - n.Text}
+			if left.Values < 0 || left.Text < 0 {
 				return nil, fmt.Errorf("rule %s reports more than %d values or %d bytes of text", rule, maxReportedValues, maxReportedText)
 			}
 			value, err := ast.JSON(entry.Value)

@@ -6,7 +6,7 @@
 // after this change as they can before it?
 //
 //	guard, err := selfguard.New(selfguard.Options{File: "self.yaml", Model: model, Rights: rights})
-//	server.Register("/self", webhook.NewReviewHandler(guard, options))
+//	server.Register("/self", review.NewHandler(guard, options))
 //
 // Invariants:
 //   - It never locks out recovery. Its webhook is registered with failurePolicy Ignore; who

@@ -8,10 +8,6 @@ import (
 	"time"
 
 	admissionv1 "k8s.io/api/admission/v1"
-	appsv1 "k8s.io/api/apps/v1"
-	batchv1 "k8s.io/api/batch/v1"
-	corev1 "k8s.io/api/core/v1"
-	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -19,20 +15,6 @@ import (
 	"github.com/podcullis/podcullis/cluster"
 	"github.com/podcullis/podcullis/cluster/wire"
 )
-
-// modelled makes an empty object of each kind that the model holds.
-var modelled = map[metav1.GroupVersionKind]func() runtime.Object{
-	{Version: "v1", Kind: "Namespace"}:                                 func() runtime.Object { return &corev1.Namespace{} },
-	{Version: "v1", Kind: "Pod"}:                                       func() runtime.Object { return &corev1.Pod{} },
-	{Group: "apps", Version: "v1", Kind: "Deployment"}:                 func() runtime.Object { return &appsv1.Deployment{} },
-	{Group: "apps", Version: "v1", Kind: "StatefulSet"}:                func() runtime.Object { return &appsv1.StatefulSet{} },
-	{Group: "apps", Version: "v1", Kind: "DaemonSet"}:                  func() runtime.Object { return &appsv1.DaemonSet{} },
-	{Group: "apps", Version: "v1", Kind: "ReplicaSet"}:                 func() runtime.Object { return &appsv1.ReplicaSet{} },
-	{Version: "v1", Kind: "ReplicationController"}:                     func() runtime.Object { return &corev1.ReplicationController{} },
-	{Group: "batch", Version: "v1", Kind: "Job"}:                       func() runtime.Object { return &batchv1.Job{} },
-	{Group: "batch", Version: "v1", Kind: "CronJob"}:                   func() runtime.Object { return &batchv1.CronJob{} },
-	{Group: "networking.k8s.io", Version: "v1", Kind: "NetworkPolicy"}: func() runtime.Object { return &networkingv1.NetworkPolicy{} },
-}
 
 // harmless are subresources of modelled kinds, with a kind of their own, that
 // change neither labels nor anything else the model holds.
@@ -50,7 +32,7 @@ func changeFrom(r *admissionv1.AdmissionRequest, before *cluster.Snapshot, now t
 	if slices.Contains(harmless, r.SubResource) {
 		return cluster.Change{}, nil
 	}
-	if _, ok := modelled[r.Kind]; !ok {
+	if wire.New(r.Kind) == nil {
 		if err := mistaken(r); err != nil {
 			return cluster.Change{}, err
 		}
@@ -103,7 +85,7 @@ func modelObject(r *admissionv1.AdmissionRequest, x runtime.RawExtension, field 
 	}
 	o := x.Object
 	if o == nil {
-		o = modelled[r.Kind]()
+		o = wire.New(r.Kind)
 		if err := wire.Unmarshal(x.Raw, o); err != nil {
 			return nil, fmt.Errorf("request.%s: is no %s: %w", field, r.Kind.Kind, err)
 		}

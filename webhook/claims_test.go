@@ -1,6 +1,7 @@
 package webhook
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -17,6 +18,7 @@ import (
 	"github.com/podcullis/podcullis/cluster/clustertest"
 	"github.com/podcullis/podcullis/guardrail"
 	"github.com/podcullis/podcullis/policies"
+	"github.com/podcullis/podcullis/webhook/serving/servingtest"
 )
 
 // askedClaims lets one user act for everybody, and notes what it is asked.
@@ -50,7 +52,7 @@ func oldHole(t *testing.T, o JudgeOptions) (*Judge, *liveShop) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	config, err := guardrail.ParseConfig("test", []byte(strings.ReplaceAll(frontendConfig, "ACTION", string(orDefault(action(t), guardrail.Deny)))))
+	config, err := guardrail.ParseConfig("test", []byte(strings.ReplaceAll(frontendConfig, "ACTION", string(cmp.Or(action(t), guardrail.Deny)))))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -58,7 +60,7 @@ func oldHole(t *testing.T, o JudgeOptions) (*Judge, *liveShop) {
 		t.Fatal(err)
 	}
 	model := &liveShop{now: s, moved: make(chan struct{})}
-	o.Model, o.Log, o.Mode = model, quiet, orDefault(o.Mode, Enforce)
+	o.Model, o.Log, o.Mode = model, servingtest.Quiet, cmp.Or(o.Mode, Enforce)
 	return NewJudge(o), model
 }
 
@@ -224,7 +226,7 @@ func TestAClaimThatNobodyCanJudgeIsNotBelieved(t *testing.T) {
 			if n := counted(t, registry, "podcullis_claims_total", claimFailed); n != 1 {
 				t.Errorf("%v failures are counted", n)
 			}
-			j.Mode = DryRun
+			j.Mode = Audit
 			got = j.Handle(t.Context(), r)
 			if !got.Allowed || len(got.Warnings) < 2 || got.Warnings[len(got.Warnings)-1] != strings.TrimSpace(test.want) {
 				t.Errorf("a dry run: %v %q", got.Allowed, got.Warnings)

@@ -9,6 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/podcullis/podcullis/guardrail"
+	"github.com/podcullis/podcullis/webhook/serving/servingtest"
 )
 
 // timed remembers when it was asked.
@@ -25,18 +26,18 @@ func (*timed) Judges(schema.GroupKind) bool { return true }
 // moment ago is not forgotten because it is another day.
 func TestAJumpOfTheClockEndsNoWait(t *testing.T) {
 	noon := time.Date(2031, 5, 4, 12, 0, 0, 0, time.UTC)
-	clock, evaluator := newWallClock(noon), &timed{}
+	clock, evaluator := servingtest.NewWallClock(noon), &timed{}
 	held := &heldLedger{}
-	j, _, _ := newShop(t, JudgeOptions{Evaluator: evaluator, Remember: true, Ledger: held, Clock: clock.now})
+	j, _, _ := newShop(t, JudgeOptions{Evaluator: evaluator, Remember: true, Ledger: held, Clock: clock.Now})
 	for i, jump := range []time.Duration{0, 10 * 24 * time.Hour, -20 * 24 * time.Hour} {
-		clock.set(clock.now().Add(jump))
+		clock.Set(clock.Now().Add(jump))
 		name := "quiet-" + string(rune('a'+i))
 		r := request(t, "CREATE", "NetworkPolicy", "shop", name, "{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: "+name+", namespace: shop}, spec: {podSelector: {}}}", "")
 		if got := j.Handle(t.Context(), r); !got.Allowed {
 			t.Fatalf("%+v", got)
 		}
-		if at := *evaluator.at.Load(); !at.Equal(clock.now()) {
-			t.Errorf("the review is of %s, want %s", at, clock.now())
+		if at := *evaluator.at.Load(); !at.Equal(clock.Now()) {
+			t.Errorf("the review is of %s, want %s", at, clock.Now())
 		}
 		if open := held.View().Entries; len(open) != i+1 {
 			t.Errorf("after a jump of %s %d changes are pending, want %d", jump, len(open), i+1)

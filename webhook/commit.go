@@ -14,6 +14,7 @@ import (
 	"github.com/podcullis/podcullis/cluster"
 	"github.com/podcullis/podcullis/guardrail"
 	"github.com/podcullis/podcullis/ledger"
+	"github.com/podcullis/podcullis/webhook/review"
 )
 
 // Ledger keeps the changes in flight: those that were allowed and may not have happened
@@ -64,7 +65,7 @@ func (j *Judge) await(ctx context.Context, p *spare, v verdict) (verdict, bool) 
 		p.until = time.Now().Add(wait)
 	}
 	settled := false
-	err := waitOutside(ctx, func() { settled = j.settled(ctx, p.until, v.depends) })
+	err := review.WaitOutside(ctx, func() { settled = j.settled(ctx, p.until, v.depends) })
 	switch {
 	case err != nil:
 		v.err, v.depends = err, nil
@@ -120,7 +121,7 @@ func (j *Judge) commit(ctx context.Context, r *admission.Request, change cluster
 	began := time.Now()
 	// Others are judged meanwhile. That there is no place when it is written does not
 	// matter any more: it is judged.
-	_ = waitOutside(ctx, func() {
+	_ = review.WaitOutside(ctx, func() {
 		ctx, cancel := beforeAnswer(ctx)
 		defer cancel()
 		err = j.Ledger.Commit(ctx, e, view, judge)
@@ -239,7 +240,7 @@ func (j *Judge) waitForPod(ctx context.Context, r *admission.Request) bool {
 		name = b.Name
 	}
 	seen := false
-	err := waitOutside(ctx, func() {
+	err := review.WaitOutside(ctx, func() {
 		ctx, cancel := context.WithTimeout(ctx, settleTime)
 		defer cancel()
 		seen = j.Model.WaitFor(ctx, func(s *cluster.Snapshot) bool {

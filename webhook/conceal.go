@@ -12,6 +12,7 @@ import (
 
 	"github.com/podcullis/podcullis/cluster"
 	"github.com/podcullis/podcullis/guardrail"
+	"github.com/podcullis/podcullis/webhook/review"
 )
 
 // What a caller learns whom nobody can tell from a stranger: the answer, the guardrails'
@@ -125,7 +126,7 @@ func (v verdict) elsewhere(text, own string) bool {
 func concealedError(err error, code int) error {
 	var waits waitError
 	switch {
-	case err == nil, errors.Is(err, errNoPlace):
+	case err == nil, errors.Is(err, review.ErrNoPlace):
 		return err
 	case errors.As(err, &waits):
 		return waitError("other objects still need it, and it can go when they are gone; try again then")

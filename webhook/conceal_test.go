@@ -18,6 +18,7 @@ import (
 	"github.com/podcullis/podcullis/cluster/manifest"
 	"github.com/podcullis/podcullis/guardrail"
 	"github.com/podcullis/podcullis/policies"
+	"github.com/podcullis/podcullis/webhook/serving/servingtest"
 )
 
 // In these clusters all names of other namespances have a zq in them.
@@ -60,7 +61,7 @@ guardrails:
 func tenants(t *testing.T) *liveShop {
 	t.Helper()
 	dir := t.TempDir()
-	writeFile(t, dir, "cluster.yaml", []byte(twoTenants))
+	servingtest.WriteFile(t, dir, "cluster.yaml", []byte(twoTenants))
 	set, err := manifest.Load([]string{dir}, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -116,7 +117,7 @@ func TestAnswersThatNameNothingOfOtherNamespaces(t *testing.T) {
 			audit: map[string]string{"decision": "allowed", "violations": "warn [no-path] it concerns shop/StatefulSet/db, NetworkPolicy shop/allow-all, a workload in another namespace"},
 		},
 		"Audited": {
-			config: fmt.Sprintf(noPath, "deny", ""), mode: DryRun,
+			config: fmt.Sprintf(noPath, "deny", ""), mode: Audit,
 			warnings: []string{
 				"would be denied: [no-path] it concerns shop/StatefulSet/db, NetworkPolicy shop/allow-all, a workload in another namespace",
 				"what is of other namespaces is not told here: podcullis's log says more (request uid u)",
@@ -130,7 +131,7 @@ func TestAnswersThatNameNothingOfOtherNamespaces(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var log strings.Builder
-			judge := NewJudge(JudgeOptions{Evaluator: engineOf(t, tt.config), Model: tenants(t), Mode: tt.mode, OwnNamespace: always, Log: textLogger(&log)})
+			judge := NewJudge(JudgeOptions{Evaluator: engineOf(t, tt.config), Model: tenants(t), Mode: tt.mode, OwnNamespace: always, Log: servingtest.TextLogger(&log)})
 			response := judge.Handle(t.Context(), request(t, "CREATE", "NetworkPolicy", "shop", "allow-all", allowAllText, ""))
 			got := []any{response.Result.Message, response.Warnings, response.AuditAnnotations}
 			if diff := cmp.Diff([]any{tt.message, tt.warnings, tt.audit}, got); diff != "" {
@@ -201,7 +202,7 @@ func TestNoAnswerHoldsAForeignName(t *testing.T) {
 		}
 		judge := NewJudge(JudgeOptions{
 			Evaluator: says, Model: model, OwnNamespace: always, Log: slog.New(slog.DiscardHandler),
-			Mode: rapid.SampledFrom([]Mode{Enforce, DryRun}).Draw(t, "mode"),
+			Mode: rapid.SampledFrom([]Mode{Enforce, Audit}).Draw(t, "mode"),
 		})
 		if answer := spoken(t, judge.Handle(context.Background(), r)); strings.Contains(answer, "zq") {
 			t.Fatalf("the answer tells %s", answer)

@@ -1,14 +1,10 @@
-// Package webhook is where an AdmissionReview enters, and how it is answered.
+// Package webhook judges: it turns an admission request into a change of the model, asks the
+// guardrails in each world that what is in flight makes possible, and words the answer.
 //
-// From the outside in: [Server] owns the TLS listener and the drain, the handler
-// of [NewReviewHandler] reads reviews and writes answers, and [Judge] turns a
-// request into a change of the model, asks the guardrails and words the answer.
+// [Judge] is an admission.Handler. How a review gets here is another matter: package serving
+// has the TLS connections, package review reads AdmissionReviews and writes the answers.
 //
-// Two kinds of "no" are kept apart. "A guardrail refuses this", and "this cannot
-// be judged", are answers with allowed=false, which hold under every
-// failurePolicy. "Not ready" and "too much to do" are HTTP 503, which the API
-// server tries again and then treats by the failurePolicy. Nothing that was not
-// judged is ever allowed, but in audit mode, which never denies.
+// Nothing that was not judged is ever allowed, but in audit mode, which never denies.
 //
 // It must not import report, audit or OPA (imports_test.go holds this).
 package webhook

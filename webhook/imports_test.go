@@ -1,23 +1,11 @@
-package webhook_test
+package webhook
 
 import (
-	"os/exec"
-	"strings"
 	"testing"
+
+	"github.com/podcullis/podcullis/internal/deptest"
 )
 
-// The test stands here and not in one central place, where go test's cache
-// would not notice a change of this package.
-func TestWebhookImportsNeitherReportNorAuditNorOPA(t *testing.T) {
-	out, err := exec.CommandContext(t.Context(), "go", "list", "-f", `{{join .Imports "\n"}}`, ".").Output()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, path := range strings.Fields(string(out)) {
-		for _, banned := range []string{"podcullis/report", "podcullis/audit", "podcullis/cmd", "open-policy-agent/"} {
-			if strings.Contains(path, banned) {
-				t.Errorf("webhook imports %s", path)
-			}
-		}
-	}
+func TestImports(t *testing.T) {
+	deptest.Rule{Not: []string{deptest.OPA, deptest.Module + "/report", deptest.Module + "/audit", deptest.Module + "/cmd", deptest.Module + "/webhook/serving"}}.Check(t, ".")
 }

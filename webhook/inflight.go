@@ -20,6 +20,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
 	"github.com/podcullis/podcullis/cluster"
+	"github.com/podcullis/podcullis/cluster/wire"
 	"github.com/podcullis/podcullis/ledger"
 )
 
@@ -234,7 +235,7 @@ func (j *Judge) kindOf(model string) (metav1.GroupVersionKind, bool) {
 			return metav1.GroupVersionKind{Group: c.Group, Version: c.Version, Kind: c.Kind}, true
 		}
 	}
-	for kind := range modelled {
+	for _, kind := range wire.Kinds() {
 		if kind.Kind == model {
 			return kind, true
 		}

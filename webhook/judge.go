@@ -1,6 +1,7 @@
 package webhook
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/podcullis/podcullis/cluster"
 	"github.com/podcullis/podcullis/guardrail"
+	"github.com/podcullis/podcullis/webhook/review"
 )
 
 // Evaluator judges a change; *guardrail.Engine is one.
@@ -39,7 +41,7 @@ type Mode string
 const (
 	Enforce Mode = "enforce"
 	// DryRun ("audit" on the command line) never denies: it allows and says what would have been denied.
-	DryRun Mode = "audit"
+	Audit Mode = "audit"
 )
 
 // JudgeOptions are what a Judge needs.
@@ -95,8 +97,8 @@ type Judge struct {
 
 // NewJudge makes a Judge.
 func NewJudge(o JudgeOptions) *Judge {
-	o.EvaluationTime = orDefault(o.EvaluationTime, defaultEvaluationTime)
-	o.Log = orDefault(o.Log, slog.Default())
+	o.EvaluationTime = cmp.Or(o.EvaluationTime, review.DefaultEvaluationTime)
+	o.Log = cmp.Or(o.Log, slog.Default())
 	if o.Metrics == nil {
 		o.Metrics = NewJudgeMetrics(prometheus.NewRegistry())
 	}

@@ -1,16 +1,15 @@
 package webhook
 
 import (
+	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net/http"
 	"strings"
 	"sync"
 	"testing"
 	"time"
-	"unicode/utf8"
 
 	admissionv1 "k8s.io/api/admission/v1"
 	authenticationv1 "k8s.io/api/authentication/v1"
@@ -22,6 +21,7 @@ import (
 
 	"github.com/podcullis/podcullis/cluster"
 	"github.com/podcullis/podcullis/cluster/manifest"
+	"github.com/podcullis/podcullis/cluster/wire"
 	"github.com/podcullis/podcullis/guardrail"
 	"github.com/podcullis/podcullis/policies"
 )
@@ -94,7 +94,7 @@ func newShop(t *testing.T, o JudgeOptions) (*Judge, *liveShop, *manifest.Set) {
 	}
 	o.Model = model
 	o.Log = slog.New(slog.DiscardHandler)
-	o.Mode = orDefault(o.Mode, Enforce)
+	o.Mode = cmp.Or(o.Mode, Enforce)
 	return NewJudge(o), model, set
 }
 
@@ -290,7 +290,7 @@ func TestTheEndOfANamespace(t *testing.T) {
 	model.show(t, cluster.Change{After: &cluster.Namespace{Name: "shop", DeletedAt: deleted}})
 	expect(t, controller(t, j, set, namespaceController), 409, "pods left: 1")
 	expect(t, controller(t, j, set, "dev"), 429, "pods left: 1 (shop/Pod/frontend-6d4b9c-x7k2p)")
-	j.Mode = DryRun
+	j.Mode = Audit
 	if got := controller(t, j, set, namespaceController); !got.Allowed || len(got.Warnings) != 1 || !strings.HasPrefix(got.Warnings[0], "would be denied for now: NetworkPolicy shop/default-deny has to wait: ") {
 		t.Errorf("a dry run of waiting: %v %q", got.Allowed, got.Warnings)
 	}
@@ -359,7 +359,7 @@ func TestAnAllowedChangeIsWaitedFor(t *testing.T) {
 
 func mustDecode(t *testing.T, r admission.Request) runtime.Object {
 	t.Helper()
-	o := modelled[r.Kind]()
+	o := wire.New(r.Kind)
 	if err := yaml.Unmarshal(r.Object.Raw, o); err != nil {
 		t.Fatal(err)
 	}
@@ -378,7 +378,7 @@ func TestADryRunRequestLeavesNoTrace(t *testing.T) {
 }
 
 func TestAuditModeAllowsAndTells(t *testing.T) {
-	j, _, _ := newShop(t, JudgeOptions{Mode: DryRun})
+	j, _, _ := newShop(t, JudgeOptions{Mode: Audit})
 	got := j.Handle(t.Context(), request(t, "CREATE", "NetworkPolicy", "shop", "allow-all", allowAllText, ""))
 	if !got.Allowed {
 		t.Fatalf("denied: %v", got.Result)
@@ -426,26 +426,5 @@ func TestAnErrorIsNeverAnAllow(t *testing.T) {
 			j, _, _ := newShop(t, JudgeOptions{Evaluator: test.evaluator, EvaluationTime: 20 * time.Millisecond})
 			expect(t, j.Handle(t.Context(), request(t, "CREATE", "NetworkPolicy", "shop", "fine", harmlessText, "")), test.code, "could not be judged, so it is refused")
 		})
-	}
-}
-
-func TestWarningsFitTheAPIServersLimits(t *testing.T) {
-	var lines []string
-	for i := range 100 {
-		lines = append(lines, fmt.Sprintf("%d %s\nsecond line", i, strings.Repeat("ö", 300)))
-	}
-	got := fit(lines)
-	total := 0
-	for _, w := range got {
-		total += len(w)
-		if utf8.RuneCountInString(w) > maxWarning || strings.Contains(w, "\n") {
-			t.Errorf("%d characters in %q", utf8.RuneCountInString(w), w)
-		}
-	}
-	if total > maxWarnings || got[len(got)-1] != fmt.Sprintf("and %d more", 100-(len(got)-1)) {
-		t.Errorf("%d bytes in all, ending in %q", total, got[len(got)-1])
-	}
-	if one := fit([]string{"short"}); len(one) != 1 || one[0] != "short" {
-		t.Errorf("got %q", one)
 	}
 }

@@ -7,6 +7,8 @@ import (
 
 	admissionv1 "k8s.io/api/admission/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/podcullis/podcullis/cluster/wire"
 )
 
 // mistaken says why a request about a kind that the model does not hold cannot be about
@@ -14,7 +16,7 @@ import (
 // ours by another version, group or spelling, or it writes one of ours in a way that
 // is not known. Nil for what really is another kind: the Pod of another API is no Pod.
 func mistaken(r *admissionv1.AdmissionRequest) error {
-	for ours := range modelled {
+	for _, ours := range wire.Kinds() {
 		if !strings.EqualFold(ours.Kind, r.Kind.Kind) || !ofKubernetes(r.Kind.Group) {
 			continue
 		}

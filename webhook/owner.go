@@ -11,6 +11,7 @@ import (
 
 	"github.com/podcullis/podcullis/cluster"
 	"github.com/podcullis/podcullis/guardrail"
+	"github.com/podcullis/podcullis/webhook/review"
 )
 
 // What became of the owners that were waited for.
@@ -46,7 +47,7 @@ func ownersOf(o cluster.Object) []cluster.Owner {
 // waitForOwner gives an owner a moment to show in the model.
 func (j *Judge) waitForOwner(ctx context.Context, r *admission.Request, owner cluster.Owner) bool {
 	seen := false
-	err := waitOutside(ctx, func() {
+	err := review.WaitOutside(ctx, func() {
 		ctx, cancel := context.WithTimeout(ctx, settleTime)
 		defer cancel()
 		seen = j.Model.WaitFor(ctx, func(s *cluster.Snapshot) bool { return s.Owns(r.Namespace, owner) })

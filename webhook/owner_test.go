@@ -135,7 +135,7 @@ func TestAnOwnerThatIsNotKnownYet(t *testing.T) {
 
 // A dry run says what it would have said.
 func TestADryRunOfAnOwnerThatIsNotKnown(t *testing.T) {
-	j, _ := oldHole(t, JudgeOptions{Remember: true, Mode: DryRun})
+	j, _ := oldHole(t, JudgeOptions{Remember: true, Mode: Audit})
 	got := j.Handle(t.Context(), request(t, "CREATE", "Pod", "data", "x", podOf("x", "new", holeLabels, ofNewWeb), ""))
 	if !got.Allowed || len(got.Warnings) != 1 || !strings.Contains(got.Warnings[0], "could not be judged: it names ReplicaSet data/web-1 (uid w1), which is not known") {
 		t.Errorf("%v %q", got.Allowed, got.Warnings)

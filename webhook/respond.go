@@ -17,14 +17,8 @@ import (
 	"github.com/podcullis/podcullis/guardrail"
 )
 
-// The API server cuts a warning at 256 characters and all of them at 4096
-// (k8s.io/apiserver pkg/endpoints/filters/warning.go).
-const (
-	maxWarning  = 256
-	maxWarnings = 4096
-	// maxAnnotation bounds what one audit annotation holds, in bytes.
-	maxAnnotation = 8 << 10
-)
+// maxAnnotation bounds what one audit annotation holds, in bytes.
+const maxAnnotation = 8 << 10
 
 // respond words a verdict for the API server.
 func (j *Judge) respond(v verdict) admission.Response {
@@ -33,7 +27,7 @@ func (j *Judge) respond(v verdict) admission.Response {
 		Warnings:         warnings(v, j.Mode),
 		AuditAnnotations: annotations(v, j.Mode),
 	}}
-	if !v.refuses() || j.Mode == DryRun {
+	if !v.refuses() || j.Mode == Audit {
 		response.Result = &metav1.Status{Code: http.StatusOK}
 		return response
 	}
@@ -152,7 +146,7 @@ func (v verdict) outcome(mode Mode) string {
 	switch {
 	case !v.refuses():
 		return "allowed"
-	case mode == DryRun:
+	case mode == Audit:
 		return "would-deny"
 	}
 	return "denied"

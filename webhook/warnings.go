@@ -6,12 +6,12 @@ import (
 	"unicode/utf8"
 
 	"github.com/podcullis/podcullis/guardrail"
+	"github.com/podcullis/podcullis/webhook/review"
 )
 
 // What warnings say first. kubectl says "dry run" of something else: a request that is
 // not carried out.
 const (
-	wouldBeDenied   = "would be denied: " // in mode enforce
 	wouldBeRefused  = "would be denied, as this change could not be judged: "
 	withActionDeny  = "would be denied with action deny: " // the guardrail's action is warn
 	wouldHaveToWait = "would be denied for now: "
@@ -22,15 +22,15 @@ const (
 // while the API server's limits leave room for that.
 func warnings(v verdict, mode Mode) []string {
 	lines := v.warningLines(mode, true)
-	if total(lines) > maxWarnings {
+	if review.WarningBytes(lines) > review.MaxWarnings {
 		lines = v.warningLines(mode, false)
 	}
-	return fit(lines)
+	return review.FitWarnings(lines)
 }
 
 func (v verdict) warningLines(mode Mode, reasons bool) []string {
 	var lines []string
-	if mode == DryRun {
+	if mode == Audit {
 		switch {
 		case v.err == nil:
 		case v.waiting():
@@ -65,7 +65,7 @@ func (v verdict) wouldDeny(reasons bool) []string {
 	var lines []string
 	advice := v.decision.Advice
 	for _, d := range v.decision.With(guardrail.Deny) {
-		lines = append(lines, fmt.Sprintf("%s[%s] %s", wouldBeDenied, d.Guardrail, d.Summary()))
+		lines = append(lines, fmt.Sprintf("%s[%s] %s", review.WouldBeDenied, d.Guardrail, d.Summary()))
 		message := d.Message
 		if advice != "" {
 			message = d.WithoutAdvice()
@@ -115,43 +115,9 @@ func linesBelow(message string) []string {
 func adviceLines(advice string) []string {
 	lines := strings.Split("to fix: "+advice, "\n")
 	for _, l := range lines[1:] {
-		if utf8.RuneCountInString(l) > maxWarning {
+		if utf8.RuneCountInString(l) > review.MaxWarning {
 			return lines[:1]
 		}
-	}
-	return lines
-}
-
-// total is how long warnings are when each is cut.
-func total(lines []string) int {
-	n := 0
-	for _, l := range lines {
-		n += len(shorten(l))
-	}
-	return n
-}
-
-// shorten makes a warning one line that the API server does not cut.
-func shorten(line string) string {
-	line = strings.Join(strings.Fields(line), " ")
-	if utf8.RuneCountInString(line) > maxWarning {
-		line = string([]rune(line)[:maxWarning-1]) + "…"
-	}
-	return line
-}
-
-// fit keeps warnings within the API server's limits, and says how many it left out.
-func fit(lines []string) []string {
-	total := 0
-	for i, line := range lines {
-		line = shorten(line)
-		rest := fmt.Sprintf("and %d more", len(lines)-i)
-		left := maxWarnings - total - len(line)
-		if left < 0 || (i+1 < len(lines) && left < len(rest)) {
-			return append(lines[:i:i], rest)
-		}
-		lines[i] = line
-		total += len(line)
 	}
 	return lines
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/podcullis/podcullis/guardrail"
+	"github.com/podcullis/podcullis/webhook/review"
 )
 
 func violations(n int, action guardrail.Action, message string) (out []guardrail.Violation) {
@@ -29,12 +30,12 @@ func TestWarningsSayWhatAndWhyAndHow(t *testing.T) {
 	}{
 		"ModeAudit": {
 			verdict{decision: guardrail.Decision{Violations: violations(1, guardrail.Deny, opened)}},
-			DryRun,
+			Audit,
 			[]string{"would be denied: [g0] a could reach b", "opened by: ingress rule 1 of NetworkPolicy s/x", "to fix: narrow it"},
 		},
 		"ModeAuditWithATriedEdit": {
 			verdict{decision: guardrail.Decision{Violations: violations(2, guardrail.Deny, opened), Advice: "leave a out\n  podSelector: {}"}},
-			DryRun,
+			Audit,
 			[]string{
 				"would be denied: [g0] a could reach b", "opened by: ingress rule 1 of NetworkPolicy s/x",
 				"would be denied: [g1] a could reach b", "opened by: ingress rule 1 of NetworkPolicy s/x",
@@ -43,7 +44,7 @@ func TestWarningsSayWhatAndWhyAndHow(t *testing.T) {
 		},
 		"YAMLThatDoesNotFitIsLeftOut": {
 			verdict{decision: guardrail.Decision{Violations: violations(1, guardrail.Deny, "m"), Advice: "leave a out\n  podSelector: " + strings.Repeat("x", 300)}},
-			DryRun,
+			Audit,
 			[]string{"would be denied: [g0] m", "to fix: leave a out"},
 		},
 		"ActionWarn": {
@@ -56,8 +57,8 @@ func TestWarningsSayWhatAndWhyAndHow(t *testing.T) {
 			Enforce,
 			[]string{"[g] one side only"},
 		},
-		"ActionAuditIsSilent": {verdict{decision: guardrail.Decision{Violations: violations(1, guardrail.AuditOnly, opened)}}, DryRun, nil},
-		"NotJudged":           {verdict{err: fmt.Errorf("no such field")}, DryRun, []string{"would be denied, as this change could not be judged: no such field"}},
+		"ActionAuditIsSilent": {verdict{decision: guardrail.Decision{Violations: violations(1, guardrail.AuditOnly, opened)}}, Audit, nil},
+		"NotJudged":           {verdict{err: fmt.Errorf("no such field")}, Audit, []string{"would be denied, as this change could not be judged: no such field"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if diff := cmp.Diff(test.want, warnings(test.verdict, test.mode)); diff != "" {
@@ -73,15 +74,15 @@ func TestWarningsFitHoweverMuchThereIsToSay(t *testing.T) {
 	for _, n := range []int{1, 5, 15, 200} {
 		for _, letters := range []int{10, 120, 400} {
 			message := strings.Repeat("ä", letters) + "\n  opened by: " + strings.Repeat("y", letters) + "\n  to fix: " + strings.Repeat("z", letters)
-			got := warnings(verdict{decision: guardrail.Decision{Violations: violations(n, guardrail.Deny, message)}}, DryRun)
+			got := warnings(verdict{decision: guardrail.Decision{Violations: violations(n, guardrail.Deny, message)}}, Audit)
 			sum := 0
 			for _, w := range got {
 				sum += len(w)
-				if utf8.RuneCountInString(w) > maxWarning || strings.Contains(w, "\n") {
+				if utf8.RuneCountInString(w) > review.MaxWarning || strings.Contains(w, "\n") {
 					t.Errorf("%d violations of %d letters: a warning of %d", n, letters, utf8.RuneCountInString(w))
 				}
 			}
-			if sum > maxWarnings {
+			if sum > review.MaxWarnings {
 				t.Errorf("%d violations of %d letters: %d bytes", n, letters, sum)
 			}
 			why := func(w string) bool { return strings.HasPrefix(w, "opened by: ") }

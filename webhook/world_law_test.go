@@ -12,6 +12,7 @@ import (
 	"github.com/podcullis/podcullis/guardrail"
 	"github.com/podcullis/podcullis/ledger"
 	"github.com/podcullis/podcullis/policies"
+	"github.com/podcullis/podcullis/webhook/serving/servingtest"
 )
 
 const lawConfig = `
@@ -67,7 +68,7 @@ func TestLawTheWorldsHoldEveryCombination(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	j := NewJudge(JudgeOptions{Evaluator: engine, Remember: true, Ledger: &heldLedger{}, Mode: Enforce, Log: quiet})
+	j := NewJudge(JudgeOptions{Evaluator: engine, Remember: true, Ledger: &heldLedger{}, Mode: Enforce, Log: servingtest.Quiet})
 	refusedIn, worldsIn, falsely := 0, 0, 0
 	for seed := range uint64(400) {
 		r := rand.New(rand.NewPCG(seed, 7))

@@ -20,7 +20,7 @@ func (a *app) watchForBreaches() error {
 		return nil
 	}
 	options := breach.Options{
-		Model: model, InForce: a.guardrails.engine.InForce, DryRun: webhook.Mode(a.options.mode) == webhook.DryRun,
+		Model: model, InForce: a.guardrails.engine.InForce, DryRun: webhook.Mode(a.options.mode) == webhook.Audit,
 		Registry: a.registry, Log: a.log,
 	}
 	if a.options.events {

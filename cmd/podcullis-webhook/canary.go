@@ -66,7 +66,7 @@ func judgeCanary(mode webhook.Mode, refusal error, warnings []string) error {
 	warned := strings.Contains(strings.Join(warnings, "\n"), canaryName)
 	refused := refusal != nil && strings.Contains(refusal.Error(), "denied the request") && strings.Contains(refusal.Error(), canaryName)
 	switch {
-	case mode == webhook.Enforce && refused, mode == webhook.DryRun && refusal == nil && warned:
+	case mode == webhook.Enforce && refused, mode == webhook.Audit && refusal == nil && warned:
 		return nil
 	case refused:
 		return fmt.Errorf("mode audit refuses nothing, and this was refused: %w", refusal)

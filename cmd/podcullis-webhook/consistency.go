@@ -63,7 +63,7 @@ func (o *options) chosenConsistency() (mode, why string) {
 		return strict, "--consistency says so; but " + how + ": whoever does can fill the ledger, and then nothing is allowed"
 	case o.consistency != "":
 		return o.consistency, "--consistency says so"
-	case webhook.Mode(o.mode) == webhook.DryRun:
+	case webhook.Mode(o.mode) == webhook.Audit:
 		return local, "--mode audit refuses nothing"
 	case known:
 		return strict, how

@@ -9,12 +9,13 @@ import (
 
 	"github.com/podcullis/podcullis/drift"
 	"github.com/podcullis/podcullis/webhook"
+	"github.com/podcullis/podcullis/webhook/serving"
 )
 
 // watchForDrift compares the webhook configuration that there is with
 // --expected-webhooks. What it finds changes no answer and no readiness: nobody is
 // helped by a replica that does not answer those who still ask.
-func (a *app) watchForDrift(certificates webhook.Certificates) error {
+func (a *app) watchForDrift(certificates serving.Certificates) error {
 	// A vector without labels, so that a server that compares nothing, or has had no
 	// answer yet, shows nothing rather than 0.
 	differences := prometheus.NewGaugeVec(prometheus.GaugeOpts{

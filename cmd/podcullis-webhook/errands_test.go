@@ -23,14 +23,14 @@ func TestJudgeCanary(t *testing.T) {
 		want     string // the beginning of what is wrong
 	}{
 		"EnforceRefuses":          {reason: "that is what enforce is for", mode: webhook.Enforce, refusal: refusal},
-		"AuditWarns":              {reason: "audit refuses nothing and says what it would have refused", mode: webhook.DryRun, warnings: warning},
-		"AuditRefuses":            {reason: "the server is not in the mode that the release says", mode: webhook.DryRun, refusal: refusal, want: "mode audit refuses nothing"},
+		"AuditWarns":              {reason: "audit refuses nothing and says what it would have refused", mode: webhook.Audit, warnings: warning},
+		"AuditRefuses":            {reason: "the server is not in the mode that the release says", mode: webhook.Audit, refusal: refusal, want: "mode audit refuses nothing"},
 		"EnforceWarns":            {reason: "the server is not in the mode that the release says", mode: webhook.Enforce, warnings: warning, want: "mode enforce, and there was only a warning"},
 		"NobodyAsked":             {reason: "no warning and no refusal: nobody judged it", mode: webhook.Enforce, want: "the API server accepted it without a word"},
-		"WarningOfSomebodyElse":   {reason: "another webhook's warning is no answer", mode: webhook.DryRun, warnings: []string{"deprecated"}, want: "the API server accepted it without a word"},
+		"WarningOfSomebodyElse":   {reason: "another webhook's warning is no answer", mode: webhook.Audit, warnings: []string{"deprecated"}, want: "the API server accepted it without a word"},
 		"RefusedBySomebodyElse":   {reason: "another webhook's refusal is no answer", mode: webhook.Enforce, refusal: errors.New(`admission webhook "other.example" denied the request: no`), want: "the API server did not get an answer"},
 		"NoReplicaUnderFail":      {reason: "a call that fails is no answer", mode: webhook.Enforce, refusal: errors.New("failed calling webhook: connection refused"), want: "the API server did not get an answer"},
-		"ForbiddenByRBACIsToldSo": {reason: "the text of the API server says what is missing", mode: webhook.DryRun, refusal: errors.New("networkpolicies is forbidden"), want: "the API server did not get an answer"},
+		"ForbiddenByRBACIsToldSo": {reason: "the text of the API server says what is missing", mode: webhook.Audit, refusal: errors.New("networkpolicies is forbidden"), want: "the API server did not get an answer"},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {

@@ -112,7 +112,7 @@ func newInFlight(ctx context.Context, o *options, config *rest.Config, guardrail
 // needsNoBarrier reports whether it does no harm to forget at a start what was in flight:
 // nothing is refused anyway, or there are replicas that never know of each other's.
 func needsNoBarrier(o *options, mode string) bool {
-	return webhook.Mode(o.mode) == webhook.DryRun || (mode == local && o.replicas > 1)
+	return webhook.Mode(o.mode) == webhook.Audit || (mode == local && o.replicas > 1)
 }
 
 // measure shows what the ledger holds and what it costs.

@@ -15,7 +15,7 @@ import (
 	authentication "k8s.io/client-go/kubernetes/typed/authentication/v1"
 	"k8s.io/client-go/rest"
 
-	"github.com/podcullis/podcullis/webhook"
+	"github.com/podcullis/podcullis/webhook/serving"
 )
 
 const (
@@ -126,7 +126,7 @@ func (d *memoryDoor) ownName(ctx context.Context) (string, error) {
 }
 
 // openMemoryDoor serves the memory beside the webhook, if replicas are to have it.
-func (a *app) openMemoryDoor(server *webhook.Server) error {
+func (a *app) openMemoryDoor(server *serving.Server) error {
 	if a.options.memoryFrom == "" {
 		return nil
 	}

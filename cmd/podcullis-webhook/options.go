@@ -167,7 +167,7 @@ func (o *options) Validate(rest []string) error {
 			wrong("%s must be host:port, got %q", flag, address)
 		}
 	}
-	if m := webhook.Mode(o.mode); m != webhook.Enforce && m != webhook.DryRun {
+	if m := webhook.Mode(o.mode); m != webhook.Enforce && m != webhook.Audit {
 		wrong("--mode must be enforce or audit, got %q", o.mode)
 	}
 	if o.maxStaleness < minStaleness {

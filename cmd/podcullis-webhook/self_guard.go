@@ -8,17 +8,18 @@ import (
 
 	"github.com/podcullis/podcullis/selfguard"
 	"github.com/podcullis/podcullis/webhook"
+	"github.com/podcullis/podcullis/webhook/review"
 )
 
 // selfGuardPath is where the API server asks about changes of Podcullis' own namespace.
 const selfGuardPath = "/self"
 
 // guardSelf answers about what would cut this server off from the API server.
-func (a *app) guardSelf(metrics *webhook.Metrics) error {
+func (a *app) guardSelf(metrics *review.Metrics) error {
 	if a.options.selfGuard == "" {
 		return nil
 	}
-	o := selfguard.Options{File: a.options.selfGuard, Model: a.model, DryRun: webhook.Mode(a.options.mode) == webhook.DryRun, Log: a.log}
+	o := selfguard.Options{File: a.options.selfGuard, Model: a.model, DryRun: webhook.Mode(a.options.mode) == webhook.Audit, Log: a.log}
 	config, err := restConfig(a.options)
 	switch {
 	case errors.Is(err, rest.ErrNotInCluster):
@@ -33,8 +34,8 @@ func (a *app) guardSelf(metrics *webhook.Metrics) error {
 	if err != nil {
 		return fmt.Errorf("--self-guard: %w", err)
 	}
-	a.server.Register(selfGuardPath, webhook.NewReviewHandler(guard, webhook.ReviewOptions{
-		Mode: webhook.Mode(a.options.mode), Ready: a.model.ready, MemoryLimit: memoryLimit(), Logger: a.log, Metrics: metrics,
+	a.server.Register(selfGuardPath, review.NewHandler(guard, review.Options{
+		Audit: o.DryRun, Ready: a.model.ready, MemoryLimit: memoryLimit(), Logger: a.log, Metrics: metrics,
 	}))
 	return nil
 }

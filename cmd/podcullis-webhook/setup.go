@@ -35,6 +35,8 @@ import (
 	"github.com/podcullis/podcullis/internal/logline"
 	"github.com/podcullis/podcullis/rotation"
 	"github.com/podcullis/podcullis/webhook"
+	"github.com/podcullis/podcullis/webhook/review"
+	"github.com/podcullis/podcullis/webhook/serving"
 )
 
 // certificateTimeout is for the first certificate.
@@ -48,8 +50,8 @@ type app struct {
 	registry   *prometheus.Registry
 	guardrails *guardrailFiles
 	model      model
-	server     *webhook.Server
-	validity   *webhook.Validity
+	server     *serving.Server
+	validity   *serving.Validity
 	clock      *apiClock
 	watches    []func(context.Context)
 }
@@ -90,21 +92,21 @@ func setup(ctx context.Context, o *options, stderr io.Writer) (_ *app, err error
 	if a.model, err = newModel(ctx, o, a.guardrails, a.clock, a.log, a.registry); err != nil {
 		return nil, err
 	}
-	metrics := webhook.NewMetrics(a.registry)
-	certificates, err := a.newCertificates(ctx, metrics)
+	metrics := review.NewMetrics(a.registry)
+	certificates, err := a.newCertificates(ctx, serving.NewMetrics(a.registry))
 	if err != nil {
 		return nil, err
 	}
 	if err := a.watchForDrift(certificates); err != nil {
 		return nil, err
 	}
-	server := webhook.ServerOptions{BindAddress: o.bindAddress, MaxSockets: socketsWithin(descriptors()), Certificates: certificates, DrainTimeout: o.drainTimeout, Logger: a.log, Clock: a.clock.Now}
+	server := serving.Options{BindAddress: o.bindAddress, MaxSockets: socketsWithin(descriptors()), Certificates: certificates, DrainTimeout: o.drainTimeout, Logger: a.log, Clock: a.clock.Now}
 	if o.clientCA != "" {
-		if server.Clients, err = webhook.LoadClients(o.clientCA, o.clientNames, a.log); err != nil {
+		if server.Clients, err = serving.LoadClients(o.clientCA, o.clientNames, a.log); err != nil {
 			return nil, err
 		}
 	}
-	if a.server, err = webhook.NewServer(server); err != nil {
+	if a.server, err = serving.NewServer(server); err != nil {
 		return nil, err
 	}
 	judging := webhook.JudgeOptions{
@@ -124,8 +126,8 @@ func setup(ctx context.Context, o *options, stderr io.Writer) (_ *app, err error
 	}
 	a.model.inFlight.into(&judging)
 	judge := webhook.NewJudge(judging)
-	a.server.Register("/validate", webhook.NewReviewHandler(judge, webhook.ReviewOptions{
-		Mode: webhook.Mode(o.mode), Ready: a.model.ready, MemoryLimit: memoryLimit(), Logger: a.log, Metrics: metrics,
+	a.server.Register("/validate", review.NewHandler(judge, review.Options{
+		Audit: webhook.Mode(o.mode) == webhook.Audit, Ready: a.model.ready, MemoryLimit: memoryLimit(), Logger: a.log, Metrics: metrics,
 	}))
 	if err := a.guardSelf(metrics); err != nil {
 		return nil, err
@@ -138,7 +140,7 @@ func setup(ctx context.Context, o *options, stderr io.Writer) (_ *app, err error
 		return nil, err
 	}
 	idle := newIdle(a.guardrails.engine, a.model, a.log, a.registry)
-	a.validity = webhook.NewValidity(certificates, a.clock.Now, a.registry, a.log)
+	a.validity = serving.NewValidity(certificates, a.clock.Now, a.registry, a.log)
 	a.watches = append(a.watches, a.guardrails.watch, idle.watch, a.validity.Watch, a.model.inFlight.run, newCollector(memoryLimit(), a.log).watch)
 	return a, nil
 }
@@ -152,16 +154,16 @@ func memoryLimit() int64 {
 	return limit
 }
 
-func (a *app) newCertificates(ctx context.Context, metrics *webhook.Metrics) (webhook.Certificates, error) {
+func (a *app) newCertificates(ctx context.Context, metrics *serving.Metrics) (serving.Certificates, error) {
 	if a.options.certSecret != "" {
 		if err := a.keepCertificate(ctx); err != nil {
 			return nil, err
 		}
 	}
 	if a.options.certDir != "" {
-		return webhook.LoadCertificates(a.options.certDir, webhook.CertificateDirOptions{Logger: a.log, Metrics: metrics})
+		return serving.LoadCertificates(a.options.certDir, serving.CertificateDirOptions{Logger: a.log, Metrics: metrics})
 	}
-	c, err := webhook.SelfSigned(a.options.selfSignedDir, a.options.selfSignedHosts)
+	c, err := serving.SelfSigned(a.options.selfSignedDir, a.options.selfSignedHosts)
 	if err != nil {
 		return nil, err
 	}
@@ -343,7 +345,7 @@ func (a *app) run(ctx context.Context) error {
 	if a.model.ready != nil {
 		ready["model"] = func(*http.Request) error { return a.model.ready() }
 	}
-	if err := a.listen(background, g, "probes", a.options.probeAddress, webhook.NewHealthHandler(map[string]healthz.Checker{"log": a.logIsRead}, ready)); err != nil {
+	if err := a.listen(background, g, "probes", a.options.probeAddress, serving.NewHealthHandler(map[string]healthz.Checker{"log": a.logIsRead}, ready)); err != nil {
 		return err
 	}
 	metrics := http.NewServeMux()

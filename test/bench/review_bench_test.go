@@ -14,6 +14,7 @@ import (
 	"github.com/podcullis/podcullis/guardrail"
 	"github.com/podcullis/podcullis/policies"
 	"github.com/podcullis/podcullis/webhook"
+	"github.com/podcullis/podcullis/webhook/review"
 )
 
 // BenchmarkReview is what the webhook does with the body of one request: all but
@@ -36,7 +37,7 @@ func BenchmarkReview(b *testing.B) {
 	judge := webhook.NewJudge(webhook.JudgeOptions{
 		Evaluator: engine, Model: still{made(b, s.town())}, Mode: webhook.Enforce, Remember: true, Log: log,
 	})
-	handler := webhook.NewReviewHandler(judge, webhook.ReviewOptions{Mode: webhook.Enforce, Logger: log})
+	handler := review.NewHandler(judge, review.Options{Logger: log})
 	r, err := newReviewer(s.town())
 	if err != nil {
 		b.Fatal(err)

@@ -25,6 +25,8 @@ import (
 	"github.com/podcullis/podcullis/cluster/remote"
 	"github.com/podcullis/podcullis/guardrail"
 	"github.com/podcullis/podcullis/webhook"
+	"github.com/podcullis/podcullis/webhook/review"
+	"github.com/podcullis/podcullis/webhook/serving"
 )
 
 // recorder is a webhook with the doors of Podcullis and its judge, which lets everything
@@ -54,11 +56,11 @@ func (c cluster) record(t *testing.T) *recorder {
 	r.now = r.before
 	certs := filepath.Join(t.TempDir(), "certs")
 	g := &gate{c: c, ca: writeCertificate(t, certs)}
-	certificates, err := webhook.LoadCertificates(certs, webhook.CertificateDirOptions{})
+	certificates, err := serving.LoadCertificates(certs, serving.CertificateDirOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	server, err := webhook.NewServer(webhook.ServerOptions{BindAddress: "127.0.0.1:0", Certificates: certificates, DrainTimeout: 100 * time.Millisecond})
+	server, err := serving.NewServer(serving.Options{BindAddress: "127.0.0.1:0", Certificates: certificates, DrainTimeout: 100 * time.Millisecond})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,7 +71,7 @@ func (c cluster) record(t *testing.T) *recorder {
 		}
 		return judge.Handle(ctx, q)
 	})
-	server.Register("/validate", webhook.NewReviewHandler(handler, webhook.ReviewOptions{}))
+	server.Register("/validate", review.NewHandler(handler, review.Options{}))
 	address, err := server.Listen(t.Context())
 	if err != nil {
 		t.Fatal(err)

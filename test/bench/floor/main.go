@@ -18,7 +18,7 @@ import (
 	ctrlwebhook "sigs.k8s.io/controller-runtime/pkg/webhook"
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
-	"github.com/podcullis/podcullis/webhook"
+	"github.com/podcullis/podcullis/webhook/serving"
 )
 
 func main() {
@@ -42,7 +42,7 @@ func run(ctx context.Context, args []string) error {
 		return errors.New("-port and -dir are needed")
 	}
 	ctrllog.SetLogger(logr.Discard())
-	certificate, err := webhook.SelfSigned(*dir, nil)
+	certificate, err := serving.SelfSigned(*dir, nil)
 	if err != nil {
 		return err
 	}

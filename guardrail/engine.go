@@ -203,7 +203,7 @@ func (s *ruleset) ask(ctx context.Context, r *Review, w func() *world, instances
 				eval = &evaluation{Review: r, world: w()}
 			}
 			d.Evaluated = append(d.Evaluated, i.Name)
-			eval.begin(s.concerning(i, r))
+			eval.begin(i, s.concerning(i, r))
 			found, err = i.run(ctx, eval, in)
 		}
 		if err != nil {

@@ -24,6 +24,7 @@ type world struct {
 	exposedBy     map[string][]connectivity.Exposure
 	closedBy      map[string][]connectivity.Closure
 	weakenedBy    map[string][]connectivity.Weakening
+	homes         homes
 }
 
 // maxConnections bounds one answer of netpol.open and netpol.opened; a longer
@@ -43,6 +44,7 @@ func newWorld(t *turn, before, after *cluster.Snapshot, o connectivity.Options) 
 		closedBy:  map[string][]connectivity.Closure{},
 
 		weakenedBy: map[string][]connectivity.Weakening{},
+		homes:      newHomes(),
 	}
 }
 

@@ -39,8 +39,8 @@ guardrails:
   guardrail: forbidden-paths
   action: deny
   parameters:
-    from: {podSelector: {matchLabels: {app.kubernetes.io/component: frontend}}}
-    to: {podSelector: {matchLabels: {app.kubernetes.io/component: database}}}
+    from: {podSelector: {matchLabels: {tier: frontend}}}
+    to: {podSelector: {matchLabels: {tier: database}}}
 - name: no-way-out
   guardrail: forbidden-paths
   action: warn

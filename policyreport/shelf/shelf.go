@@ -38,16 +38,16 @@ const (
 func Kinds() []string { return []string{Auto, OpenReports, PolicyReport, None} }
 
 const (
-	manager = "podcullis-audit"
-	// digestKey is the annotation by which a report is known again without reading it.
-	digestKey = "podcullis.io/digest"
-	selector  = "app.kubernetes.io/managed-by=podcullis"
-	// served is for how long it is believed which API there is.
-	served = 10 * time.Minute
+	manager  = "podcullis-audit"
+	selector = "app.kubernetes.io/managed-by=podcullis"
+	// served is for how long it is believed which API there is, and believed that nobody
+	// else has written into our reports.
+	served   = 10 * time.Minute
+	believed = time.Hour
 	// Requests a second: reports are in no hurry.
 	queriesPerSecond = 20
 	queriesAtOnce    = 40
-	pageSize         = 100
+	pageSize         = 10 // each may have most of a megabyte
 	// maxErrors bounds what one error names.
 	maxErrors = 5
 )
@@ -71,6 +71,7 @@ type Shelf struct {
 	api     *policyreport.API // nil while nothing is served
 	checked time.Time
 	there   map[string]string // the digests of what is kept, by namespace; nil before it is known
+	looked  time.Time
 	first   map[string]time.Time
 }
 
@@ -107,7 +108,7 @@ func (s *Shelf) Keep(ctx context.Context, tallies policyreport.Tallies) error {
 	if err := s.choose(ctx); err != nil || s.api == nil {
 		return err
 	}
-	if s.there == nil {
+	if s.there == nil || s.Now().Sub(s.looked) > believed {
 		if err := s.look(ctx); err != nil {
 			return err
 		}
@@ -193,7 +194,11 @@ func (s *Shelf) look(ctx context.Context) error {
 			}
 			for i := range list.Items {
 				if o := &list.Items[i]; o.GetName() == policyreport.Name {
-					there[o.GetNamespace()] = o.GetAnnotations()[digestKey]
+					digest, err := digestOf(o)
+					if err != nil {
+						return err
+					}
+					there[o.GetNamespace()] = digest
 					s.sinceOf(o)
 				}
 			}
@@ -202,7 +207,7 @@ func (s *Shelf) look(ctx context.Context) error {
 			}
 		}
 	}
-	s.there = there
+	s.there, s.looked = there, s.Now()
 	return nil
 }
 
@@ -246,12 +251,6 @@ func (s *Shelf) write(ctx context.Context, namespace string, t *policyreport.Tal
 	if err != nil || s.there[namespace] == digest {
 		return err
 	}
-	annotations := o.GetAnnotations()
-	if annotations == nil {
-		annotations = map[string]string{}
-	}
-	annotations[digestKey] = digest
-	o.SetAnnotations(annotations)
 	if _, err := s.of(namespace).Apply(ctx, policyreport.Name, o, metav1.ApplyOptions{FieldManager: manager, Force: true}); err != nil {
 		return err
 	}
@@ -260,8 +259,14 @@ func (s *Shelf) write(ctx context.Context, namespace string, t *policyreport.Tal
 	return nil
 }
 
+// digestOf knows again what a report says, and whose it is. It is made of the report
+// itself: what somebody else has written there is not taken for ours.
 func digestOf(o *unstructured.Unstructured) (string, error) {
-	text, err := json.Marshal(o.Object)
+	said := map[string]any{"labels": o.GetLabels(), "annotations": o.GetAnnotations(), "owners": o.GetOwnerReferences()}
+	for _, field := range []string{"source", "scope", "configuration", "summary", "results"} {
+		said[field] = o.Object[field]
+	}
+	text, err := json.Marshal(said)
 	if err != nil {
 		return "", err
 	}

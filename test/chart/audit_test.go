@@ -59,6 +59,7 @@ func TestAudit(t *testing.T) {
 			}
 		})
 	}
+	install(t, "{audit: null, report: null}") // as of a release from before, with --reuse-values
 	if r := install(t, ""); len(all[*coordinationv1.Lease](r)) > 0 {
 		t.Error("there is a Lease without an audit")
 	}

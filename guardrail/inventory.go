@@ -18,6 +18,7 @@ import (
 func (f InForce) Inventory(ctx context.Context, s *cluster.Snapshot, reviews iter.Seq[Review], heed func(*Review, Decision)) error {
 	t := f.lane.newTurn(ctx)
 	defer t.end()
+	t.inBackground()
 	w := f.set.world(t, &cluster.Snapshot{}, s)
 	var errs []error
 	for r := range reviews {
@@ -36,6 +37,7 @@ func (f InForce) Inventory(ctx context.Context, s *cluster.Snapshot, reviews ite
 			errs = append(errs, fmt.Errorf("%s: %w", r.Subject(), err))
 		}
 		heed(&r, d)
+		t.pause() // most reviews need no Rego, and nothing in them asks whose turn it is
 	}
 	return errors.Join(errs...)
 }

@@ -127,10 +127,8 @@ func (r *Result) remarks() []remark {
 		out = append(out, remark{isUnmodelled, guardrail.Warn, false, u.Ref, title(u.Ref), fmt.Sprintf("not modelled: %s %s", title(u.Ref), can), u.Location})
 	}
 	for _, x := range r.Expired {
-		out = append(out, remark{
-			isExpired, guardrail.Warn, false, cluster.Ref{}, "exemption " + x.Name,
-			fmt.Sprintf("exemption %s expired after %s and exempts nothing any more: %s", x.Name, x.Expires, x.Reason), Location{},
-		})
+		text := fmt.Sprintf("exemption %s expired after %s and exempts nothing any more: %s", x.Name, x.Expires, x.Reason)
+		out = append(out, remark{isExpired, guardrail.Warn, false, cluster.Ref{}, "exemption " + x.Name, text, Location{}})
 	}
 	for _, u := range r.Unmatched {
 		name := "guardrail " + u.Guardrail

@@ -226,7 +226,7 @@ func TestWhenARoundIsMade(t *testing.T) {
 		done.Go(func() { r.Watch(ctx) })
 		after := func(d time.Duration, what string, want int) {
 			t.Helper()
-			time.Sleep(d) //nolint:forbidigo // the bubble's clock
+			time.Sleep(d) // the bubble's clock
 			synctest.Wait()
 			mu.Lock()
 			defer mu.Unlock()

@@ -33,7 +33,7 @@ func TestProgress(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var out lockedBuffer
 		b := newProgress(&out, "judging", patience, beat)
-		time.Sleep(patience - time.Millisecond) //nolint:forbidigo // the bubble's clock
+		time.Sleep(patience - time.Millisecond) // the bubble's clock
 		b.end()
 		if out.String() != "" {
 			t.Errorf("said too early: %q", out.String())
@@ -42,7 +42,7 @@ func TestProgress(t *testing.T) {
 		b = newProgress(&out, "judging", patience, beat)
 		b.total = 3
 		b.step()
-		time.Sleep(patience + time.Millisecond) //nolint:forbidigo // the bubble's clock
+		time.Sleep(patience + time.Millisecond) // the bubble's clock
 		synctest.Wait()
 		if got := out.String(); got != "\r\x1b[Kjudging: 1 of 3 objects" {
 			t.Errorf("got %q", got)

@@ -25,6 +25,8 @@ type Breach struct {
 	// Found is set for one that was not seen to get in, but found by an audit: By then names
 	// the object with which it is reported.
 	Found bool
+	// words is the violation as its guardrail says it beside one of the changes.
+	words func() guardrail.Violation
 }
 
 // Cause is one of the changes that made a violation.

@@ -86,6 +86,7 @@ func (s *sighting) look(ctx context.Context, before, after *cluster.Snapshot) (w
 	}
 	if s.watcher.Tell != nil {
 		for _, b := range bundle(c.told) {
+			b.Violation = b.words() // last: trying out what would mend it takes longer than to find it
 			s.watcher.Tell(b)
 		}
 	}
@@ -169,9 +170,7 @@ func (c *comparison) settle(ctx context.Context, f found, held bool) time.Durati
 	m.report(&b)
 	if named {
 		log.Warn("violation got in", "guardrail", b.Guardrail, "severity", b.Severity, "violation", b.Summary(), "by", b.Causes(), "delay", b.Delay.Round(time.Millisecond))
-		if !c.toldOf(b) { // trying out what would mend it takes longer than to find it
-			b.Violation = c.ownWords(ctx, f, guilty)
-		}
+		b.words = func() guardrail.Violation { return c.ownWords(ctx, f, guilty) }
 		c.told = append(c.told, b)
 	} else if len(c.said) == maxReported {
 		log.Warn("more violations got in at once than are named; the metric counts them", "named", maxReported)
@@ -282,11 +281,6 @@ func (c *comparison) breach(ctx context.Context, f found, guilty []cluster.Chang
 	slices.SortStableFunc(b.By, later)
 	b.Delay = since(shown)
 	return b
-}
-
-// toldOf reports whether a breach is only more of one that is told of.
-func (c *comparison) toldOf(b Breach) bool {
-	return len(bundle(append(slices.Clone(c.told), b))) < len(bundle(c.told))+1
 }
 
 // ownWords is the violation as the guardrail words it beside one of the changes that made

@@ -15,6 +15,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	utilerrors "k8s.io/apimachinery/pkg/util/errors"
 	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"github.com/podcullis/podcullis/cluster/selector"
 )
 
 // Bounds are how much one object may hold to be read: far more than anybody needs, and
@@ -132,14 +134,14 @@ func (b Bounds) newOverNetpol(np *networkingv1.NetworkPolicy, errs []error) *Net
 	n.digest = digestOf(&np.Spec)
 	var typeErrs field.ErrorList
 	n.Isolates, typeErrs = directionsOf(np.Spec, nil)
-	switch selector := sizeOfSelector(&np.Spec.PodSelector); {
-	case len(selector.over(b.netpol(), nil)) > 0:
-		n.Selector = unread()
+	switch taken := sizeOfSelector(&np.Spec.PodSelector); {
+	case len(taken.over(b.netpol(), nil)) > 0:
+		n.Selector = selector.Unknown()
 	default:
-		n.Selector, _ = NewSelector(np.Spec.PodSelector)
+		n.Selector, _ = selector.New(np.Spec.PodSelector)
 	}
 	if len(typeErrs) > 0 {
-		n.Isolates, n.Selector = [2]bool{true, true}, n.Selector.doubted()
+		n.Isolates, n.Selector = [2]bool{true, true}, n.Selector.Doubted()
 	}
 	for d, rules := range [2]int{Egress: len(np.Spec.Egress), Ingress: len(np.Spec.Ingress)} {
 		if rules > 0 && n.Isolates[d] {
@@ -149,9 +151,6 @@ func (b Bounds) newOverNetpol(np *networkingv1.NetworkPolicy, errs []error) *Net
 	n.own = mentionedBy(n.Selector)
 	return n
 }
-
-// unread is a selector of which nothing is kept.
-func unread() Selector { return Selector{broken: true}.keyed() }
 
 // digestOf tells what was said from something else that is not read either.
 func digestOf(s *networkingv1.NetworkPolicySpec) (out [sha256.Size]byte) {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/podcullis/podcullis/cluster"
 	"github.com/podcullis/podcullis/cluster/clustertest"
+	"github.com/podcullis/podcullis/cluster/selector"
 )
 
 // little are bounds that a test can go beyond in a line.
@@ -104,14 +105,14 @@ func TestLabelsOverTheBoundMayBeAny(t *testing.T) {
 	s := mustRead(t, little, clustertest.Pod("a/p", manyLabels(21)), clustertest.Pod("a/q", clustertest.Labels("app=web")))
 	for _, test := range []struct {
 		selector metav1.LabelSelector
-		want     cluster.Match
+		want     selector.Match
 	}{
-		{metav1.LabelSelector{}, cluster.Yes},
-		{metav1.LabelSelector{MatchLabels: map[string]string{"app": "web"}}, cluster.Maybe},
-		{metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{{Key: "app", Operator: metav1.LabelSelectorOpDoesNotExist}}}, cluster.Maybe},
-		{metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{{Key: "pod-template-hash", Operator: metav1.LabelSelectorOpExists}}}, cluster.Maybe},
+		{metav1.LabelSelector{}, selector.Yes},
+		{metav1.LabelSelector{MatchLabels: map[string]string{"app": "web"}}, selector.Maybe},
+		{metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{{Key: "app", Operator: metav1.LabelSelectorOpDoesNotExist}}}, selector.Maybe},
+		{metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{{Key: "pod-template-hash", Operator: metav1.LabelSelectorOpExists}}}, selector.Maybe},
 	} {
-		selector, err := cluster.NewSelector(test.selector)
+		selector, err := selector.New(test.selector)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -132,7 +133,7 @@ func TestAPodOverTheBoundIsIsolatedByWhatSelectsEverybody(t *testing.T) {
 	s := mustRead(t, little, clustertest.Pod("a/p", manyLabels(21)),
 		clustertest.Netpol("a/all", `{podSelector: {}}`), clustertest.Netpol("a/web", `{podSelector: {matchLabels: {app: web}}}`))
 	by := s.GuardOf(s.VariantOf("a", "p")).By[cluster.Ingress]
-	if len(by) != 2 || by[0].Match != cluster.Yes || by[1].Match != cluster.Maybe {
+	if len(by) != 2 || by[0].Match != selector.Yes || by[1].Match != selector.Maybe {
 		t.Errorf("isolated by %+v, want surely by all and perhaps by web", by)
 	}
 }
@@ -144,7 +145,7 @@ func TestANetpolOverTheBoundIsKeptAsFarAsItIsKnown(t *testing.T) {
 		t.Fatalf("not over the bound: %v", err)
 	}
 	db := n.Selector.Matches(map[string]string{"app": "db"})
-	if other := n.Selector.Matches(map[string]string{"app": "web"}); db != cluster.Yes || other != cluster.No {
+	if other := n.Selector.Matches(map[string]string{"app": "web"}); db != selector.Yes || other != selector.No {
 		t.Errorf("selects db: %v, web: %v; the podSelector can be read", db, other)
 	}
 	in, out := n.Rules[cluster.Ingress], n.Rules[cluster.Egress]

@@ -77,7 +77,7 @@ func (t *Template) meansAs(o *Template) bool {
 
 // differs is true for most that are not the same, without walking through all of both.
 func (n *Netpol) differs(o *Netpol) bool {
-	return n.Isolates != o.Isolates || n.Selector.key != o.Selector.key || n.Over != o.Over || n.digest != o.digest ||
+	return n.Isolates != o.Isolates || n.Selector.Key() != o.Selector.Key() || n.Over != o.Over || n.digest != o.digest ||
 		slices.ContainsFunc([]Direction{Egress, Ingress}, func(d Direction) bool {
 			return !slices.EqualFunc(n.Rules[d], o.Rules[d], func(a, b NetpolRule) bool {
 				return a.AnyPeer == b.AnyPeer && a.AnyPort == b.AnyPort && len(a.Peers) == len(b.Peers) && slices.Equal(a.Ports, b.Ports)

@@ -1,6 +1,9 @@
 package cluster
 
-import "maps"
+import (
+	"maps"
+	"slices"
+)
 
 // Delta is what differs between two snapshots, as far as a connection can
 // depend on it.
@@ -26,6 +29,23 @@ type NamespaceDelta struct {
 	// Workloads are those, of the newer snapshot, that are new or whose pods or
 	// template differ from before, in order.
 	Workloads []*Workload
+}
+
+// KeepIsolating leaves out the netpols of which both versions isolate the same pods: who is
+// isolated they do not change.
+func (d *Delta) KeepIsolating() {
+	for i := range d.Namespaces {
+		netpols := d.Namespaces[i].Netpols
+		var kept []*Netpol
+		for _, n := range netpols {
+			if !slices.ContainsFunc(netpols, func(o *Netpol) bool {
+				return o != n && o.Name == n.Name && o.Isolates == n.Isolates && o.Selector.Key() == n.Selector.Key()
+			}) {
+				kept = append(kept, n)
+			}
+		}
+		d.Namespaces[i].Netpols = kept
+	}
 }
 
 // Since tells what differs between s and an earlier snapshot. Namespaces

@@ -13,6 +13,7 @@ import (
 
 	"github.com/podcullis/podcullis/cluster"
 	"github.com/podcullis/podcullis/cluster/clustertest"
+	"github.com/podcullis/podcullis/cluster/selector"
 )
 
 func TestSince(t *testing.T) {
@@ -191,11 +192,11 @@ func gone(s *cluster.Snapshot, key string) bool {
 
 // facts print every workload, netpol and namespace by name.
 func facts(s *cluster.Snapshot) map[string]string {
-	var generated []cluster.Selector
+	var generated []selector.Selector
 	for _, r := range []metav1.LabelSelectorRequirement{
 		in("apps.kubernetes.io/pod-index", "0"), in("topology.kubernetes.io/zone", "1"), in("pod-template-hash", "1"), in("job-name", "x-1"),
 	} {
-		selector, _ := cluster.NewSelector(metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{r}})
+		selector, _ := selector.New(metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{r}})
 		generated = append(generated, selector)
 	}
 	out := map[string]string{}

@@ -1,6 +1,7 @@
 package cluster_test
 
 import (
+	"fmt"
 	"net/netip"
 	"slices"
 	"testing"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/podcullis/podcullis/cluster"
 	"github.com/podcullis/podcullis/cluster/clustertest"
+	"github.com/podcullis/podcullis/cluster/selector"
 )
 
 // TestLawWhatIsDerived: workloads, guards and indices are carried over from one
@@ -60,10 +62,13 @@ func checkDerived(t *rapid.T, s *cluster.Snapshot) {
 			t.Fatalf("selector keys in %s (-scratch +steps):\n%s", ns.Name, diff)
 		}
 	}
+	if diff := cmp.Diff(variantsOf(scratch), variantsOf(s)); diff != "" {
+		t.Fatalf("variants (-scratch +steps):\n%s", diff)
+	}
 	which := drawAnySelector(t)
 	var want, got []string
 	for ns := range s.Namespaces() {
-		if which.MatchesNamespace(ns) != cluster.No {
+		if ns.Matches(which) != selector.No {
 			want = append(want, ns.Name)
 		}
 		checkVariants(t, s, ns.Name, which)
@@ -76,7 +81,19 @@ func checkDerived(t *rapid.T, s *cluster.Snapshot) {
 	}
 }
 
-func checkVariants(t *rapid.T, s *cluster.Snapshot, namespace string, which cluster.Selector) {
+// variantsOf writes all variants down, in order.
+func variantsOf(s *cluster.Snapshot) []string {
+	var out []string
+	for w := range s.AllWorkloads() {
+		out = append(out, fmt.Sprint(w.Ref, w.Labels, w.Parent, w.ParentLabels))
+		for _, v := range w.Variants {
+			out = append(out, fmt.Sprint("  ", v.Labels, v.Ports, v.HostNetwork, v.Membership, v.IPs, v.Unaddressed, v.Pods, v.Templates))
+		}
+	}
+	return out
+}
+
+func checkVariants(t *rapid.T, s *cluster.Snapshot, namespace string, which selector.Selector) {
 	t.Helper()
 	members := s.Members(namespace)
 	var all []*cluster.Variant
@@ -97,7 +114,7 @@ func checkVariants(t *rapid.T, s *cluster.Snapshot, namespace string, which clus
 		if at, ok := members.Position(v); !ok || int(at) != i {
 			t.Fatalf("variant %d of %s: its position is %d, %v", i, namespace, at, ok)
 		}
-		if found.Test(uint(i)) != (v.Matches(which) != cluster.No) {
+		if found.Test(uint(i)) != (v.Matches(which) != selector.No) {
 			t.Fatalf("%s on %v: by index %v", which, v.Labels, found.Test(uint(i)))
 		}
 		if members.OnHosts().Test(uint(i)) != v.HostNetwork || members.Unaddressed().Test(uint(i)) != v.Unaddressed {
@@ -110,7 +127,7 @@ func checkVariants(t *rapid.T, s *cluster.Snapshot, namespace string, which clus
 		for d := range guard.By {
 			var want []cluster.Guarding
 			for _, n := range s.Netpols(namespace) {
-				if m := v.Matches(n.Selector); m != cluster.No && n.Isolates[d] {
+				if m := v.Matches(n.Selector); m != selector.No && n.Isolates[d] {
 					want = append(want, cluster.Guarding{Netpol: n, Match: m})
 				}
 			}
@@ -121,7 +138,7 @@ func checkVariants(t *rapid.T, s *cluster.Snapshot, namespace string, which clus
 	}
 }
 
-func drawAnySelector(t *rapid.T) cluster.Selector {
+func drawAnySelector(t *rapid.T) selector.Selector {
 	var s metav1.LabelSelector
 	drawKey := rapid.SampledFrom([]string{"app", "pod-template-hash", "env", "kubernetes.io/metadata.name", "nobody", "apps.kubernetes.io/pod-index", "statefulset.kubernetes.io/pod-name", "job-name", "batch.kubernetes.io/job-name", "topology.kubernetes.io/zone"})
 	drawValue := rapid.SampledFrom([]string{"1", "2", "a", "", "x", "x-1", "x-1-2"})
@@ -138,7 +155,7 @@ func drawAnySelector(t *rapid.T) cluster.Selector {
 		}
 		s.MatchExpressions = append(s.MatchExpressions, e)
 	}
-	selector, err := cluster.NewSelector(s)
+	selector, err := selector.New(s)
 	_ = err // one that does not parse may select anything, and has to be found as such
 	return selector
 }

@@ -22,7 +22,7 @@ type Draft struct{ object networkingv1.NetworkPolicy }
 func (n *Netpol) Draft() (*Draft, bool) {
 	d := &Draft{networkingv1.NetworkPolicy{ObjectMeta: metav1.ObjectMeta{Namespace: n.Namespace, Name: n.Name}}}
 	var ok bool
-	if d.object.Spec.PodSelector, ok = n.Selector.written(); !ok {
+	if d.object.Spec.PodSelector, ok = n.Selector.Written(); !ok {
 		return nil, false
 	}
 	for i, t := range []networkingv1.PolicyType{Egress: networkingv1.PolicyTypeEgress, Ingress: networkingv1.PolicyTypeIngress} {
@@ -193,14 +193,6 @@ func (d *Draft) Patch() ([]byte, error) {
 // Name is the namespace and name of the netpol.
 func (d *Draft) Name() (namespace, name string) { return d.object.Namespace, d.object.Name }
 
-// written is the selector as an object holds it.
-func (s Selector) written() (metav1.LabelSelector, bool) {
-	if s.broken || s.source == nil {
-		return metav1.LabelSelector{}, false
-	}
-	return *s.source.DeepCopy(), true
-}
-
 func (r NetpolRule) written() ([]networkingv1.NetworkPolicyPeer, []networkingv1.NetworkPolicyPort, bool) {
 	var peers []networkingv1.NetworkPolicyPeer
 	for _, p := range r.Peers {
@@ -216,13 +208,13 @@ func (r NetpolRule) written() ([]networkingv1.NetworkPolicyPeer, []networkingv1.
 			peers = append(peers, out)
 			continue
 		}
-		pods, ok := p.Pods.written()
+		pods, ok := p.Pods.Written()
 		if !ok {
 			return nil, nil, false
 		}
 		out.PodSelector = &pods
 		if !p.OwnNamespace {
-			namespaces, ok := p.Namespaces.written()
+			namespaces, ok := p.Namespaces.Written()
 			if !ok {
 				return nil, nil, false
 			}

@@ -224,15 +224,3 @@ func (d *Draft) RestoreRule(was *Draft, direction Direction, rule int) bool {
 
 // Spec is a copy of the draft's spec.
 func (d *Draft) Spec() networkingv1.NetworkPolicySpec { return *d.object.Spec.DeepCopy() }
-
-// Requirement is the one requirement of which a selector consists, if it is one.
-func (s Selector) Requirement() (metav1.LabelSelectorRequirement, bool) {
-	w, ok := s.written()
-	if !ok || len(w.MatchLabels)+len(w.MatchExpressions) != 1 {
-		return metav1.LabelSelectorRequirement{}, false
-	}
-	for k, v := range w.MatchLabels {
-		return metav1.LabelSelectorRequirement{Key: k, Operator: metav1.LabelSelectorOpIn, Values: []string{v}}, true
-	}
-	return w.MatchExpressions[0], true
-}

@@ -8,6 +8,8 @@ import (
 
 	"github.com/bits-and-blooms/bitset"
 	"k8s.io/apimachinery/pkg/labels"
+
+	"github.com/podcullis/podcullis/cluster/selector"
 )
 
 // folded is the workloads of a shard, and what finds them. It does not change.
@@ -17,12 +19,12 @@ type folded struct {
 	// first[i], and labels finds them.
 	variants []*Variant
 	first    []int
-	labels   *index
+	labels   *selector.Index
 	// made are the variants whose pods are yet to get labels.
 	made *bitset.BitSet
 	// unread are those of which no label is known; nil for none.
 	unread *bitset.BitSet
-	// byName finds them by the names of their controllers: key -> *posting
+	// byName finds them by the names of their controllers: key -> *namedPods
 	byName sync.Map
 	// strays are the pods that were relabelled away from their controller.
 	strays []*Workload
@@ -91,12 +93,13 @@ func (f *folding) touch(pod touched) *folding {
 func (s *shard) fold() *folded {
 	f := s.folding
 	f.once.Do(func() {
-		if from := f.start.Load(); from != nil {
-			f.result.Store(s.refold(from.base, from.pods))
-			f.start.Store(nil)
-		} else {
+		from := f.start.Load()
+		if from == nil {
 			f.result.Store(s.foldAll())
+			return
 		}
+		f.result.Store(s.refold(from.base, from.pods))
+		f.start.Store(nil)
 	})
 	return f.result.Load()
 }
@@ -157,6 +160,11 @@ func (s *shard) speaks(t *Template) bool {
 // refold folds those workloads again that the pods were part of or are part of
 // now. Templates are as they were, so every other pod is where it was.
 func (s *shard) refold(base *folded, pods []touched) *folded {
+	if len(pods) == 1 {
+		if out, ok := s.refoldOne(base, pods[0]); ok {
+			return out
+		}
+	}
 	members := map[Ref][]string{} // of the workloads to fold
 	again := func(ref Ref) {
 		if _, ok := members[ref]; ok {
@@ -231,7 +239,7 @@ func newFolded(sorted []*Workload) *folded {
 		}
 		f.variants = append(f.variants, w.Variants...)
 	}
-	f.labels = newIndex(n, func(i int) labels.Set { return f.variants[i].Labels })
+	f.labels = selector.NewIndex(n, func(i int) labels.Set { return f.variants[i].Labels })
 	f.made = bitset.New(uint(n))
 	for i, v := range f.variants {
 		f.made.SetTo(uint(i), v.maker != nil)

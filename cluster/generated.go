@@ -1,43 +1,13 @@
 package cluster
 
 import (
-	"slices"
 	"strconv"
 	"strings"
 
-	appsv1 "k8s.io/api/apps/v1"
-	batchv1 "k8s.io/api/batch/v1"
-	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/labels"
-)
 
-// Labels that no template shows, because a controller gives them to each pod
-// (https://kubernetes.io/docs/reference/labels-annotations-taints/).
-const (
-	podNameLabel         = appsv1.StatefulSetPodNameLabel
-	podIndexLabel        = appsv1.PodIndexLabel
-	revisionHashLabel    = appsv1.ControllerRevisionHashLabelKey
-	templateHashLabel    = appsv1.DefaultDeploymentUniqueLabelKey
-	generationLabel      = "pod-template-generation"
-	jobNameLabel         = batchv1.JobNameLabel
-	oldJobNameLabel      = "job-name"
-	uidLabel             = batchv1.ControllerUidLabel
-	oldUIDLabel          = "controller-uid"
-	completionIndexLabel = batchv1.JobCompletionIndexAnnotation
-	zoneLabel            = corev1.LabelTopologyZone
-	regionLabel          = corev1.LabelTopologyRegion
+	"github.com/podcullis/podcullis/cluster/selector"
 )
-
-// IsGenerated reports whether a label is one of those that pods get beyond those
-// of their template: from their controller, or with the node that they are bound to.
-func IsGenerated(key string) bool {
-	switch key {
-	case podNameLabel, podIndexLabel, revisionHashLabel, templateHashLabel, generationLabel,
-		jobNameLabel, oldJobNameLabel, uidLabel, oldUIDLabel, completionIndexLabel, zoneLabel, regionLabel:
-		return true
-	}
-	return false
-}
 
 // maker tells which labels the pods of a variant get beyond those that it shows:
 // pods that a template is yet to make, or that are yet to be bound to a node. nil
@@ -94,7 +64,7 @@ func (m *maker) adds(shown labels.Set) bool {
 		if m.indexed {
 			return true
 		}
-		for _, key := range []string{jobNameLabel, oldJobNameLabel, uidLabel, oldUIDLabel} {
+		for _, key := range []string{selector.JobName, selector.OldJobName, selector.ControllerUID, selector.OldControllerUID} {
 			if _, ok := shown[key]; !ok && !m.ownSelector {
 				return true
 			}
@@ -107,8 +77,8 @@ func (m *maker) adds(shown labels.Set) bool {
 func (m *maker) made(p *Pod) *maker {
 	was := *m
 	was.unbound = false
-	if o, ok := ordinalIn(podNameLabel, p.Name); ok && m.numbers(podNameLabel) && o.of == m.name {
-		was.first, was.ordinal, was.one = 0, o.ordinal, true
+	if o, ok := selector.OrdinalIn(selector.PodName, p.Name); ok && m.numbers(selector.PodName) && o.Of == m.name {
+		was.first, was.ordinal, was.one = 0, o.N, true
 	}
 	return &was
 }
@@ -120,50 +90,50 @@ func (m *maker) equal(o *maker) bool {
 // numbers reports whether pods have a label of their own by their ordinal.
 func (m *maker) numbers(key string) bool {
 	switch key {
-	case podNameLabel:
+	case selector.PodName:
 		return m.kind == "StatefulSet" && m.name != ""
-	case podIndexLabel:
+	case selector.PodIndex:
 		return m.kind == "StatefulSet"
-	case completionIndexLabel:
+	case selector.CompletionIndex:
 		return m.indexed
 	}
 	return false
 }
 
 // values are those that a label of a pod may have, given those that the variant shows.
-func (m *maker) values(key string, shown labels.Set) Values {
+func (m *maker) values(key string, shown labels.Set) selector.Values {
 	value, ok := shown[key]
-	own := Absent()
+	own := selector.Absent()
 	if ok {
-		own = OneOf(value)
+		own = selector.OneOf(value)
 	}
 	switch key {
-	case templateHashLabel:
+	case selector.TemplateHash:
 		if m.kind == "Deployment" {
-			return Present()
+			return selector.Present()
 		}
-	case revisionHashLabel:
+	case selector.RevisionHash:
 		if m.kind == "StatefulSet" || m.kind == "DaemonSet" {
-			return Present()
+			return selector.Present()
 		}
-	case generationLabel:
+	case selector.Generation:
 		if m.kind == "DaemonSet" {
-			return Present()
+			return selector.Present()
 		}
-	case podNameLabel:
+	case selector.PodName:
 		if m.kind == "StatefulSet" {
-			return Present()
+			return selector.Present()
 		}
-	case jobNameLabel, oldJobNameLabel, uidLabel, oldUIDLabel:
+	case selector.JobName, selector.OldJobName, selector.ControllerUID, selector.OldControllerUID:
 		if m.labelsJobs() {
 			return m.ofJob(key, shown)
 		}
-	case zoneLabel, regionLabel:
+	case selector.Zone, selector.Region:
 		switch {
 		case m.unbound && ok:
-			return Present() // the node's, where it has one, is laid over it
+			return selector.Present() // the node's, where it has one, is laid over it
 		case m.unbound:
-			return AnyValue()
+			return selector.AnyValue()
 		}
 	}
 	return own
@@ -176,109 +146,109 @@ func (m *maker) labelsJobs() bool {
 
 // ofJob are the values of a label that says which Job a pod is of. A template
 // that has the label already keeps it, and the API server sees to it that it is right.
-func (m *maker) ofJob(key string, shown labels.Set) Values {
+func (m *maker) ofJob(key string, shown labels.Set) selector.Values {
 	for _, k := range []string{key, otherName(key)} {
 		if value, ok := shown[k]; ok {
-			return OneOf(value)
+			return selector.OneOf(value)
 		}
 	}
-	if m.kind == "Job" && m.name != "" && (key == jobNameLabel || key == oldJobNameLabel) {
-		return OneOf(m.name)
+	if m.kind == "Job" && m.name != "" && (key == selector.JobName || key == selector.OldJobName) {
+		return selector.OneOf(m.name)
 	}
-	return Present()
+	return selector.Present()
 }
 
 // otherName is the second name of a label that is given under two.
 func otherName(key string) string {
 	switch key {
-	case jobNameLabel:
-		return oldJobNameLabel
-	case oldJobNameLabel:
-		return jobNameLabel
-	case uidLabel:
-		return oldUIDLabel
-	case oldUIDLabel:
-		return uidLabel
+	case selector.JobName:
+		return selector.OldJobName
+	case selector.OldJobName:
+		return selector.JobName
+	case selector.ControllerUID:
+		return selector.OldControllerUID
+	case selector.OldControllerUID:
+		return selector.ControllerUID
 	}
 	return ""
 }
 
 // match answers a selector that asks for generated labels: Maybe where some of
 // the pods that there may be are selected, and others are not.
-func (m *maker) match(a *asks, shown labels.Set) Match {
-	out := Yes
-	var numbered []Requirement
-	for _, r := range a.requirements {
+func (m *maker) match(a *selector.Asked, shown labels.Set) selector.Match {
+	out := selector.Yes
+	var numbered []selector.Requirement
+	for _, r := range a.Requirements {
 		if m.numbers(r.Key) {
 			numbered = append(numbered, r)
 			continue
 		}
 		out = out.And(m.meets(r, a, shown))
 	}
-	if len(numbered) > 0 && out != No {
+	if len(numbered) > 0 && out != selector.No {
 		out = out.And(m.matchOrdinals(numbered))
 	}
 	return out
 }
 
-func (m *maker) meets(r Requirement, a *asks, shown labels.Set) Match {
+func (m *maker) meets(r selector.Requirement, a *selector.Asked, shown labels.Set) selector.Match {
 	may := m.values(r.Key, shown)
 	if may.Within(r.Values) {
-		return Yes
+		return selector.Yes
 	}
 	may = may.And(r.Values)
 	if other := otherName(r.Key); other != "" && m.labelsJobs() {
-		for _, o := range a.requirements { // one value under two names
+		for _, o := range a.Requirements { // one value under two names
 			if o.Key == other {
 				may = may.And(o.Values)
 			}
 		}
 	}
 	if may.Empty() {
-		return No
+		return selector.No
 	}
-	return Maybe
+	return selector.Maybe
 }
 
 // matchOrdinals answers what is asked of the labels that an ordinal decides, which
 // has to hold for one ordinal at once.
-func (m *maker) matchOrdinals(all []Requirement) Match {
+func (m *maker) matchOrdinals(all []selector.Requirement) selector.Match {
 	if m.one {
 		return m.matchOrdinal(all, m.ordinal)
 	}
-	out := Yes
+	out := selector.Yes
 	for _, r := range all {
-		if r.Values.others {
+		if r.Values.Others() {
 			continue // selects whatever it does not list, and there is no last ordinal
 		}
-		for _, value := range r.Values.list {
-			if n, ok := m.ordinalOf(r.Key, value); ok && m.matchOrdinal(all, n) == Yes {
-				return Maybe
+		for _, value := range r.Values.Listed() {
+			if n, ok := m.ordinalOf(r.Key, value); ok && m.matchOrdinal(all, n) == selector.Yes {
+				return selector.Maybe
 			}
 		}
-		return No
+		return selector.No
 	}
 	for _, r := range all {
-		for _, value := range r.Values.list {
+		for _, value := range r.Values.Listed() {
 			if _, ok := m.ordinalOf(r.Key, value); ok {
-				out = Maybe
+				out = selector.Maybe
 			}
 		}
 	}
 	return out
 }
 
-func (m *maker) matchOrdinal(all []Requirement, n int32) Match {
+func (m *maker) matchOrdinal(all []selector.Requirement, n int32) selector.Match {
 	for _, r := range all {
-		if OneOf(m.valueAt(r.Key, n)).And(r.Values).Empty() {
-			return No
+		if selector.OneOf(m.valueAt(r.Key, n)).And(r.Values).Empty() {
+			return selector.No
 		}
 	}
-	return Yes
+	return selector.Yes
 }
 
 func (m *maker) valueAt(key string, ordinal int32) string {
-	if key == podNameLabel {
+	if key == selector.PodName {
 		return m.name + "-" + strconv.Itoa(int(ordinal))
 	}
 	return strconv.Itoa(int(ordinal))
@@ -286,123 +256,26 @@ func (m *maker) valueAt(key string, ordinal int32) string {
 
 // ordinalOf is the ordinal of the pod that has a label's value; false if none has.
 func (m *maker) ordinalOf(key, value string) (int32, bool) {
-	o, ok := ordinalIn(key, value)
-	if !ok || o.ordinal < m.first || (key == podNameLabel && o.of != m.name) {
+	o, ok := selector.OrdinalIn(key, value)
+	if !ok || o.N < m.first || (key == selector.PodName && o.Of != m.name) {
 		return 0, false
 	}
-	return o.ordinal, true
-}
-
-// numbered is an ordinal as a label has it: of is the name before it, if there is one.
-type numbered struct {
-	key, of string
-	ordinal int32
-}
-
-func ordinalIn(key, value string) (numbered, bool) {
-	out := numbered{key: key}
-	switch key {
-	case podNameLabel:
-		i := strings.LastIndexByte(value, '-')
-		if i < 0 {
-			return out, false
-		}
-		out.of, value = value[:i], value[i+1:]
-	case podIndexLabel, completionIndexLabel:
-	default:
-		return out, false
-	}
-	n, err := strconv.ParseInt(value, 10, 32)
-	if err != nil || n < 0 || strconv.FormatInt(n, 10) != value {
-		return out, false
-	}
-	out.ordinal = int32(n)
-	return out, true
-}
-
-// asks is what a selector asks where it mentions generated labels.
-type asks struct {
-	requirements []Requirement
-	// rest is what it asks of other labels.
-	rest Selector
-}
-
-func asksOf(s Selector) *asks {
-	list, _ := s.compiled.Requirements()
-	if !slices.ContainsFunc(list, func(r labels.Requirement) bool { return IsGenerated(r.Key()) }) {
-		return nil
-	}
-	out := &asks{rest: Selector{compiled: labels.NewSelector()}}
-	out.requirements, _ = s.Requirements()
-	for _, r := range list {
-		if !IsGenerated(r.Key()) {
-			out.rest.compiled = out.rest.compiled.Add(r)
-		}
-	}
-	out.rest.long = longOf(out.rest.compiled)
-	return out
-}
-
-// AsksForGenerated reports whether the selector mentions a label that IsGenerated.
-func (s Selector) AsksForGenerated() bool { return s.asks != nil }
-
-// GeneratedKeys are the labels of that sort that the selector mentions, sorted.
-func (s Selector) GeneratedKeys() []string {
-	var out []string
-	if s.asks != nil {
-		for _, r := range s.asks.requirements {
-			if IsGenerated(r.Key) {
-				out = append(out, r.Key)
-			}
-		}
-	}
-	return out
-}
-
-// Broken reports whether the selector does not parse in full. Else an answer of
-// Maybe means that the pods in question are yet to get a label.
-func (s Selector) Broken() bool { return s.broken }
-
-// ordinals are those that the selector mentions.
-func (s Selector) ordinals() []numbered {
-	if s.asks == nil {
-		return nil
-	}
-	var out []numbered
-	for _, r := range s.asks.requirements {
-		for _, value := range r.Values.list {
-			if o, ok := ordinalIn(r.Key, value); ok {
-				out = append(out, o)
-			}
-		}
-	}
-	return out
+	return o.N, true
 }
 
 // matches answers for pods with some labels, and those that their maker gives them.
-func matches(s Selector, shown labels.Set, m *maker) Match {
+func matches(s selector.Selector, shown labels.Set, m *maker) selector.Match {
 	if m != nil && m.unread&UnreadLabels != 0 {
-		return s.aboutUnread()
+		return s.Unread()
 	}
-	if s.asks == nil || m == nil {
+	if s.Asks() == nil || m == nil {
 		return s.Matches(shown)
 	}
-	out := m.match(s.asks, shown)
-	if s.broken {
-		out = out.And(Maybe)
+	out := m.match(s.Asks(), shown)
+	if s.Broken() {
+		out = out.And(selector.Maybe)
 	}
 	return out
-}
-
-// aboutUnread is the answer about an object of which no label is known.
-func (s Selector) aboutUnread() Match {
-	switch {
-	case s.compiled == nil && !s.broken:
-		return No
-	case s.SelectsAll() && !s.broken:
-		return Yes
-	}
-	return Maybe
 }
 
 // Unread is what is not known of the pods, being too much to be read.

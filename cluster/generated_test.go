@@ -15,11 +15,12 @@ import (
 
 	"github.com/podcullis/podcullis/cluster"
 	"github.com/podcullis/podcullis/cluster/clustertest"
+	"github.com/podcullis/podcullis/cluster/selector"
 )
 
-func selectorOf(t clustertest.TB, all ...metav1.LabelSelectorRequirement) cluster.Selector {
+func selectorOf(t clustertest.TB, all ...metav1.LabelSelectorRequirement) selector.Selector {
 	t.Helper()
-	s, err := cluster.NewSelector(metav1.LabelSelector{MatchExpressions: all})
+	s, err := selector.New(metav1.LabelSelector{MatchExpressions: all})
 	if err != nil {
 		t.Fatalf("%v", err)
 	}
@@ -59,58 +60,58 @@ func TestSelectorsOfGeneratedLabels(t *testing.T) {
 	tests := []struct {
 		object runtime.Object
 		asked  []metav1.LabelSelectorRequirement
-		want   cluster.Match
+		want   selector.Match
 	}{
-		{pg, []metav1.LabelSelectorRequirement{in(podName, "pg-0")}, cluster.Maybe},
-		{pg, []metav1.LabelSelectorRequirement{in(podName, "pg-900")}, cluster.Maybe},
-		{pg, []metav1.LabelSelectorRequirement{in(podName, "pg", "pg-00", "pg--1", "pgx-0", "pg-0-0", "0")}, cluster.No},
-		{pg, []metav1.LabelSelectorRequirement{notIn(podName, "pg-0")}, cluster.Maybe},
-		{pg, []metav1.LabelSelectorRequirement{notIn(podName, "other-0")}, cluster.Yes},
-		{pg, []metav1.LabelSelectorRequirement{exists(podName), exists(podIndex), exists("controller-revision-hash")}, cluster.Yes},
-		{pg, []metav1.LabelSelectorRequirement{lacks(podName)}, cluster.No},
-		{pg, []metav1.LabelSelectorRequirement{in(podName, "pg-0"), in(podIndex, "0")}, cluster.Maybe},
-		{pg, []metav1.LabelSelectorRequirement{in(podName, "pg-0"), in(podIndex, "1")}, cluster.No},
-		{pg, []metav1.LabelSelectorRequirement{in(podName, "pg-0", "pg-1"), in(podName, "pg-2")}, cluster.No},
-		{pg, []metav1.LabelSelectorRequirement{in(podIndex, "0", "1"), notIn(podIndex, "0"), notIn(podName, "pg-1")}, cluster.No},
-		{pg, []metav1.LabelSelectorRequirement{in(podIndex, "0"), in("app", "b")}, cluster.No},
-		{pg, []metav1.LabelSelectorRequirement{in("controller-revision-hash", "pg-1")}, cluster.Maybe},
-		{pg, []metav1.LabelSelectorRequirement{exists("pod-template-hash")}, cluster.No},
-		{pgFrom3, []metav1.LabelSelectorRequirement{in(podIndex, "0", "2")}, cluster.No},
-		{pgFrom3, []metav1.LabelSelectorRequirement{in(podIndex, "3")}, cluster.Maybe},
-		{pgFrom3, []metav1.LabelSelectorRequirement{notIn(podName, "pg-2")}, cluster.Yes},
-		{clustertest.StatefulSet("shop/x", app, clustertest.GenerateName("pg-")), []metav1.LabelSelectorRequirement{in(podName, "pg-a-0")}, cluster.Maybe},
-		{web, []metav1.LabelSelectorRequirement{in("pod-template-hash", "x")}, cluster.Maybe},
-		{web, []metav1.LabelSelectorRequirement{notIn("pod-template-hash", "x")}, cluster.Maybe},
-		{web, []metav1.LabelSelectorRequirement{exists("pod-template-hash")}, cluster.Yes},
-		{web, []metav1.LabelSelectorRequirement{lacks("pod-template-hash")}, cluster.No},
-		{web, []metav1.LabelSelectorRequirement{lacks(podName), lacks(jobName), lacks("controller-revision-hash")}, cluster.Yes},
-		{clustertest.Deployment("shop/web", clustertest.Labels("pod-template-hash=x")), []metav1.LabelSelectorRequirement{in("pod-template-hash", "x")}, cluster.Maybe},
-		{clustertest.ReplicaSet("shop/web-x", clustertest.Labels("pod-template-hash=x")), []metav1.LabelSelectorRequirement{in("pod-template-hash", "x")}, cluster.Yes},
-		{clustertest.ReplicaSet("shop/rs", app), []metav1.LabelSelectorRequirement{exists("pod-template-hash")}, cluster.No},
-		{clustertest.DaemonSet("shop/agent", app), []metav1.LabelSelectorRequirement{exists("controller-revision-hash"), exists("pod-template-generation")}, cluster.Yes},
-		{clustertest.DaemonSet("shop/agent", app), []metav1.LabelSelectorRequirement{in("pod-template-generation", "1")}, cluster.Maybe},
-		{job, []metav1.LabelSelectorRequirement{in("job-name", "migrate"), in(jobName, "migrate")}, cluster.Yes},
-		{job, []metav1.LabelSelectorRequirement{in("job-name", "other")}, cluster.No},
-		{job, []metav1.LabelSelectorRequirement{exists("controller-uid"), in("batch.kubernetes.io/controller-uid", "u-1")}, cluster.Maybe},
-		{job, []metav1.LabelSelectorRequirement{in("controller-uid", "u-1"), in("batch.kubernetes.io/controller-uid", "u-2")}, cluster.No},
-		{job, []metav1.LabelSelectorRequirement{exists(jobIndex)}, cluster.No},
-		{manual, []metav1.LabelSelectorRequirement{exists("job-name")}, cluster.No},
-		{clustertest.Job("shop/x", app, clustertest.GenerateName("migrate-")), []metav1.LabelSelectorRequirement{in(jobName, "migrate-1")}, cluster.Maybe},
-		{clustertest.Job("shop/j", app, clustertest.Indexed()), []metav1.LabelSelectorRequirement{in(jobIndex, "7")}, cluster.Maybe},
-		{clustertest.Job("shop/j", app, clustertest.Indexed()), []metav1.LabelSelectorRequirement{in(jobIndex, "x")}, cluster.No},
-		{clustertest.CronJob("shop/dump", app), []metav1.LabelSelectorRequirement{in(jobName, "dump-1")}, cluster.Maybe},
-		{clustertest.CronJob("shop/dump", app), []metav1.LabelSelectorRequirement{lacks(jobName)}, cluster.No},
-		{clustertest.CronJob("shop/dump", app), []metav1.LabelSelectorRequirement{in(jobName, "a"), in("job-name", "b")}, cluster.No},
-		{clustertest.CronJob("shop/dump", app), []metav1.LabelSelectorRequirement{exists(jobIndex)}, cluster.No},
-		{web, []metav1.LabelSelectorRequirement{in(zone, "a")}, cluster.Maybe},
-		{web, []metav1.LabelSelectorRequirement{lacks(zone)}, cluster.Maybe},
-		{clustertest.Deployment("shop/web", clustertest.Labels(zone+"=a")), []metav1.LabelSelectorRequirement{in(zone, "b")}, cluster.Maybe},
-		{clustertest.Deployment("shop/web", clustertest.Labels(zone+"=a")), []metav1.LabelSelectorRequirement{lacks(zone)}, cluster.No},
-		{clustertest.Pod("shop/p", app), []metav1.LabelSelectorRequirement{in(zone, "a")}, cluster.Maybe},
-		{clustertest.Pod("shop/p", app, clustertest.Bound()), []metav1.LabelSelectorRequirement{in(zone, "a")}, cluster.No},
-		{clustertest.Pod("shop/p", clustertest.Labels(zone+"=a"), clustertest.Bound()), []metav1.LabelSelectorRequirement{in(zone, "a")}, cluster.Yes},
-		{clustertest.Pod("shop/p", app), []metav1.LabelSelectorRequirement{exists("pod-template-hash")}, cluster.No},
-		{clustertest.Pod("shop/p", app, clustertest.ControlledBy("Rollout/r")), []metav1.LabelSelectorRequirement{exists("pod-template-hash")}, cluster.No},
+		{pg, []metav1.LabelSelectorRequirement{in(podName, "pg-0")}, selector.Maybe},
+		{pg, []metav1.LabelSelectorRequirement{in(podName, "pg-900")}, selector.Maybe},
+		{pg, []metav1.LabelSelectorRequirement{in(podName, "pg", "pg-00", "pg--1", "pgx-0", "pg-0-0", "0")}, selector.No},
+		{pg, []metav1.LabelSelectorRequirement{notIn(podName, "pg-0")}, selector.Maybe},
+		{pg, []metav1.LabelSelectorRequirement{notIn(podName, "other-0")}, selector.Yes},
+		{pg, []metav1.LabelSelectorRequirement{exists(podName), exists(podIndex), exists("controller-revision-hash")}, selector.Yes},
+		{pg, []metav1.LabelSelectorRequirement{lacks(podName)}, selector.No},
+		{pg, []metav1.LabelSelectorRequirement{in(podName, "pg-0"), in(podIndex, "0")}, selector.Maybe},
+		{pg, []metav1.LabelSelectorRequirement{in(podName, "pg-0"), in(podIndex, "1")}, selector.No},
+		{pg, []metav1.LabelSelectorRequirement{in(podName, "pg-0", "pg-1"), in(podName, "pg-2")}, selector.No},
+		{pg, []metav1.LabelSelectorRequirement{in(podIndex, "0", "1"), notIn(podIndex, "0"), notIn(podName, "pg-1")}, selector.No},
+		{pg, []metav1.LabelSelectorRequirement{in(podIndex, "0"), in("app", "b")}, selector.No},
+		{pg, []metav1.LabelSelectorRequirement{in("controller-revision-hash", "pg-1")}, selector.Maybe},
+		{pg, []metav1.LabelSelectorRequirement{exists("pod-template-hash")}, selector.No},
+		{pgFrom3, []metav1.LabelSelectorRequirement{in(podIndex, "0", "2")}, selector.No},
+		{pgFrom3, []metav1.LabelSelectorRequirement{in(podIndex, "3")}, selector.Maybe},
+		{pgFrom3, []metav1.LabelSelectorRequirement{notIn(podName, "pg-2")}, selector.Yes},
+		{clustertest.StatefulSet("shop/x", app, clustertest.GenerateName("pg-")), []metav1.LabelSelectorRequirement{in(podName, "pg-a-0")}, selector.Maybe},
+		{web, []metav1.LabelSelectorRequirement{in("pod-template-hash", "x")}, selector.Maybe},
+		{web, []metav1.LabelSelectorRequirement{notIn("pod-template-hash", "x")}, selector.Maybe},
+		{web, []metav1.LabelSelectorRequirement{exists("pod-template-hash")}, selector.Yes},
+		{web, []metav1.LabelSelectorRequirement{lacks("pod-template-hash")}, selector.No},
+		{web, []metav1.LabelSelectorRequirement{lacks(podName), lacks(jobName), lacks("controller-revision-hash")}, selector.Yes},
+		{clustertest.Deployment("shop/web", clustertest.Labels("pod-template-hash=x")), []metav1.LabelSelectorRequirement{in("pod-template-hash", "x")}, selector.Maybe},
+		{clustertest.ReplicaSet("shop/web-x", clustertest.Labels("pod-template-hash=x")), []metav1.LabelSelectorRequirement{in("pod-template-hash", "x")}, selector.Yes},
+		{clustertest.ReplicaSet("shop/rs", app), []metav1.LabelSelectorRequirement{exists("pod-template-hash")}, selector.No},
+		{clustertest.DaemonSet("shop/agent", app), []metav1.LabelSelectorRequirement{exists("controller-revision-hash"), exists("pod-template-generation")}, selector.Yes},
+		{clustertest.DaemonSet("shop/agent", app), []metav1.LabelSelectorRequirement{in("pod-template-generation", "1")}, selector.Maybe},
+		{job, []metav1.LabelSelectorRequirement{in("job-name", "migrate"), in(jobName, "migrate")}, selector.Yes},
+		{job, []metav1.LabelSelectorRequirement{in("job-name", "other")}, selector.No},
+		{job, []metav1.LabelSelectorRequirement{exists("controller-uid"), in("batch.kubernetes.io/controller-uid", "u-1")}, selector.Maybe},
+		{job, []metav1.LabelSelectorRequirement{in("controller-uid", "u-1"), in("batch.kubernetes.io/controller-uid", "u-2")}, selector.No},
+		{job, []metav1.LabelSelectorRequirement{exists(jobIndex)}, selector.No},
+		{manual, []metav1.LabelSelectorRequirement{exists("job-name")}, selector.No},
+		{clustertest.Job("shop/x", app, clustertest.GenerateName("migrate-")), []metav1.LabelSelectorRequirement{in(jobName, "migrate-1")}, selector.Maybe},
+		{clustertest.Job("shop/j", app, clustertest.Indexed()), []metav1.LabelSelectorRequirement{in(jobIndex, "7")}, selector.Maybe},
+		{clustertest.Job("shop/j", app, clustertest.Indexed()), []metav1.LabelSelectorRequirement{in(jobIndex, "x")}, selector.No},
+		{clustertest.CronJob("shop/dump", app), []metav1.LabelSelectorRequirement{in(jobName, "dump-1")}, selector.Maybe},
+		{clustertest.CronJob("shop/dump", app), []metav1.LabelSelectorRequirement{lacks(jobName)}, selector.No},
+		{clustertest.CronJob("shop/dump", app), []metav1.LabelSelectorRequirement{in(jobName, "a"), in("job-name", "b")}, selector.No},
+		{clustertest.CronJob("shop/dump", app), []metav1.LabelSelectorRequirement{exists(jobIndex)}, selector.No},
+		{web, []metav1.LabelSelectorRequirement{in(zone, "a")}, selector.Maybe},
+		{web, []metav1.LabelSelectorRequirement{lacks(zone)}, selector.Maybe},
+		{clustertest.Deployment("shop/web", clustertest.Labels(zone+"=a")), []metav1.LabelSelectorRequirement{in(zone, "b")}, selector.Maybe},
+		{clustertest.Deployment("shop/web", clustertest.Labels(zone+"=a")), []metav1.LabelSelectorRequirement{lacks(zone)}, selector.No},
+		{clustertest.Pod("shop/p", app), []metav1.LabelSelectorRequirement{in(zone, "a")}, selector.Maybe},
+		{clustertest.Pod("shop/p", app, clustertest.Bound()), []metav1.LabelSelectorRequirement{in(zone, "a")}, selector.No},
+		{clustertest.Pod("shop/p", clustertest.Labels(zone+"=a"), clustertest.Bound()), []metav1.LabelSelectorRequirement{in(zone, "a")}, selector.Yes},
+		{clustertest.Pod("shop/p", app), []metav1.LabelSelectorRequirement{exists("pod-template-hash")}, selector.No},
+		{clustertest.Pod("shop/p", app, clustertest.ControlledBy("Rollout/r")), []metav1.LabelSelectorRequirement{exists("pod-template-hash")}, selector.No},
 	}
 	for _, tt := range tests {
 		s := selectorOf(t, tt.asked...)
@@ -239,7 +240,7 @@ func drawMaker(t *rapid.T) runtime.Object {
 	return clustertest.StatefulSet("shop/x", append(options, clustertest.FirstOrdinal(rapid.Int32Range(0, 2).Draw(t, "first")))...)
 }
 
-func drawGeneratedSelector(t *rapid.T) cluster.Selector {
+func drawGeneratedSelector(t *rapid.T) selector.Selector {
 	var all []metav1.LabelSelectorRequirement
 	for range rapid.IntRange(1, 3).Draw(t, "requirements") {
 		key := rapid.SampledFrom([]string{
@@ -264,31 +265,31 @@ func drawGeneratedSelector(t *rapid.T) cluster.Selector {
 // no doubt about ordinals.
 func TestLawASelectorAnswersForEveryPodThatAControllerCouldMake(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		object, selector := drawMaker(t), drawGeneratedSelector(t)
+		object, asking := drawMaker(t), drawGeneratedSelector(t)
 		all, none := true, true
 		pods := made(object)
 		for _, p := range pods {
-			selected := selector.Matches(p) == cluster.Yes
+			selected := asking.Matches(p) == selector.Yes
 			all, none = all && selected, none && !selected
 		}
-		want := cluster.Maybe
+		want := selector.Maybe
 		switch {
 		case all:
-			want = cluster.Yes
+			want = selector.Yes
 		case none:
-			want = cluster.No
+			want = selector.No
 		}
 		for w := range clustertest.Snapshot(t, object).AllWorkloads() {
 			v := w.Variants[0]
-			if got := v.Matches(selector); got != want {
-				t.Fatalf("%s of %s, which shows %v: got %v, want %v", selector, w, v.Labels, got, want)
+			if got := v.Matches(asking); got != want {
+				t.Fatalf("%s of %s, which shows %v: got %v, want %v", asking, w, v.Labels, got, want)
 			}
-			best, worst := cluster.No, cluster.Yes
-			for _, part := range cluster.Split(w.Variants, (&cluster.Keys{}).With(selector)) {
-				best, worst = best.Or(part.Matches(selector)), worst.And(part.Matches(selector))
+			best, worst := selector.No, selector.Yes
+			for _, part := range cluster.Split(w.Variants, (&cluster.Keys{}).With(asking)) {
+				best, worst = best.Or(part.Matches(asking)), worst.And(part.Matches(asking))
 			}
-			if (want == cluster.No) != (best == cluster.No) || (want == cluster.Yes) != (worst == cluster.Yes) {
-				t.Fatalf("%s of %s: %v for all, %v to %v in parts", selector, w, want, worst, best)
+			if (want == selector.No) != (best == selector.No) || (want == selector.Yes) != (worst == selector.Yes) {
+				t.Fatalf("%s of %s: %v for all, %v to %v in parts", asking, w, want, worst, best)
 			}
 		}
 	})

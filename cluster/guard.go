@@ -7,6 +7,8 @@ import (
 	"weak"
 
 	"github.com/bits-and-blooms/bitset"
+
+	"github.com/podcullis/podcullis/cluster/selector"
 )
 
 // Guard is the netpols that isolate a variant, by direction and then by name.
@@ -16,11 +18,24 @@ type Guard struct {
 	By        [2][]Guarding
 }
 
+// Only is the guard of some of its netpols.
+func (g *Guard) Only(netpols []*Netpol) *Guard {
+	out := &Guard{Namespace: g.Namespace}
+	for d, by := range g.By {
+		for _, n := range by {
+			if slices.Contains(netpols, n.Netpol) {
+				out.By[d] = append(out.By[d], n)
+			}
+		}
+	}
+	return out
+}
+
 // Guarding is a netpol that isolates, or one that may: its selector does not
 // parse, or asks for labels that the pods are yet to get.
 type Guarding struct {
 	*Netpol
-	Match Match
+	Match selector.Match
 }
 
 // guarding is the guards of a shard, found when first asked for and shared by
@@ -85,7 +100,7 @@ func (s *shard) guardAll() *guards {
 	by := make([]byte, len(netpols))
 	for at, v := range folded.variants {
 		for i, n := range netpols {
-			by[i] = byte(No)
+			by[i] = byte(selector.No)
 			if selected[i].Test(uint(at)) {
 				by[i] = byte(v.selectedBy(n))
 			}
@@ -136,14 +151,14 @@ func (s *shard) guardOf(v *Variant, known *guards) *Guard {
 }
 
 // selectedBy is the answer of a netpol that does not say No.
-func (v *Variant) selectedBy(n *Netpol) Match {
+func (v *Variant) selectedBy(n *Netpol) selector.Match {
 	switch {
-	case n.Selector.broken:
-		return Maybe
+	case n.Selector.Broken():
+		return selector.Maybe
 	case v.Unread() != 0:
 		return v.Matches(n.Selector)
-	case n.Selector.asks == nil || v.maker == nil:
-		return Yes
+	case !n.Selector.AsksForGenerated() || v.maker == nil:
+		return selector.Yes
 	}
 	return v.Matches(n.Selector)
 }
@@ -152,8 +167,8 @@ func (v *Variant) selectedBy(n *Netpol) Match {
 func newGuard(namespace string, netpols []*Netpol, by []byte) *Guard {
 	g := &Guard{Namespace: namespace}
 	for i, n := range netpols {
-		match := Match(by[i])
-		if match == No {
+		match := selector.Match(by[i])
+		if match == selector.No {
 			continue
 		}
 		for d, isolates := range n.Isolates {

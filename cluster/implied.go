@@ -1,11 +1,15 @@
 package cluster
 
-import "maps"
+import (
+	"maps"
 
-// MatchesNamespace tells whether the selector selects a namespace. Of one that is
-// only named (Namespace.Implied) no label is known but its name, so that a selector
+	"github.com/podcullis/podcullis/cluster/selector"
+)
+
+// Matches tells whether a selector selects the namespace. Of one that is
+// only named (Implied) no label is known but its name, so that a selector
 // that asks for another one answers Maybe, whatever it asks.
-func (s Selector) MatchesNamespace(n *Namespace) Match {
+func (n *Namespace) Matches(s selector.Selector) selector.Match {
 	if n.labelled() {
 		return s.Matches(n.Labels)
 	}
@@ -13,23 +17,23 @@ func (s Selector) MatchesNamespace(n *Namespace) Match {
 	for _, r := range requirements {
 		switch {
 		case r.Values.Empty():
-			return No
+			return selector.No
 		case r.Key == nameLabel:
 			if !r.Matches(n.Labels) {
-				return No
+				return selector.No
 			}
 		case !r.Values.Not().Empty():
-			answer = answer.And(Maybe)
+			answer = answer.And(selector.Maybe)
 		}
 	}
 	return answer
 }
 
-// AsksForLabels reports whether the answer about a namespace can depend on a label
-// other than its name.
-func (s Selector) AsksForLabels() bool {
+// AsksForLabels reports whether the answer of a selector about a namespace can depend on a
+// label other than its name.
+func AsksForLabels(s selector.Selector) bool {
 	keys := map[string]bool{}
-	s.addKeys(keys)
+	s.AddKeys(keys)
 	delete(keys, nameLabel)
 	return len(keys) > 0
 }
@@ -57,7 +61,7 @@ func (n *Netpol) AsksNamespaceLabels() bool {
 	for d := range n.Rules {
 		for _, r := range n.Rules[d] {
 			for i := range r.Peers {
-				if r.Peers[i].Namespaces.AsksForLabels() {
+				if AsksForLabels(r.Peers[i].Namespaces) {
 					return true
 				}
 			}

@@ -6,6 +6,8 @@ import (
 	"slices"
 
 	"k8s.io/apimachinery/pkg/labels"
+
+	"github.com/podcullis/podcullis/cluster/selector"
 )
 
 // Makes reports whether a pod is one of those that a template stands for: the same
@@ -23,15 +25,15 @@ func (m *maker) gives(shown, l labels.Set) bool {
 		keys = labels.Set{}
 	}
 	maps.Copy(keys, l)
-	var asked []Requirement
+	var asked []selector.Requirement
 	for key := range keys {
 		value, ok := l[key]
-		own := Absent()
+		own := selector.Absent()
 		if ok {
-			own = OneOf(value)
+			own = selector.OneOf(value)
 		}
-		if IsGenerated(key) {
-			asked = append(asked, Requirement{Key: key, Values: own})
+		if selector.IsGenerated(key) {
+			asked = append(asked, selector.Requirement{Key: key, Values: own})
 			continue
 		}
 		if was, shows := shown[key]; shows != ok || was != value {
@@ -43,16 +45,16 @@ func (m *maker) gives(shown, l labels.Set) bool {
 			return false
 		}
 	}
-	slices.SortFunc(asked, func(a, b Requirement) int { return cmp.Compare(a.Key, b.Key) })
-	return m.match(&asks{requirements: asked}, shown) != No
+	slices.SortFunc(asked, func(a, b selector.Requirement) int { return cmp.Compare(a.Key, b.Key) })
+	return m.match(&selector.Asked{Requirements: asked}, shown) != selector.No
 }
 
 // always are the labels that every pod gets.
 func (m *maker) always() []string {
 	var out []string
 	for _, key := range []string{
-		templateHashLabel, revisionHashLabel, generationLabel, podNameLabel, podIndexLabel,
-		jobNameLabel, oldJobNameLabel, uidLabel, oldUIDLabel, completionIndexLabel,
+		selector.TemplateHash, selector.RevisionHash, selector.Generation, selector.PodName, selector.PodIndex,
+		selector.JobName, selector.OldJobName, selector.ControllerUID, selector.OldControllerUID, selector.CompletionIndex,
 	} {
 		if m.numbers(key) || !m.values(key, nil).Lacking() {
 			out = append(out, key)

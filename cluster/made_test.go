@@ -8,13 +8,15 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"pgregory.net/rapid"
+
+	"github.com/podcullis/podcullis/cluster/selector"
 )
 
 func TestMakes(t *testing.T) {
 	web := &Template{Namespace: "shop", Group: "apps", Kind: "Deployment", Name: "web", Labels: labels.Set{"app": "web"}, Ports: []NamedPort{{Name: "http", Port: 80}}}
 	set := &Template{Namespace: "shop", Group: "apps", Kind: "StatefulSet", Name: "db", Labels: labels.Set{"app": "db"}, FirstOrdinal: 1}
 	job := &Template{Namespace: "shop", Group: "batch", Kind: "Job", Name: "j", Labels: labels.Set{"app": "j"}}
-	rs := &Template{Namespace: "shop", Group: "apps", Kind: "ReplicaSet", Name: "web-1", Labels: labels.Set{"app": "web", templateHashLabel: "1"}}
+	rs := &Template{Namespace: "shop", Group: "apps", Kind: "ReplicaSet", Name: "web-1", Labels: labels.Set{"app": "web", selector.TemplateHash: "1"}}
 	pod := func(l labels.Set, change ...func(*Pod)) *Pod {
 		p := &Pod{Namespace: "shop", Name: "p", Labels: l}
 		for _, c := range change {
@@ -30,24 +32,24 @@ func TestMakes(t *testing.T) {
 		pod      *Pod
 		want     bool
 	}{
-		"OfADeployment":        {web, pod(labels.Set{"app": "web", templateHashLabel: "1"}, http), true},
+		"OfADeployment":        {web, pod(labels.Set{"app": "web", selector.TemplateHash: "1"}, http), true},
 		"WithoutTheHash":       {web, pod(labels.Set{"app": "web"}, http), false},
-		"OneLabelMore":         {web, pod(labels.Set{"app": "web", templateHashLabel: "1", "role": "db"}, http), false},
-		"OneLabelLess":         {web, pod(labels.Set{templateHashLabel: "1"}, http), false},
-		"OtherValue":           {web, pod(labels.Set{"app": "db", templateHashLabel: "1"}, http), false},
-		"OtherNamespace":       {web, pod(labels.Set{"app": "web", templateHashLabel: "1"}, http, func(p *Pod) { p.Namespace = "other" }), false},
-		"OtherPorts":           {web, pod(labels.Set{"app": "web", templateHashLabel: "1"}), false},
-		"HostNetwork":          {web, pod(labels.Set{"app": "web", templateHashLabel: "1"}, http, func(p *Pod) { p.HostNetwork = true }), false},
-		"LabelsOfOtherMakers":  {web, pod(labels.Set{"app": "web", templateHashLabel: "1", jobNameLabel: "x"}, http), false},
-		"OfAReplicaSet":        {rs, pod(labels.Set{"app": "web", templateHashLabel: "1"}), true},
-		"OfAnotherReplicaSet":  {rs, pod(labels.Set{"app": "web", templateHashLabel: "2"}), false},
-		"OfOneThatGoes":        {&terminating, pod(labels.Set{"app": "web", templateHashLabel: "1"}), false},
-		"OfAStatefulSet":       {set, pod(labels.Set{"app": "db", revisionHashLabel: "x", podNameLabel: "db-1", podIndexLabel: "1"}), true},
-		"OrdinalsThatDiffer":   {set, pod(labels.Set{"app": "db", revisionHashLabel: "x", podNameLabel: "db-1", podIndexLabel: "2"}), false},
-		"OrdinalBeforeTheRest": {set, pod(labels.Set{"app": "db", revisionHashLabel: "x", podNameLabel: "db-0", podIndexLabel: "0"}), false},
-		"OfAJob":               {job, pod(labels.Set{"app": "j", jobNameLabel: "j", oldJobNameLabel: "j", uidLabel: "u", oldUIDLabel: "u"}), true},
-		"OfAnotherJob":         {job, pod(labels.Set{"app": "j", jobNameLabel: "k", oldJobNameLabel: "k", uidLabel: "u", oldUIDLabel: "u"}), false},
-		"TwoJobs":              {job, pod(labels.Set{"app": "j", jobNameLabel: "j", oldJobNameLabel: "j", uidLabel: "u", oldUIDLabel: "v"}), false},
+		"OneLabelMore":         {web, pod(labels.Set{"app": "web", selector.TemplateHash: "1", "role": "db"}, http), false},
+		"OneLabelLess":         {web, pod(labels.Set{selector.TemplateHash: "1"}, http), false},
+		"OtherValue":           {web, pod(labels.Set{"app": "db", selector.TemplateHash: "1"}, http), false},
+		"OtherNamespace":       {web, pod(labels.Set{"app": "web", selector.TemplateHash: "1"}, http, func(p *Pod) { p.Namespace = "other" }), false},
+		"OtherPorts":           {web, pod(labels.Set{"app": "web", selector.TemplateHash: "1"}), false},
+		"HostNetwork":          {web, pod(labels.Set{"app": "web", selector.TemplateHash: "1"}, http, func(p *Pod) { p.HostNetwork = true }), false},
+		"LabelsOfOtherMakers":  {web, pod(labels.Set{"app": "web", selector.TemplateHash: "1", selector.JobName: "x"}, http), false},
+		"OfAReplicaSet":        {rs, pod(labels.Set{"app": "web", selector.TemplateHash: "1"}), true},
+		"OfAnotherReplicaSet":  {rs, pod(labels.Set{"app": "web", selector.TemplateHash: "2"}), false},
+		"OfOneThatGoes":        {&terminating, pod(labels.Set{"app": "web", selector.TemplateHash: "1"}), false},
+		"OfAStatefulSet":       {set, pod(labels.Set{"app": "db", selector.RevisionHash: "x", selector.PodName: "db-1", selector.PodIndex: "1"}), true},
+		"OrdinalsThatDiffer":   {set, pod(labels.Set{"app": "db", selector.RevisionHash: "x", selector.PodName: "db-1", selector.PodIndex: "2"}), false},
+		"OrdinalBeforeTheRest": {set, pod(labels.Set{"app": "db", selector.RevisionHash: "x", selector.PodName: "db-0", selector.PodIndex: "0"}), false},
+		"OfAJob":               {job, pod(labels.Set{"app": "j", selector.JobName: "j", selector.OldJobName: "j", selector.ControllerUID: "u", selector.OldControllerUID: "u"}), true},
+		"OfAnotherJob":         {job, pod(labels.Set{"app": "j", selector.JobName: "k", selector.OldJobName: "k", selector.ControllerUID: "u", selector.OldControllerUID: "u"}), false},
+		"TwoJobs":              {job, pod(labels.Set{"app": "j", selector.JobName: "j", selector.OldJobName: "j", selector.ControllerUID: "u", selector.OldControllerUID: "v"}), false},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -62,7 +64,7 @@ func TestMakes(t *testing.T) {
 // and whatever surely selects the template's selects the pod. So who judged by the
 // template has judged the pod.
 func TestLawMakesIsWhatSelectorsSay(t *testing.T) {
-	keys := []string{"app", templateHashLabel, revisionHashLabel, podNameLabel, podIndexLabel, jobNameLabel, oldJobNameLabel, uidLabel, oldUIDLabel, completionIndexLabel, zoneLabel}
+	keys := []string{"app", selector.TemplateHash, selector.RevisionHash, selector.PodName, selector.PodIndex, selector.JobName, selector.OldJobName, selector.ControllerUID, selector.OldControllerUID, selector.CompletionIndex, selector.Zone}
 	values := []string{"a", "web-0", "web-1", "0", "1", "web"}
 	made := 0
 	rapid.Check(t, func(t *rapid.T) {
@@ -94,12 +96,12 @@ func TestLawMakesIsWhatSelectorsSay(t *testing.T) {
 			}
 			expressions = append(expressions, e)
 		}
-		s, err := NewSelector(metav1.LabelSelector{MatchExpressions: expressions})
+		s, err := selector.New(metav1.LabelSelector{MatchExpressions: expressions})
 		if err != nil {
 			t.Fatal(err)
 		}
 		of, one := matches(s, template.Labels, makerOf(template)), s.Matches(pod.Labels)
-		if (one == Yes && of == No) || (one == No && of == Yes) {
+		if (one == selector.Yes && of == selector.No) || (one == selector.No && of == selector.Yes) {
 			t.Fatalf("%s with %v makes a pod with %v, but %v selects: template %v, pod %v", kind, template.Labels, own, expressions, of, one)
 		}
 	})

@@ -7,6 +7,8 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
+
+	"github.com/podcullis/podcullis/cluster/selector"
 )
 
 // Membership is the workload that a pod, a ReplicaSet or a Job belongs to, by the
@@ -70,7 +72,7 @@ var madeBy = map[string]string{"ReplicaSet": "Deployment", "ReplicationControlle
 type OwnSelector struct {
 	labels labels.Set
 	// rest is what it asks beyond labels; nil for nothing.
-	rest *Selector
+	rest *selector.Selector
 	size int // how many requirements and values it has, see Bounds
 }
 
@@ -85,7 +87,7 @@ func newOwnSelector(s *metav1.LabelSelector, template labels.Set) OwnSelector {
 		out.labels = labels.Set{}
 	}
 	if len(s.MatchExpressions) > 0 {
-		rest, _ := NewSelector(metav1.LabelSelector{MatchExpressions: s.MatchExpressions})
+		rest, _ := selector.New(metav1.LabelSelector{MatchExpressions: s.MatchExpressions})
 		out.rest = &rest
 	}
 	return out
@@ -93,7 +95,7 @@ func newOwnSelector(s *metav1.LabelSelector, template labels.Set) OwnSelector {
 
 // Matches reports whether an object with labels l is certainly one of its own.
 func (s OwnSelector) Matches(l labels.Set) bool {
-	return s.labels != nil && carries(l, s.labels) && (s.rest == nil || s.rest.Matches(l) == Yes)
+	return s.labels != nil && carries(l, s.labels) && (s.rest == nil || s.rest.Matches(l) == selector.Yes)
 }
 
 // owner is who bears out the owner references of an object: a template, or an
@@ -266,10 +268,10 @@ func (t *Template) copyOf(o *Template) bool {
 	}
 	switch t.Kind {
 	case "ReplicaSet":
-		_, hashed := t.Labels[templateHashLabel]
-		return hashed && equalBut(t.Labels, o.Labels, []string{templateHashLabel})
+		_, hashed := t.Labels[selector.TemplateHash]
+		return hashed && equalBut(t.Labels, o.Labels, []string{selector.TemplateHash})
 	case "Job":
-		return !t.OwnSelector && equalBut(t.Labels, o.Labels, []string{jobNameLabel, oldJobNameLabel, uidLabel, oldUIDLabel})
+		return !t.OwnSelector && equalBut(t.Labels, o.Labels, []string{selector.JobName, selector.OldJobName, selector.ControllerUID, selector.OldControllerUID})
 	}
 	return false
 }

@@ -3,6 +3,8 @@ package cluster
 import (
 	"maps"
 	"slices"
+
+	"github.com/podcullis/podcullis/cluster/selector"
 )
 
 // mentions is what the selectors of some netpols mention: the netpols of a namespace as
@@ -13,7 +15,7 @@ type mentions struct {
 	keys *shared[string, int]
 	// ordinals counts, likewise, the ordinals of pods that they mention, by the label
 	// and the name before them in its value.
-	ordinals *shared[numbered, map[int32]int]
+	ordinals *shared[selector.Ordinal, map[int32]int]
 	// generated counts the keys of labels that controllers give.
 	generated int
 }
@@ -21,16 +23,16 @@ type mentions struct {
 // mentioned is what one netpol mentions: its podSelector and the peers of its own
 // namespace, or its other peers.
 type mentioned struct {
-	keys     []string   // sorted, without repetition
-	ordinals []numbered // likewise
+	keys     []string           // sorted, without repetition
+	ordinals []selector.Ordinal // likewise
 }
 
 // mentionedBy collects what some selectors mention.
-func mentionedBy(selectors ...Selector) mentioned {
+func mentionedBy(selectors ...selector.Selector) mentioned {
 	keys, all := map[string]bool{}, ordinals{}
 	for _, s := range selectors {
-		s.addKeys(keys)
-		for _, o := range s.ordinals() {
+		s.AddKeys(keys)
+		for _, o := range s.Ordinals() {
 			all[o] = true
 		}
 	}
@@ -63,27 +65,27 @@ func (m *mentions) recountKeys(was, now []string) {
 	for k, by := range difference(was, now) {
 		n, had := m.keys.get(k)
 		set[k] = n + by
-		if IsGenerated(k) && !had {
+		if selector.IsGenerated(k) && !had {
 			m.generated++
-		} else if IsGenerated(k) && set[k] == 0 {
+		} else if selector.IsGenerated(k) && set[k] == 0 {
 			m.generated--
 		}
 	}
 	m.keys = m.keys.with(set, func(n int) bool { return n > 0 })
 }
 
-func (m *mentions) recountOrdinals(was, now []numbered) {
-	set := map[numbered]map[int32]int{}
+func (m *mentions) recountOrdinals(was, now []selector.Ordinal) {
+	set := map[selector.Ordinal]map[int32]int{}
 	for o, by := range difference(was, now) {
-		at := numbered{key: o.key, of: o.of}
+		at := selector.Ordinal{Key: o.Key, Of: o.Of}
 		if set[at] == nil {
 			counts, _ := m.ordinals.get(at)
 			if set[at] = maps.Clone(counts); counts == nil {
 				set[at] = map[int32]int{}
 			}
 		}
-		if set[at][o.ordinal] += by; set[at][o.ordinal] == 0 {
-			delete(set[at], o.ordinal)
+		if set[at][o.N] += by; set[at][o.N] == 0 {
+			delete(set[at], o.N)
 		}
 	}
 	m.ordinals = m.ordinals.with(set, func(counts map[int32]int) bool { return len(counts) > 0 })
@@ -153,8 +155,8 @@ func (k *Keys) Names() []string {
 
 // With adds what some more selectors mention. It is k itself where that cannot
 // matter: where they mention no label that controllers give.
-func (k *Keys) With(selectors ...Selector) *Keys {
-	if !slices.ContainsFunc(selectors, Selector.AsksForGenerated) {
+func (k *Keys) With(selectors ...selector.Selector) *Keys {
+	if !slices.ContainsFunc(selectors, selector.Selector.AsksForGenerated) {
 		return k
 	}
 	out := &Keys{parts: slices.Clone(k.parts)}

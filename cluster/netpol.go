@@ -11,6 +11,8 @@ import (
 	networkingv1 "k8s.io/api/networking/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"github.com/podcullis/podcullis/cluster/selector"
 )
 
 // Direction is the side of a connection that a rule governs.
@@ -32,7 +34,7 @@ type Netpol struct {
 	Namespace string
 	Name      string
 	// Selector is spec.podSelector: whom the netpol isolates.
-	Selector Selector
+	Selector selector.Selector
 	// Isolates says for which directions, indexed by Direction.
 	Isolates [2]bool
 	// Rules are indexed by Direction. A direction that the netpol does not
@@ -71,8 +73,8 @@ type NetpolPeer struct {
 	// OwnNamespace is set when namespaceSelector is missing: only pods of the
 	// netpol's own namespace.
 	OwnNamespace bool
-	Namespaces   Selector
-	Pods         Selector
+	Namespaces   selector.Selector
+	Pods         selector.Selector
 	Block        *IPBlock
 	// Broken is set when the element cannot be read: it may match anything. Beside
 	// a Block it is an exception that cannot be read: any address of the block may
@@ -125,13 +127,13 @@ func NewNetpol(np *networkingv1.NetworkPolicy) (*Netpol, error) {
 	n := &Netpol{Namespace: namespaceOf(np.Namespace), Name: nameOf(&np.ObjectMeta)}
 
 	var err error
-	if n.Selector, err = NewSelector(np.Spec.PodSelector); err != nil {
+	if n.Selector, err = selector.New(np.Spec.PodSelector); err != nil {
 		errs = append(errs, field.Invalid(spec.Child("podSelector"), np.Spec.PodSelector, err.Error()))
 	}
 	var typeErrs field.ErrorList
 	if n.Isolates, typeErrs = directionsOf(np.Spec, spec.Child("policyTypes")); len(typeErrs) > 0 {
 		// Whether it isolates is not known: it may, for either direction.
-		n.Isolates, n.Selector = [2]bool{true, true}, n.Selector.doubted()
+		n.Isolates, n.Selector = [2]bool{true, true}, n.Selector.Doubted()
 		errs = append(errs, typeErrs...)
 	}
 
@@ -158,11 +160,13 @@ func NewNetpol(np *networkingv1.NetworkPolicy) (*Netpol, error) {
 }
 
 // PodSelectors are the netpol's own selector and those of its peers.
-func (n *Netpol) PodSelectors() []Selector { return append(n.ownSelectors(), n.wideSelectors()...) }
+func (n *Netpol) PodSelectors() []selector.Selector {
+	return append(n.ownSelectors(), n.wideSelectors()...)
+}
 
 // ownSelectors are those that look at pods of the netpol's own namespace alone.
-func (n *Netpol) ownSelectors() []Selector {
-	out := []Selector{n.Selector}
+func (n *Netpol) ownSelectors() []selector.Selector {
+	out := []selector.Selector{n.Selector}
 	for p := range n.Peers() {
 		if p.OwnNamespace {
 			out = append(out, p.Pods)
@@ -172,8 +176,8 @@ func (n *Netpol) ownSelectors() []Selector {
 }
 
 // wideSelectors are those of peers that may be in any namespace.
-func (n *Netpol) wideSelectors() []Selector {
-	var out []Selector
+func (n *Netpol) wideSelectors() []selector.Selector {
+	var out []selector.Selector
 	for p := range n.Peers() {
 		if !p.OwnNamespace && p.Block == nil {
 			out = append(out, p.Pods)
@@ -238,14 +242,14 @@ func newPeer(p networkingv1.NetworkPolicyPeer, path *field.Path) (NetpolPeer, fi
 	}
 	var errs field.ErrorList
 	var err error
-	peer := NetpolPeer{OwnNamespace: p.NamespaceSelector == nil, Pods: Everything()}
+	peer := NetpolPeer{OwnNamespace: p.NamespaceSelector == nil, Pods: selector.Everything()}
 	if p.PodSelector != nil {
-		if peer.Pods, err = NewSelector(*p.PodSelector); err != nil {
+		if peer.Pods, err = selector.New(*p.PodSelector); err != nil {
 			errs = append(errs, field.Invalid(path.Child("podSelector"), *p.PodSelector, err.Error()))
 		}
 	}
 	if p.NamespaceSelector != nil {
-		if peer.Namespaces, err = NewSelector(*p.NamespaceSelector); err != nil {
+		if peer.Namespaces, err = selector.New(*p.NamespaceSelector); err != nil {
 			errs = append(errs, field.Invalid(path.Child("namespaceSelector"), *p.NamespaceSelector, err.Error()))
 		}
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/podcullis/podcullis/cluster"
 	"github.com/podcullis/podcullis/cluster/clustertest"
+	"github.com/podcullis/podcullis/cluster/selector"
 )
 
 func TestNetpolDefaults(t *testing.T) {
@@ -275,11 +276,11 @@ func peerText(p cluster.NetpolPeer) string {
 	return namespaces + ", " + selectorText(p.Pods)
 }
 
-func selectorText(s cluster.Selector) string {
+func selectorText(s selector.Selector) string {
 	switch {
-	case s.Matches(labels.Set{"any": "thing"}) == cluster.Maybe:
+	case s.Matches(labels.Set{"any": "thing"}) == selector.Maybe:
 		return "MAYBE everything"
-	case s.Matches(labels.Set{"app": "db"}) == cluster.Maybe:
+	case s.Matches(labels.Set{"app": "db"}) == selector.Maybe:
 		return "MAYBE " + s.String()
 	}
 	return s.String()

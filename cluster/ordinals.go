@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"maps"
 	"slices"
+
+	"github.com/podcullis/podcullis/cluster/selector"
 )
 
 // maxParts bounds into how many parts a variant is taken by ordinals. Beyond that
@@ -11,11 +13,11 @@ import (
 const maxParts = 16
 
 // ordinals are those of StatefulSets and Indexed Jobs that selectors mention.
-type ordinals map[numbered]bool
+type ordinals map[selector.Ordinal]bool
 
-func (o ordinals) sorted() []numbered {
-	return slices.SortedFunc(maps.Keys(o), func(a, b numbered) int {
-		return cmp.Or(cmp.Compare(a.key, b.key), cmp.Compare(a.of, b.of), cmp.Compare(a.ordinal, b.ordinal))
+func (o ordinals) sorted() []selector.Ordinal {
+	return slices.SortedFunc(maps.Keys(o), func(a, b selector.Ordinal) int {
+		return cmp.Or(cmp.Compare(a.Key, b.Key), cmp.Compare(a.Of, b.Of), cmp.Compare(a.N, b.N))
 	})
 }
 
@@ -50,13 +52,13 @@ func (k *Keys) ordinalsOf(v *Variant) []int32 {
 		return nil
 	}
 	var out []int32
-	for _, key := range []string{podNameLabel, podIndexLabel, completionIndexLabel} {
+	for _, key := range []string{selector.PodName, selector.PodIndex, selector.CompletionIndex} {
 		if !m.numbers(key) {
 			continue
 		}
-		at := numbered{key: key}
-		if key == podNameLabel {
-			at.of = m.name
+		at := selector.Ordinal{Key: key}
+		if key == selector.PodName {
+			at.Of = m.name
 		}
 		for _, part := range k.parts {
 			counts, _ := part.ordinals.get(at)
@@ -128,13 +130,13 @@ func (v *Variant) ordinal(m *maker) (int32, bool) {
 	if v.Part() && v.maker.kind == m.kind && v.maker.name == m.name {
 		return v.maker.ordinal, true
 	}
-	for _, key := range []string{podNameLabel, completionIndexLabel} {
+	for _, key := range []string{selector.PodName, selector.CompletionIndex} {
 		value, has := v.Labels[key]
 		if !has || !m.numbers(key) {
 			continue
 		}
-		if at, ok := ordinalIn(key, value); ok && (key != podNameLabel || at.of == m.name) {
-			return at.ordinal, true
+		if at, ok := selector.OrdinalIn(key, value); ok && (key != selector.PodName || at.Of == m.name) {
+			return at.N, true
 		}
 	}
 	return 0, false

@@ -113,23 +113,18 @@ func (x *peerIndex) fill(peers []NetpolPeer) {
 
 // byOneLabel enters a peer under a label that it asks for; false when there is none.
 func (x *peerIndex) byOneLabel(p *NetpolPeer) bool {
-	if p.Pods.compiled == nil || p.Pods.broken {
+	key, values, ok := p.Pods.OneOfMany()
+	if !ok {
 		return false
 	}
-	requirements, _ := p.Pods.compiled.Requirements()
-	for i := range requirements {
-		if r := &requirements[i]; names(r) {
-			if p.Pods.asks != nil {
-				x.asking = append(x.asking, p)
-			}
-			for _, value := range r.ValuesUnsorted() {
-				at := labelled{r.Key(), value}
-				x.byLabel[at] = append(x.byLabel[at], p)
-			}
-			return true
-		}
+	if p.Pods.AsksForGenerated() {
+		x.asking = append(x.asking, p)
 	}
-	return false
+	for _, value := range values {
+		at := labelled{key, value}
+		x.byLabel[at] = append(x.byLabel[at], p)
+	}
+	return true
 }
 
 // newPeerIndex is that of a rule; nil for one with few peers.
@@ -187,7 +182,7 @@ func withoutEqual(peers []NetpolPeer) []NetpolPeer {
 	for i := range peers {
 		p := &peers[i]
 		if !p.Broken && (p.Block == nil || len(p.Block.Except) == 0) {
-			x := said{own: p.OwnNamespace, namespaces: p.Namespaces.key, pods: p.Pods.key}
+			x := said{own: p.OwnNamespace, namespaces: p.Namespaces.Key(), pods: p.Pods.Key()}
 			if p.Block != nil {
 				x.block = p.Block.Prefix
 			}

@@ -8,19 +8,21 @@ import (
 
 	"github.com/bits-and-blooms/bitset"
 	"k8s.io/apimachinery/pkg/labels"
+
+	"github.com/podcullis/podcullis/cluster/selector"
 )
 
 // namespaceIndex finds the namespaces that a selector selects.
 type namespaceIndex struct {
 	once  sync.Once
-	index *index
+	index *selector.Index
 	// implied are the positions of the namespaces whose labels are not known.
 	implied []uint
 }
 
 // SelectNamespaces yields the namespaces that a selector selects, or may, by
 // name, each with its members.
-func (s *Snapshot) SelectNamespaces(which Selector) iter.Seq2[*Namespace, Members] {
+func (s *Snapshot) SelectNamespaces(which selector.Selector) iter.Seq2[*Namespace, Members] {
 	return func(yield func(*Namespace, Members) bool) {
 		if s.labels == nil {
 			return
@@ -35,7 +37,7 @@ func (s *Snapshot) SelectNamespaces(which Selector) iter.Seq2[*Namespace, Member
 }
 
 func (x *namespaceIndex) fill(shards []*shard) {
-	x.index = newIndex(len(shards), func(i int) labels.Set { return shards[i].namespace.Labels })
+	x.index = selector.NewIndex(len(shards), func(i int) labels.Set { return shards[i].namespace.Labels })
 	for i, sh := range shards {
 		if !sh.namespace.labelled() {
 			x.implied = append(x.implied, uint(i))
@@ -44,11 +46,11 @@ func (x *namespaceIndex) fill(shards []*shard) {
 }
 
 // selects are the positions of the namespaces to which a selector does not say no.
-func (x *namespaceIndex) selects(shards []*shard, which Selector) *bitset.BitSet {
-	known := x.index.selects(which)
+func (x *namespaceIndex) selects(shards []*shard, which selector.Selector) *bitset.BitSet {
+	known := x.index.Selects(which)
 	out := known
 	for _, i := range x.implied {
-		if known.Test(i) || which.MatchesNamespace(shards[i].namespace) == No {
+		if known.Test(i) || shards[i].namespace.Matches(which) == selector.No {
 			continue
 		}
 		if out == known {
@@ -92,7 +94,7 @@ func (m Members) Position(v *Variant) (uint, bool) {
 func (m Members) Guard(position uint) *Guard { return m.shard.guard()[position] }
 
 // Select tells which variants a selector selects, or may.
-func (m Members) Select(which Selector) *bitset.BitSet {
+func (m Members) Select(which selector.Selector) *bitset.BitSet {
 	if m.shard == nil {
 		return nobody
 	}

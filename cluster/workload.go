@@ -9,6 +9,8 @@ import (
 	"sync/atomic"
 
 	"k8s.io/apimachinery/pkg/labels"
+
+	"github.com/podcullis/podcullis/cluster/selector"
 )
 
 // Workload is one peer of connections: the pods of one top controller together,
@@ -82,13 +84,13 @@ func (v *Variant) self() *Variant {
 // Matches tells whether a selector of pods selects the pods of the variant. Maybe
 // is also the answer about pods that are yet to get a label that it asks for: some
 // of them it may select, and some not.
-func (v *Variant) Matches(s Selector) Match { return matches(s, v.Labels, v.maker) }
+func (v *Variant) Matches(s selector.Selector) selector.Match { return matches(s, v.Labels, v.maker) }
 
 // ParentMatches is what Matches was for a pod that stands alone, by the labels
 // with which it was made; No for every other workload.
-func (w *Workload) ParentMatches(s Selector) Match {
+func (w *Workload) ParentMatches(s selector.Selector) selector.Match {
 	if w.Parent == (Ref{}) {
-		return No
+		return selector.No
 	}
 	return matches(s, w.ParentLabels, w.parentMaker)
 }
@@ -132,10 +134,7 @@ func (f *folder) addPod(p *Pod, b belonging) {
 func (f *folder) workload(r Ref, l labels.Set) *Workload {
 	w, ok := f.byRef[r]
 	if !ok {
-		if t, ok := f.templates[templateKey{r.Kind, r.Name}]; ok {
-			l = t.Labels
-		}
-		w = &Workload{Ref: r, Labels: l}
+		w = &Workload{Ref: r, Labels: f.labelsOf(r, l)}
 		f.byRef[r] = w
 	}
 	return w
@@ -155,8 +154,7 @@ type traits struct {
 func (f *folder) variant(w *Workload, t traits) *Variant {
 	const few = 4
 	for _, v := range w.Variants[:min(few, len(w.Variants))] {
-		if v.HostNetwork == t.hostNetwork && v.Membership == t.membership && v.maker.equal(t.maker) &&
-			maps.Equal(v.Labels, t.labels) && slices.Equal(v.Ports, t.ports) {
+		if t.are(v) {
 			return v
 		}
 	}
@@ -170,6 +168,12 @@ func (f *folder) variant(w *Workload, t traits) *Variant {
 		f.variants[key] = v
 	}
 	return v
+}
+
+// are reports whether they are those of a variant.
+func (t traits) are(v *Variant) bool {
+	return v.HostNetwork == t.hostNetwork && v.Membership == t.membership && v.maker.equal(t.maker) &&
+		maps.Equal(v.Labels, t.labels) && slices.Equal(v.Ports, t.ports)
 }
 
 func newVariant(w *Workload, t traits) *Variant {

@@ -3,6 +3,8 @@ package cluster
 import (
 	"time"
 	"unique"
+
+	"github.com/podcullis/podcullis/cluster/selector"
 )
 
 // Write is what the metadata of an object tells about the last write of it. None of it
@@ -37,12 +39,12 @@ func weight(o Object) int {
 	case *Template:
 		return len(o.Labels) + len(o.ObjectLabels) + len(o.Owners) + len(o.Ports)
 	case *Netpol:
-		n := o.Selector.weight()
+		n := selectorWeight(o.Selector)
 		for _, rules := range o.Rules {
 			for _, r := range rules {
 				n += 1 + len(r.Peers) + len(r.Ports)
 				for _, p := range r.Peers {
-					n += p.Namespaces.weight() + p.Pods.weight()
+					n += selectorWeight(p.Namespaces) + selectorWeight(p.Pods)
 					if p.Block != nil {
 						n += len(p.Block.Except)
 					}
@@ -54,12 +56,12 @@ func weight(o Object) int {
 	return 0
 }
 
-func (s Selector) weight() int {
+func selectorWeight(s selector.Selector) int {
 	const textOfOne = 16
-	if s.key == (unique.Handle[string]{}) {
+	if s.Key() == (unique.Handle[string]{}) {
 		return 0
 	}
-	return len(s.key.Value()) / textOfOne
+	return len(s.Key().Value()) / textOfOne
 }
 
 // Light reports whether both objects of a change have at most so many parts (labels,

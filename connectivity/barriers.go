@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/podcullis/podcullis/cluster"
+	"github.com/podcullis/podcullis/cluster/selector"
 )
 
 // Weakening is a path that was blocked on both sides before a change, and after
@@ -93,30 +94,84 @@ func Weakened(before, after *cluster.Snapshot, q Query, o Options) []Weakening {
 type weakening struct {
 	*transition
 	seen  map[[2]*cluster.Workload]bool
+	newly map[reachKey]*reach // see newlyReached; nil for nobody
 	found []Weakening
 }
 
 // side looks at the pairs whose side in direction d may have begun to let
 // something through: because the subject's netpols changed, or because the peer did.
 func (w *weakening) side(d cluster.Direction, subject, peer Selection) {
-	affected := w.affected()
-	if subjects := w.chosenAmong(subject, affected); len(subjects) > 0 {
-		for _, p := range w.choose(peer, w.after.jointReach(d, subjects)) {
-			if !w.pairs(d, subjects, p) {
-				return
-			}
+	affected, replaced := w.affected(), w.replaced()
+	var others, byNetpols []chosen
+	for _, c := range w.chosenAmong(subject, affected) {
+		if w.delta.Everything || replaced[c.workload] {
+			others = append(others, c)
+		} else {
+			byNetpols = append(byNetpols, c)
 		}
 	}
-	peers := w.chosenAmong(peer, w.replaced())
+	if !w.towards(d, others, peer, w.after.reachOf) || !w.towards(d, byNetpols, peer, w.newlyReached) {
+		return
+	}
+	peers := w.chosenAmong(peer, replaced)
 	if len(peers) == 0 {
 		return
 	}
 	subjects := slices.DeleteFunc(w.choose(subject, everyone), func(c chosen) bool { return affected[c.workload] })
+	reaches := reachesOf(d, subjects, w.after.reachOf)
 	for _, p := range peers {
-		if !w.pairs(d, subjects, p) {
+		if !w.pairs(d, subjects, reaches, p) {
 			return
 		}
 	}
+}
+
+// towards looks at some subjects with the peers in their reach.
+func (w *weakening) towards(d cluster.Direction, subjects []chosen, peer Selection, reachOf func(cluster.Direction, *chosen) []*reach) bool {
+	if len(subjects) == 0 {
+		return true
+	}
+	reaches := reachesOf(d, subjects, reachOf)
+	for _, p := range w.choose(peer, joint(reaches...)) {
+		if !w.pairs(d, subjects, reaches, p) {
+			return false
+		}
+	}
+	return true
+}
+
+// newlyReached is whom the netpols of a workload may let through that did not before,
+// where nothing but netpols has changed: whom a rule of a new one lets through, and
+// everybody where none isolates any more. What a netpol that stayed lets through, it did.
+func (w *weakening) newlyReached(d cluster.Direction, c *chosen) []*reach {
+	var out []*reach
+	at := slices.IndexFunc(w.delta.Namespaces, func(n cluster.NamespaceDelta) bool { return n.Name == c.workload.Namespace })
+	changed := w.delta.Namespaces[at].Netpols
+	members := w.after.members(c.workload.Namespace)
+	for _, at := range c.positions {
+		v, g := members.Variants()[at], members.Guard(at)
+		if v.HostNetwork || !slices.ContainsFunc(changed, func(n *cluster.Netpol) bool { return n.Isolates[d] && v.Matches(n.Selector) != selector.No }) {
+			continue
+		}
+		if r := w.newlyReachedBy(d, g, changed); r != nil {
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
+func (w *weakening) newlyReachedBy(d cluster.Direction, g *cluster.Guard, changed []*cluster.Netpol) *reach {
+	r, known := w.newly[reachKey{g, d}]
+	if known {
+		return r
+	}
+	if fresh := g.Only(changed); isolates(g.By[d]) != selector.Yes || w.after.opening.in(g.Namespace) {
+		r = everyone
+	} else if len(fresh.By[d]) > 0 {
+		r = w.after.ruledReach(d, fresh)
+	}
+	put(&w.newly, reachKey{g, d}, r)
+	return r
 }
 
 // replaced are the workloads that are not what they were, other than by the
@@ -136,12 +191,12 @@ func (w *weakening) replaced() map[*cluster.Workload]bool {
 	return out
 }
 
-func (w *weakening) pairs(d cluster.Direction, subjects []chosen, peer chosen) bool {
+func (w *weakening) pairs(d cluster.Direction, subjects []chosen, reaches [][]*reach, peer chosen) bool {
 	for i := range subjects {
 		if w.options.enough(len(w.found)) {
 			return false
 		}
-		if !holds(w.after.reachOf(d, &subjects[i]), &peer) {
+		if !holds(reaches[i], &peer) {
 			continue
 		}
 		if from, to := subjects[i], peer; d == cluster.Egress {
@@ -188,6 +243,8 @@ func (w *weakening) pair(from, to chosen) {
 			}
 		}
 	}
+	// Some pods may lose the one side and others the other: the port is told of once.
+	found[cluster.Ingress].Ports = found[cluster.Ingress].Ports.Subtract(found[cluster.Egress].Ports)
 	for gone, x := range found {
 		if x.Ports.Empty() {
 			continue

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/podcullis/podcullis/cluster"
+	"github.com/podcullis/podcullis/cluster/selector"
 )
 
 // Closure is a path that is not there: ports on which some pod of one peer does
@@ -179,7 +180,7 @@ func (c *closing) closedOutside(d cluster.Direction, subject chosen, inside, out
 func (s Selection) ownLabels(list []chosen) []chosen {
 	return slices.DeleteFunc(list, func(c chosen) bool {
 		return c.workload.Parent != (cluster.Ref{}) && !slices.ContainsFunc(c.variants, func(v *cluster.Variant) bool {
-			return v.Matches(s.Pods) != cluster.No
+			return v.Matches(s.Pods) != selector.No
 		})
 	})
 }

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/podcullis/podcullis/cluster"
+	"github.com/podcullis/podcullis/cluster/selector"
 )
 
 // passage holds the ways through both sides, by direction. A connection needs one
@@ -107,13 +108,13 @@ func (x *crossing) try(egress, ingress way, ports PortSet, certain bool) []door 
 		return nil
 	}
 	choices := slices.Concat(
-		[]cluster.Choice{
-			cluster.All(cluster.Of(source, x.requirements[source])...),
-			cluster.All(cluster.Of(destination, x.requirements[destination])...),
+		[]selector.Choice{
+			selector.All(selector.Of(source, x.requirements[source])...),
+			selector.All(selector.Of(destination, x.requirements[destination])...),
 		},
 		egress.holds(), ingress.holds())
 	found, m := x.search.Satisfy(2, choices...)
-	if m == cluster.No {
+	if m == selector.No {
 		return nil
 	}
 	if !x.known {
@@ -127,7 +128,7 @@ func (x *crossing) try(egress, ingress way, ports PortSet, certain bool) []door 
 		if slices.ContainsFunc(out, func(d door) bool { return cell.Subtract(d.possible).Empty() }) {
 			continue
 		}
-		if found, m := x.newly(choices, cell, certain); m != cluster.No {
+		if found, m := x.newly(choices, cell, certain); m != selector.No {
 			out = append(out, x.door(found, m, egress, ingress, cell, certain))
 		}
 	}
@@ -137,8 +138,8 @@ func (x *crossing) try(egress, ingress way, ports PortSet, certain bool) []door 
 // newly looks for labels that were not let through before on a cell of ports:
 // every way through one side fails, or every way through the other. What is
 // certain now is new when it was not certain; what is not, when it was blocked.
-func (x *crossing) newly(choices []cluster.Choice, cell PortSet, certain bool) ([]map[string]string, cluster.Match) {
-	result := cluster.No
+func (x *crossing) newly(choices []selector.Choice, cell PortSet, certain bool) ([]map[string]string, selector.Match) {
+	result := selector.No
 	for _, side := range x.was() {
 		shut := slices.Clone(choices)
 		for _, w := range side {
@@ -147,7 +148,7 @@ func (x *crossing) newly(choices []cluster.Choice, cell PortSet, certain bool) (
 			}
 		}
 		found, m := x.search.Satisfy(2, shut...)
-		if m == cluster.Yes {
+		if m == selector.Yes {
 			return found, m
 		}
 		result = result.Or(m)
@@ -157,7 +158,7 @@ func (x *crossing) newly(choices []cluster.Choice, cell PortSet, certain bool) (
 
 // door asks the plain evaluator about the pods that were found. What it does not
 // confirm, and what was not found in time, is not decided, and so not shut.
-func (x *crossing) door(found []map[string]string, m cluster.Match, egress, ingress way, ports PortSet, certain bool) door {
+func (x *crossing) door(found []map[string]string, m selector.Match, egress, ingress way, ports PortSet, certain bool) door {
 	var d door
 	var pods [2]*cluster.Variant
 	for end, namespace := range x.namespaces {
@@ -165,13 +166,13 @@ func (x *crossing) door(found []map[string]string, m cluster.Match, egress, ingr
 			continue
 		}
 		d.ends[end] = &Witness{Namespace: namespace}
-		if m == cluster.Yes {
+		if m == selector.Yes {
 			d.ends[end] = newWitness(namespace, found[end])
 			d.ends[end].unlock(end, x.requirements[end], egress, ingress)
 		}
 		pods[end] = d.ends[end].variant()
 	}
-	if m == cluster.Yes {
+	if m == selector.Yes {
 		now, _ := x.evaluate(x.after, pods)
 		var was pair
 		var known map[Reason]PortSet

@@ -9,6 +9,7 @@ import (
 
 	"github.com/podcullis/podcullis/cluster"
 	"github.com/podcullis/podcullis/cluster/clustertest"
+	"github.com/podcullis/podcullis/cluster/selector"
 	"github.com/podcullis/podcullis/connectivity"
 )
 
@@ -39,14 +40,14 @@ func engineViolations(t clustertest.TB, times [][]runtime.Object, q question, be
 
 func selectionOf(t clustertest.TB, s refSelection) connectivity.Selection {
 	t.Helper()
-	selector := func(s metav1.LabelSelector) cluster.Selector {
-		out, err := cluster.NewSelector(s)
+	compiled := func(s metav1.LabelSelector) selector.Selector {
+		out, err := selector.New(s)
 		if err != nil {
 			t.Fatalf("selector of the test: %v", err)
 		}
 		return out
 	}
-	return connectivity.Selection{Namespaces: selector(s.namespaces), Pods: selector(s.pods)}
+	return connectivity.Selection{Namespaces: compiled(s.namespaces), Pods: compiled(s.pods)}
 }
 
 // changesOf is what happened between two lists of objects.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/podcullis/podcullis/cluster"
 	"github.com/podcullis/podcullis/cluster/clustertest"
+	"github.com/podcullis/podcullis/cluster/selector"
 	"github.com/podcullis/podcullis/connectivity"
 )
 
@@ -88,16 +89,16 @@ func wantAt(t *testing.T, at map[string]connectivity.PortSet) {
 // in it the question chooses one pod and not the template.
 func TestOneEndIsChosenInANamespaceWithOtherLabels(t *testing.T) {
 	trusted, plain := clustertest.Namespace("shop", "team=web"), clustertest.Namespace("shop")
-	selector := func(key, value string) cluster.Selector {
-		s, err := cluster.NewSelector(metav1.LabelSelector{MatchLabels: map[string]string{key: value}})
+	having := func(key, value string) selector.Selector {
+		s, err := selector.New(metav1.LabelSelector{MatchLabels: map[string]string{key: value}})
 		if err != nil {
 			t.Fatal(err)
 		}
 		return s
 	}
 	query := connectivity.Query{
-		From: connectivity.Selection{Namespaces: selector("team", "web"), Pods: selector("canary", "yes")},
-		To:   connectivity.Selection{Namespaces: cluster.Everything(), Pods: selector("app", "db")},
+		From: connectivity.Selection{Namespaces: having("team", "web"), Pods: having("canary", "yes")},
+		To:   connectivity.Selection{Namespaces: selector.Everything(), Pods: having("app", "db")},
 	}
 	objects := append(webWithACanary(), clustertest.StatefulSet("data/db", clustertest.Labels("app=db")))
 	without := clustertest.Snapshot(t, slices.Concat(objects, []runtime.Object{plain})...)

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/podcullis/podcullis/cluster"
+	"github.com/podcullis/podcullis/cluster/selector"
 )
 
 // Verdict is the answer about a connection. The zero value is Blocked.
@@ -76,7 +77,7 @@ type SideExplanation struct {
 	// no netpol isolates it.
 	HostNetwork bool
 	// Isolated is Yes when every pod of the subject is isolated in this direction.
-	Isolated cluster.Match
+	Isolated selector.Match
 	// Open and Unsure are the asked ports that this side lets through, surely and
 	// perhaps.
 	Open, Unsure PortSet
@@ -95,7 +96,7 @@ type NetpolExplanation struct {
 	Netpol *cluster.Netpol
 	// Selects is Maybe when the podSelector does not parse, or asks for a label that
 	// the pods are yet to get.
-	Selects cluster.Match
+	Selects selector.Match
 	// Partly is set when some pods of the subject are certainly not selected.
 	Partly bool
 	// Rules are those of the direction, in the netpol's order.
@@ -108,7 +109,7 @@ type RuleExplanation struct {
 	Rule int
 	// Peer is whether a peer of the rule matches the other end, for some pod or
 	// address of it; Unknown says why it is Maybe.
-	Peer    cluster.Match
+	Peer    selector.Match
 	Unknown Uncertainty
 	// Partly is set when the rule matches some addresses of a block and not others.
 	Partly bool
@@ -249,8 +250,8 @@ func (x *explainer) netpol(d cluster.Direction, n *cluster.Netpol, subject *clus
 	var variants []*cluster.Variant
 	for _, v := range x.classes(subject.Variants) {
 		m := v.Matches(n.Selector)
-		out.Partly = out.Partly || m == cluster.No
-		if m != cluster.No && !v.HostNetwork {
+		out.Partly = out.Partly || m == selector.No
+		if m != selector.No && !v.HostNetwork {
 			variants = append(variants, v)
 			out.Selects = out.Selects.Or(m)
 		}
@@ -271,17 +272,17 @@ func (x *explainer) rule(d cluster.Direction, n *cluster.Netpol, i int, subjects
 		for _, end := range x.ends(d, subject, peer) {
 			m := x.matchEnd(n, r, end)
 			best = best.better(m)
-			missed = missed || m.match == cluster.No
+			missed = missed || m.match == selector.No
 			ports, broken := portsOf(r, destinationOf(d, subject, end))
 			out.Ports = out.Ports.Union(ports.Intersect(x.asked))
-			if m.match != cluster.No {
+			if m.match != selector.No {
 				out.Through = out.Through.Union(ports.Union(broken).Intersect(x.asked))
 			}
 		}
 		out.Partly = out.Partly || missed && peer.Workload == nil
 	}
 	out.Peer, out.Unknown, out.OverPods = best.match, best.unknown, best.overPods
-	out.Partly = out.Partly && best.match != cluster.No
+	out.Partly = out.Partly && best.match != selector.No
 	return out
 }
 

@@ -13,6 +13,7 @@ import (
 
 	"github.com/podcullis/podcullis/cluster"
 	"github.com/podcullis/podcullis/cluster/clustertest"
+	"github.com/podcullis/podcullis/cluster/selector"
 	"github.com/podcullis/podcullis/connectivity"
 )
 
@@ -124,7 +125,7 @@ func explainedSide(s connectivity.SideExplanation) string {
 	if s.Outside {
 		return "outside"
 	}
-	if s.Isolated == cluster.No {
+	if s.Isolated == selector.No {
 		return "not isolated"
 	}
 	out := "isolated"

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/podcullis/podcullis/cluster"
+	"github.com/podcullis/podcullis/cluster/selector"
 )
 
 // Fix is an edit of the netpols on one side of a path, or a new netpol, that
@@ -150,7 +151,7 @@ func (f *fixer) leaveOut(d cluster.Direction, peer Peer, rules []Reason) {
 		return
 	}
 	for _, key := range slices.Sorted(maps.Keys(peer.Workload.Labels)) {
-		if cluster.IsGenerated(key) {
+		if selector.IsGenerated(key) {
 			continue // it would hold until the next rollout
 		}
 		value := peer.Workload.Labels[key]

@@ -1,9 +1,12 @@
 package connectivity
 
-import "github.com/podcullis/podcullis/cluster"
+import (
+	"github.com/podcullis/podcullis/cluster"
+	"github.com/podcullis/podcullis/cluster/selector"
+)
 
 // doubtOf is why a selector answers Maybe about a pod.
-func doubtOf(s cluster.Selector, v *cluster.Variant) Uncertainty {
+func doubtOf(s selector.Selector, v *cluster.Variant) Uncertainty {
 	if s.Broken() || v.Unread() != 0 {
 		return UnparsableSelector
 	}
@@ -17,7 +20,7 @@ func (e *evaluator) asking(q Query) *evaluator {
 	if !q.From.Pods.AsksForGenerated() && !q.To.Pods.AsksForGenerated() {
 		return e
 	}
-	e.asked = [2]cluster.Selector{source: q.From.Pods, destination: q.To.Pods}
+	e.asked = [2]selector.Selector{source: q.From.Pods, destination: q.To.Pods}
 	e.mentioning = e.asked[:]
 	return e
 }
@@ -42,7 +45,7 @@ func (e *evaluator) parts(end int, classes []*cluster.Variant) []*cluster.Varian
 	}
 	out := make([]*cluster.Variant, 0, len(classes))
 	for _, v := range classes {
-		if !v.Part() || v.Matches(s) != cluster.No || v.Whole().Matches(s) == cluster.No {
+		if !v.Part() || v.Matches(s) != selector.No || v.Whole().Matches(s) == selector.No {
 			out = append(out, v)
 		}
 	}

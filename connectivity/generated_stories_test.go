@@ -8,6 +8,7 @@ import (
 
 	"github.com/podcullis/podcullis/cluster"
 	"github.com/podcullis/podcullis/cluster/clustertest"
+	"github.com/podcullis/podcullis/cluster/selector"
 	"github.com/podcullis/podcullis/connectivity"
 )
 
@@ -137,15 +138,15 @@ func TestIsolationByGeneratedLabels(t *testing.T) {
 	for name, tt := range map[string]struct {
 		object  runtime.Object
 		netpols []string
-		want    cluster.Match
+		want    selector.Match
 		unknown connectivity.Uncertainty
 	}{
-		"OneOrdinal":        {pgOfApp, []string{`{podSelector: {matchLabels: {apps.kubernetes.io/pod-index: "0"}}}`}, cluster.No, ""},
-		"EveryOrdinal":      {pgOfApp, []string{`{podSelector: {matchExpressions: [{key: apps.kubernetes.io/pod-index, operator: Exists}]}}`}, cluster.Yes, ""},
-		"OneAndTheOthers":   {pgOfApp, []string{`{podSelector: {matchLabels: {apps.kubernetes.io/pod-index: "0"}}}`, `{podSelector: {matchExpressions: [{key: apps.kubernetes.io/pod-index, operator: NotIn, values: ["0"]}]}}`}, cluster.Yes, ""},
-		"AHash":             {shopAPI, []string{`{podSelector: {matchLabels: {pod-template-hash: x}}}`}, cluster.Maybe, connectivity.GeneratedLabel},
-		"AHashAndADeny":     {shopAPI, []string{`{podSelector: {matchLabels: {pod-template-hash: x}}}`, `{podSelector: {}}`}, cluster.Yes, ""},
-		"ABrokenOneBesides": {shopAPI, []string{`{podSelector: {matchExpressions: [{key: app, operator: Like}]}}`}, cluster.Maybe, connectivity.UnparsableSelector},
+		"OneOrdinal":        {pgOfApp, []string{`{podSelector: {matchLabels: {apps.kubernetes.io/pod-index: "0"}}}`}, selector.No, ""},
+		"EveryOrdinal":      {pgOfApp, []string{`{podSelector: {matchExpressions: [{key: apps.kubernetes.io/pod-index, operator: Exists}]}}`}, selector.Yes, ""},
+		"OneAndTheOthers":   {pgOfApp, []string{`{podSelector: {matchLabels: {apps.kubernetes.io/pod-index: "0"}}}`, `{podSelector: {matchExpressions: [{key: apps.kubernetes.io/pod-index, operator: NotIn, values: ["0"]}]}}`}, selector.Yes, ""},
+		"AHash":             {shopAPI, []string{`{podSelector: {matchLabels: {pod-template-hash: x}}}`}, selector.Maybe, connectivity.GeneratedLabel},
+		"AHashAndADeny":     {shopAPI, []string{`{podSelector: {matchLabels: {pod-template-hash: x}}}`, `{podSelector: {}}`}, selector.Yes, ""},
+		"ABrokenOneBesides": {shopAPI, []string{`{podSelector: {matchExpressions: [{key: app, operator: Like}]}}`}, selector.Maybe, connectivity.UnparsableSelector},
 	} {
 		t.Run(name, func(t *testing.T) {
 			before := clustertest.Snapshot(t, clustertest.Namespace("shop"))
@@ -159,7 +160,7 @@ func TestIsolationByGeneratedLabels(t *testing.T) {
 				}
 			}
 			exposed := connectivity.Exposed(before, after, connectivity.Everyone(), connectivity.Options{}, cluster.Ingress)
-			if perhapsOrNot := tt.want != cluster.Yes; (len(exposed) == 1) != perhapsOrNot {
+			if perhapsOrNot := tt.want != selector.Yes; (len(exposed) == 1) != perhapsOrNot {
 				t.Fatalf("exposed: got %d, and isolated is %v", len(exposed), tt.want)
 			}
 			for _, x := range exposed {

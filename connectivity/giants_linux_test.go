@@ -17,6 +17,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/podcullis/podcullis/cluster"
+	"github.com/podcullis/podcullis/cluster/selector"
 	"github.com/podcullis/podcullis/connectivity"
 )
 
@@ -234,12 +235,12 @@ func TestGiantsHarmNobodyElse(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	from, err := cluster.NewSelector(*byLabels(map[string]string{"tier": "frontend"}))
+	from, err := selector.New(*byLabels(map[string]string{"tier": "frontend"}))
 	if err != nil {
 		t.Fatal(err)
 	}
-	to, _ := cluster.NewSelector(*byLabels(map[string]string{"app": "db"}))
-	query := connectivity.Query{From: connectivity.Selection{Namespaces: cluster.Everything(), Pods: from}, To: connectivity.Selection{Namespaces: cluster.Everything(), Pods: to}}
+	to, _ := selector.New(*byLabels(map[string]string{"app": "db"}))
+	query := connectivity.Query{From: connectivity.Selection{Namespaces: selector.Everything(), Pods: from}, To: connectivity.Selection{Namespaces: selector.Everything(), Pods: to}}
 	changes := bystanders(t, town)
 	turn := 0
 	measure := func(s *cluster.Snapshot, c cluster.Change) time.Duration {

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/podcullis/podcullis/cluster"
+	"github.com/podcullis/podcullis/cluster/selector"
 )
 
 // Isolation is whether netpols isolate a workload. A workload is isolated when
@@ -13,7 +14,7 @@ type Isolation struct {
 	// Isolated is indexed by direction: Yes, No, or Maybe when that depends on a
 	// selector that does not parse, or on labels that pods are yet to get; Unknown
 	// says on which.
-	Isolated [2]cluster.Match
+	Isolated [2]selector.Match
 	Unknown  [2]Uncertainty
 	// By are the netpols that isolate a pod of the workload, by direction and name.
 	By [2][]cluster.Ref
@@ -37,10 +38,10 @@ func IsolationOf(s *cluster.Snapshot, w *cluster.Workload) Isolation {
 func (e *evaluator) isolation(w *cluster.Workload) Isolation {
 	out := Isolation{Workload: w}
 	for d := range out.Isolated {
-		out.Isolated[d] = cluster.Yes
+		out.Isolated[d] = selector.Yes
 		for _, v := range e.split(w.Variants) {
 			isolated, unknown := e.isolates(v, cluster.Direction(d))
-			if out.Isolated[d] = out.Isolated[d].And(isolated); isolated == cluster.Maybe && out.Unknown[d] == "" {
+			if out.Isolated[d] = out.Isolated[d].And(isolated); isolated == selector.Maybe && out.Unknown[d] == "" {
 				out.Unknown[d] = unknown
 			}
 			for _, n := range e.netpols(v, cluster.Direction(d)) {
@@ -49,7 +50,7 @@ func (e *evaluator) isolation(w *cluster.Workload) Isolation {
 				}
 			}
 		}
-		if out.Isolated[d] != cluster.Maybe {
+		if out.Isolated[d] != selector.Maybe {
 			out.Unknown[d] = ""
 		}
 		slices.SortFunc(out.By[d], cluster.Ref.Compare)
@@ -59,14 +60,14 @@ func (e *evaluator) isolation(w *cluster.Workload) Isolation {
 
 // isolates tells whether a netpol isolates a pod, and why that is not certain; none
 // does for a pod of the host's network.
-func (e *evaluator) isolates(v *cluster.Variant, d cluster.Direction) (cluster.Match, Uncertainty) {
-	best := cluster.No
+func (e *evaluator) isolates(v *cluster.Variant, d cluster.Direction) (selector.Match, Uncertainty) {
+	best := selector.No
 	if v.HostNetwork {
 		return best, ""
 	}
 	var unknown Uncertainty
 	for _, n := range e.netpols(v, d) {
-		if best = best.Or(n.Match); n.Match == cluster.Maybe && unknown == "" {
+		if best = best.Or(n.Match); n.Match == selector.Maybe && unknown == "" {
 			unknown = doubtOf(n.Selector, v)
 		}
 	}
@@ -97,6 +98,7 @@ func Exposed(before, after *cluster.Snapshot, which Selection, o Options, direct
 		before: newEvaluator(before, o), after: newEvaluator(after, o),
 		query: Query{From: which}, options: o, delta: after.Since(before),
 	}
+	t.delta.KeepIsolating()
 	if !t.matters() {
 		return nil
 	}
@@ -104,7 +106,7 @@ func Exposed(before, after *cluster.Snapshot, which Selection, o Options, direct
 	for _, c := range t.chosenAmong(which, t.affected()) {
 		now := t.after.isolation(c.workload)
 		for _, d := range directions {
-			if now.Isolated[d] == cluster.Yes {
+			if now.Isolated[d] == selector.Yes {
 				continue
 			}
 			if x, ok := t.exposure(which, c, now, d); ok {
@@ -121,7 +123,7 @@ func (t *transition) exposure(which Selection, c chosen, now Isolation, d cluste
 	x := Exposure{Workload: c.workload, Direction: d, New: true, Partly: now.By[d], Unknown: now.Unknown[d]}
 	exposed := false
 	for _, ends := range t.sidesOf(which, &t.from, c) {
-		is, was := t.after.isolatesAll(ends.now, d), cluster.Yes
+		is, was := t.after.isolatesAll(ends.now, d), selector.Yes
 		if earlier := append(t.heldAlone(ends.gone), ends.was...); len(earlier) > 0 {
 			was = t.before.isolatesAll(earlier, d)
 		}
@@ -138,8 +140,8 @@ func (t *transition) exposure(which Selection, c chosen, now Isolation, d cluste
 }
 
 // isolatesAll tells whether netpols isolate every one of some pods.
-func (e *evaluator) isolatesAll(variants []*cluster.Variant, d cluster.Direction) cluster.Match {
-	all := cluster.Yes
+func (e *evaluator) isolatesAll(variants []*cluster.Variant, d cluster.Direction) selector.Match {
+	all := selector.Yes
 	for _, v := range e.split(variants) {
 		isolated, _ := e.isolates(v, d)
 		all = all.And(isolated)

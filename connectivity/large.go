@@ -4,6 +4,7 @@ import (
 	"github.com/bits-and-blooms/bitset"
 
 	"github.com/podcullis/podcullis/cluster"
+	"github.com/podcullis/podcullis/cluster/selector"
 )
 
 // largePeers is from how many peers a guard is large.
@@ -88,7 +89,7 @@ func (l *largeReach) add(out *bitset.BitSet, n *cluster.Netpol, r *cluster.Netpo
 	for at, v := range variants {
 		if !out.Test(uint(at)) {
 			r.MayMatchByLabels(v, func(p *cluster.NetpolPeer) bool {
-				found := l.e.matchPod(n, p, v).match != cluster.No
+				found := l.e.matchPod(n, p, v).match != selector.No
 				out.SetTo(uint(at), found)
 				return !found
 			})
@@ -103,7 +104,7 @@ func (l *largeReach) add(out *bitset.BitSet, n *cluster.Netpol, r *cluster.Netpo
 	}
 	for at, v := range variants { // what may have any label is found by none
 		if !out.Test(uint(at)) && v.Unread() != 0 {
-			out.SetTo(uint(at), l.e.matchPods(n, r, v).match != cluster.No)
+			out.SetTo(uint(at), l.e.matchPods(n, r, v).match != selector.No)
 		}
 	}
 }
@@ -118,7 +119,7 @@ func (l *largeReach) addPeer(out *bitset.BitSet, n *cluster.Netpol, p *cluster.N
 			return
 		}
 	default:
-		if m, _ := l.e.matchNamespace(p, namespace); m == cluster.No {
+		if m, _ := l.e.matchNamespace(p, namespace); m == selector.No {
 			return
 		}
 	}

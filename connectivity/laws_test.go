@@ -13,6 +13,7 @@ import (
 
 	"github.com/podcullis/podcullis/cluster"
 	"github.com/podcullis/podcullis/cluster/clustertest"
+	"github.com/podcullis/podcullis/cluster/selector"
 	"github.com/podcullis/podcullis/connectivity"
 )
 
@@ -182,11 +183,11 @@ type refSelection struct{ namespaces, pods metav1.LabelSelector }
 func drawQuery(t *rapid.T) (q connectivity.Query, from, to refSelection) {
 	draw := func(name string) (connectivity.Selection, refSelection) {
 		r := refSelection{drawLabelSelector(t, name+" namespaces"), drawLabelSelector(t, name+" pods")}
-		namespaces, err := cluster.NewSelector(r.namespaces)
+		namespaces, err := selector.New(r.namespaces)
 		if err != nil {
 			t.Fatal(err)
 		}
-		pods, err := cluster.NewSelector(r.pods)
+		pods, err := selector.New(r.pods)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -5,6 +5,7 @@ import (
 	"unique"
 
 	"github.com/podcullis/podcullis/cluster"
+	"github.com/podcullis/podcullis/cluster/selector"
 )
 
 // sameMeaning reports whether every selector in force, before or after the change,
@@ -53,13 +54,13 @@ func (t *transition) mentionsGenerated(keys *cluster.Keys) bool {
 
 // inForce are the selectors of pods that can see a namespace: those of its netpols,
 // and of the peers and the question that may look into it.
-func (t *transition) inForce(namespace string) []cluster.Selector {
+func (t *transition) inForce(namespace string) []selector.Selector {
 	if out, ok := t.forces[namespace]; ok {
 		return out
 	}
 	seen := map[unique.Handle[string]]bool{}
-	var out []cluster.Selector
-	add := func(s cluster.Selector) {
+	var out []selector.Selector
+	add := func(s selector.Selector) {
 		if !seen[s.Key()] {
 			seen[s.Key()] = true
 			out = append(out, s)
@@ -67,7 +68,7 @@ func (t *transition) inForce(namespace string) []cluster.Selector {
 	}
 	for _, e := range []*evaluator{t.before, t.after} {
 		ns, there := e.snapshot.Namespace(namespace)
-		sees := func(s cluster.Selector) bool { return there && s.MatchesNamespace(ns) != cluster.No }
+		sees := func(s selector.Selector) bool { return there && ns.Matches(s) != selector.No }
 		for n := range e.snapshot.AllNetpols() {
 			if n.Namespace == namespace {
 				add(n.Selector)
@@ -85,7 +86,7 @@ func (t *transition) inForce(namespace string) []cluster.Selector {
 		}
 	}
 	if t.forces == nil {
-		t.forces = map[string][]cluster.Selector{}
+		t.forces = map[string][]selector.Selector{}
 	}
 	t.forces[namespace] = out
 	return out

@@ -5,21 +5,22 @@ import (
 	"slices"
 
 	"github.com/podcullis/podcullis/cluster"
+	"github.com/podcullis/podcullis/cluster/selector"
 )
 
 // matchNamespace tells whether a peer's namespaceSelector selects a namespace, and
 // if that is not certain, why.
-func (e *evaluator) matchNamespace(p *cluster.NetpolPeer, name string) (cluster.Match, Uncertainty) {
+func (e *evaluator) matchNamespace(p *cluster.NetpolPeer, name string) (selector.Match, Uncertainty) {
 	return matchNamespace(e.snapshot, p.Namespaces, name)
 }
 
-func matchNamespace(s *cluster.Snapshot, which cluster.Selector, name string) (cluster.Match, Uncertainty) {
+func matchNamespace(s *cluster.Snapshot, which selector.Selector, name string) (selector.Match, Uncertainty) {
 	ns, ok := s.Namespace(name)
 	if !ok {
-		return cluster.Maybe, NamespaceUnknown
+		return selector.Maybe, NamespaceUnknown
 	}
-	m := which.MatchesNamespace(ns)
-	if m == cluster.Maybe && which.Matches(ns.Labels) != cluster.Maybe {
+	m := ns.Matches(which)
+	if m == selector.Maybe && which.Matches(ns.Labels) != selector.Maybe {
 		return m, NamespaceUnknown
 	}
 	return m, UnparsableSelector
@@ -38,7 +39,7 @@ func (s Selection) doubtfully(snapshot *cluster.Snapshot, p Peer) bool {
 		return false
 	}
 	m, why := matchNamespace(snapshot, s.Namespaces, name)
-	return m == cluster.Maybe && why == NamespaceUnknown
+	return m == selector.Maybe && why == NamespaceUnknown
 }
 
 // answer is what the query wants to hear of some connections.

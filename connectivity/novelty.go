@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/podcullis/podcullis/cluster"
+	"github.com/podcullis/podcullis/cluster/selector"
 )
 
 // Two sorts of paths are not judged by the ports alone, but by the reasons for
@@ -214,7 +215,7 @@ func (e *evaluator) groundsBetween(d cluster.Direction, from, to []*cluster.Vari
 		subjects, peers = to, from
 	}
 	return e.grounds(d, subjects, to, func(n *cluster.Netpol, p *cluster.NetpolPeer) bool {
-		return slices.ContainsFunc(e.classes(peers), func(v *cluster.Variant) bool { return e.matchPod(n, p, v).match != cluster.No })
+		return slices.ContainsFunc(e.classes(peers), func(v *cluster.Variant) bool { return e.matchPod(n, p, v).match != selector.No })
 	})
 }
 
@@ -246,7 +247,7 @@ func (e *evaluator) says(old, now element) bool {
 		return now.OwnNamespace && old.namespace == now.namespace
 	case now.OwnNamespace:
 		m, _ := e.matchNamespace(old.NetpolPeer, now.namespace)
-		return m == cluster.Yes
+		return m == selector.Yes
 	}
 	return selectorSays(old.Namespaces, now.Namespaces)
 }
@@ -257,17 +258,17 @@ func blockSays(old, now *cluster.IPBlock) bool {
 }
 
 // selectorSays reports whether old selects whatever now does.
-func selectorSays(old, now cluster.Selector) bool {
+func selectorSays(old, now selector.Selector) bool {
 	if old.Key() == now.Key() {
 		return true
 	}
 	wanted, m := old.Requirements()
 	given, _ := now.Requirements()
-	if m != cluster.Yes {
+	if m != selector.Yes {
 		return false
 	}
-	return !slices.ContainsFunc(wanted, func(w cluster.Requirement) bool {
-		values := cluster.AnyValue()
+	return !slices.ContainsFunc(wanted, func(w selector.Requirement) bool {
+		values := selector.AnyValue()
 		for _, g := range given {
 			if g.Key == w.Key {
 				values = g.Values

@@ -7,8 +7,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/podcullis/podcullis/cluster"
 	"github.com/podcullis/podcullis/cluster/clustertest"
+	"github.com/podcullis/podcullis/cluster/selector"
 	"github.com/podcullis/podcullis/connectivity"
 )
 
@@ -34,7 +34,7 @@ func TestARuleOfManyPortsIsAsManyRules(t *testing.T) {
 					clustertest.Pod("shop/c", clustertest.Labels("app=c")),
 					clustertest.Netpol("shop/n", "{podSelector: {}, policyTypes: [Egress], "+rules+"}"),
 				)
-				everything := connectivity.Selection{Namespaces: cluster.Everything(), Pods: cluster.Everything()}
+				everything := connectivity.Selection{Namespaces: selector.Everything(), Pods: selector.Everything()}
 				var out []string
 				for _, c := range connectivity.Open(s, connectivity.Query{From: everything, To: everything}, connectivity.Options{}) {
 					out = append(out, fmt.Sprintf("%s -> %s: %s", c.From, c.To, c.Ports))

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/podcullis/podcullis/cluster"
+	"github.com/podcullis/podcullis/cluster/selector"
 )
 
 // Opened lists the connections that lead from before to after: open after and
@@ -60,7 +61,7 @@ type transition struct {
 	// from and to are the ends on each side of the query.
 	from, to map[*cluster.Workload][]sides
 	// What tells pods apart.
-	forces    map[string][]cluster.Selector
+	forces    map[string][]selector.Selector
 	portNames map[portName]bool
 }
 
@@ -117,11 +118,8 @@ func (t *transition) openedBetween(affected map[*cluster.Workload]bool) []Connec
 // candidates calls yield for each of the subjects with each of the peers that
 // may be let through by both sides, until it says no.
 func (t *transition) candidates(d cluster.Direction, subjects []chosen, s Selection, yield func(subject, peer chosen) bool) bool {
-	reaches := make([][]*reach, len(subjects))
-	for i := range subjects {
-		reaches[i] = t.after.reachOf(d, &subjects[i])
-	}
-	for _, peer := range t.choose(s, t.after.jointReach(d, subjects)) {
+	reaches := reachesOf(d, subjects, t.after.reachOf)
+	for _, peer := range t.choose(s, joint(reaches...)) {
 		var back []*reach
 		for i := range subjects {
 			if !holds(reaches[i], &peer) {
@@ -322,22 +320,20 @@ func (t *transition) affected() map[*cluster.Workload]bool {
 		for _, w := range ns.Workloads {
 			out[w] = true
 		}
-		if !ns.Relabelled && len(ns.Netpols) == 0 {
+		if ns.Relabelled {
+			for w := range after.Workloads(ns.Name) {
+				out[w] = true
+			}
 			continue
 		}
-		for w := range after.Workloads(ns.Name) {
-			if ns.Relabelled || selectsAny(ns.Netpols, w) {
-				out[w] = true
+		members := t.after.members(ns.Name)
+		for _, n := range ns.Netpols {
+			for at := range members.Select(n.Selector).EachSet() {
+				out[members.Variants()[at].Workload] = true
 			}
 		}
 	}
 	return out
-}
-
-func selectsAny(netpols []*cluster.Netpol, w *cluster.Workload) bool {
-	return slices.ContainsFunc(netpols, func(n *cluster.Netpol) bool {
-		return slices.ContainsFunc(w.Variants, func(v *cluster.Variant) bool { return v.Matches(n.Selector) != cluster.No })
-	})
 }
 
 // choose lists the workloads of the newer snapshot that a selection chooses, now

@@ -10,6 +10,7 @@ import (
 
 	"github.com/podcullis/podcullis/cluster"
 	"github.com/podcullis/podcullis/cluster/clustertest"
+	"github.com/podcullis/podcullis/cluster/selector"
 	"github.com/podcullis/podcullis/connectivity"
 )
 
@@ -140,7 +141,7 @@ func TestLawADeltaHoldsEveryWorkloadWhoseConnectionsDiffer(t *testing.T) {
 			}
 			for w := range x.after.Workloads(n.Name) {
 				selected := slices.ContainsFunc(n.Netpols, func(n *cluster.Netpol) bool {
-					return slices.ContainsFunc(w.Variants, func(v *cluster.Variant) bool { return v.Matches(n.Selector) != cluster.No })
+					return slices.ContainsFunc(w.Variants, func(v *cluster.Variant) bool { return v.Matches(n.Selector) != selector.No })
 				})
 				if n.Relabelled || selected {
 					affected[w.String()] = true

@@ -9,6 +9,7 @@ import (
 
 	"github.com/podcullis/podcullis/cluster"
 	"github.com/podcullis/podcullis/cluster/clustertest"
+	"github.com/podcullis/podcullis/cluster/selector"
 	"github.com/podcullis/podcullis/connectivity"
 )
 
@@ -182,7 +183,7 @@ func TestOpened(t *testing.T) {
 }
 
 func TestRelabellingANamespaceOutOfTheQuestion(t *testing.T) {
-	dmz, err := cluster.NewSelector(metav1.LabelSelector{MatchLabels: clustertest.Set("env=dmz")})
+	dmz, err := selector.New(metav1.LabelSelector{MatchLabels: clustertest.Set("env=dmz")})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -191,7 +192,7 @@ func TestRelabellingANamespaceOutOfTheQuestion(t *testing.T) {
 		clustertest.Pod("edge/proxy"),
 		clustertest.ReplicaSet("edge/gate-1", clustertest.ControlledBy("Rollout/gate")))...)
 	after := clustertest.Apply(t, before, clustertest.Create(t, clustertest.Namespace("edge", "env=trusted"))...)
-	q := connectivity.Query{From: connectivity.Selection{Namespaces: dmz, Pods: cluster.Everything()}, To: selectPods(t, "tier=db")}
+	q := connectivity.Query{From: connectivity.Selection{Namespaces: dmz, Pods: selector.Everything()}, To: selectPods(t, "tier=db")}
 	want := []string{"edge/Pod/proxy -> shop/StatefulSet/db TCP 5432", "edge/Rollout/gate -> shop/StatefulSet/db TCP 5432"}
 	if diff := cmp.Diff(want, lines(connectivity.Opened(before, after, q, connectivity.Options{}))); diff != "" {
 		t.Errorf("the namespace was of the dmz, and its pods still are (-want +got):\n%s", diff)
@@ -213,11 +214,11 @@ func lines(connections []connectivity.Connection) []string {
 
 func selectPods(t clustertest.TB, labels ...string) connectivity.Selection {
 	t.Helper()
-	s, err := cluster.NewSelector(metav1.LabelSelector{MatchLabels: clustertest.Set(labels...)})
+	s, err := selector.New(metav1.LabelSelector{MatchLabels: clustertest.Set(labels...)})
 	if err != nil {
 		t.Fatalf("selector of the test: %v", err)
 	}
-	return connectivity.Selection{Namespaces: cluster.Everything(), Pods: s}
+	return connectivity.Selection{Namespaces: selector.Everything(), Pods: s}
 }
 
 func TestBecauseMarksWhatIsNew(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"go4.org/netipx"
 
 	"github.com/podcullis/podcullis/cluster"
+	"github.com/podcullis/podcullis/cluster/selector"
 )
 
 // region is a set of addresses outside the cluster that are treated alike.
@@ -73,15 +74,15 @@ func (r region) first() netip.Addr { return r.addresses.Ranges()[0].From() }
 // Selectors see pods only.
 func matchAddress(r *cluster.NetpolRule, a netip.Addr) matched {
 	if r.AnyPeer {
-		return matched{match: cluster.Yes}
+		return matched{match: selector.Yes}
 	}
 	var best matched
 	for p := range r.AddressPeers() {
 		switch {
 		case p.Block != nil && p.Block.Contains(a):
-			best = best.better(matched{match: cluster.Yes}.given(p.Broken))
+			best = best.better(matched{match: selector.Yes}.given(p.Broken))
 		case p.Block == nil && p.Broken:
-			best = best.better(matched{match: cluster.Maybe, unknown: UnparsableSelector})
+			best = best.better(matched{match: selector.Maybe, unknown: UnparsableSelector})
 		}
 	}
 	return best

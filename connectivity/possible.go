@@ -9,6 +9,7 @@ import (
 	"go4.org/netipx"
 
 	"github.com/podcullis/podcullis/cluster"
+	"github.com/podcullis/podcullis/cluster/selector"
 )
 
 // Scope is which pods a query is about.
@@ -39,7 +40,7 @@ func possible(before, after *cluster.Snapshot, q Query, o Options) []Connection 
 	p := &possibility{
 		before: newEvaluator(before, o), after: newEvaluator(after, o),
 		query: q, options: o, changed: map[string]bool{}, readings: readings{},
-		search: cluster.Search{Steps: searchSteps, Interrupted: o.Interrupted},
+		search: selector.Search{Steps: searchSteps, Interrupted: o.Interrupted},
 	}
 	p.requirements[source], _ = q.From.Pods.Requirements()
 	p.requirements[destination], _ = q.To.Pods.Requirements()
@@ -78,9 +79,9 @@ type possibility struct {
 	before, after *evaluator
 	query         Query
 	options       Options
-	search        cluster.Search
+	search        selector.Search
 	// requirements are those of the query's pod selectors, for each end.
-	requirements [2][]cluster.Requirement
+	requirements [2][]selector.Requirement
 	// changed are the namespaces in which what is possible may differ from before.
 	everything bool
 	changed    map[string]bool
@@ -95,14 +96,14 @@ type territory struct {
 }
 
 func (p *possibility) territories(s Selection) []territory {
-	if _, m := s.Pods.Requirements(); m == cluster.No {
+	if _, m := s.Pods.Requirements(); m == selector.No {
 		return nil
 	}
 	var out []territory
 	for ns := range p.after.snapshot.Namespaces() {
 		then, ok := p.before.snapshot.Namespace(ns.Name)
-		was := ok && s.Namespaces.MatchesNamespace(then) != cluster.No
-		if was || s.Namespaces.MatchesNamespace(ns) != cluster.No {
+		was := ok && then.Matches(s.Namespaces) != selector.No
+		if was || ns.Matches(s.Namespaces) != selector.No {
 			out = append(out, territory{ns.Name, was})
 		}
 	}
@@ -263,11 +264,11 @@ func (p *possibility) isApart(s Selection, end Peer) bool {
 		return false
 	}
 	ns, ok := p.after.snapshot.Namespace(end.Workload.Namespace)
-	if !ok || s.Namespaces.MatchesNamespace(ns) == cluster.No {
+	if !ok || ns.Matches(s.Namespaces) == selector.No {
 		return true
 	}
 	return slices.ContainsFunc(end.Workload.Variants, func(v *cluster.Variant) bool {
-		return v.HostNetwork || v.Matches(s.Pods) == cluster.No
+		return v.HostNetwork || v.Matches(s.Pods) == selector.No
 	})
 }
 

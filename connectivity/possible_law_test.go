@@ -15,6 +15,7 @@ import (
 
 	"github.com/podcullis/podcullis/cluster"
 	"github.com/podcullis/podcullis/cluster/clustertest"
+	"github.com/podcullis/podcullis/cluster/selector"
 	"github.com/podcullis/podcullis/connectivity"
 )
 
@@ -142,8 +143,8 @@ func drawPossibleChange(t *rapid.T) *possibleChange {
 	return x
 }
 
-func mustSelect(t *rapid.T, s metav1.LabelSelector) cluster.Selector {
-	out, err := cluster.NewSelector(s)
+func mustSelect(t *rapid.T, s metav1.LabelSelector) selector.Selector {
+	out, err := selector.New(s)
 	if err != nil {
 		t.Fatal(err)
 	}

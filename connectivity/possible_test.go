@@ -11,19 +11,19 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 
-	"github.com/podcullis/podcullis/cluster"
 	"github.com/podcullis/podcullis/cluster/clustertest"
+	"github.com/podcullis/podcullis/cluster/selector"
 	"github.com/podcullis/podcullis/connectivity"
 )
 
 // labelled selects the pods with the given labels, in every namespace.
 func labelled(t *testing.T, labels ...string) connectivity.Selection {
 	t.Helper()
-	pods, err := cluster.NewSelector(metav1.LabelSelector{MatchLabels: clustertest.Set(labels...)})
+	pods, err := selector.New(metav1.LabelSelector{MatchLabels: clustertest.Set(labels...)})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return connectivity.Selection{Namespaces: cluster.Everything(), Pods: pods}
+	return connectivity.Selection{Namespaces: selector.Everything(), Pods: pods}
 }
 
 // doors writes connections as "from -> to on ports [keys]", with the doubt.

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/podcullis/podcullis/cluster"
+	"github.com/podcullis/podcullis/cluster/selector"
 )
 
 // Selection chooses peers: workloads by the labels of their namespace and pods,
@@ -12,15 +13,15 @@ import (
 // controller's template is still chosen by that template's labels too: a label
 // edit is no way out of a guardrail.
 type Selection struct {
-	Namespaces cluster.Selector
-	Pods       cluster.Selector
+	Namespaces selector.Selector
+	Pods       selector.Selector
 	// Block, when valid, chooses addresses outside the cluster instead.
 	Block netip.Prefix
 }
 
 // Everyone selects every workload.
 func Everyone() Selection {
-	return Selection{Namespaces: cluster.Everything(), Pods: cluster.Everything()}
+	return Selection{Namespaces: selector.Everything(), Pods: selector.Everything()}
 }
 
 // Anywhere are the blocks that hold every address outside the cluster.
@@ -97,7 +98,7 @@ func (s Selection) positions(members cluster.Members) []uint {
 	if strays := members.Strays(); len(strays) > 0 {
 		bits = bits.Clone()
 		for _, w := range strays {
-			if w.ParentMatches(s.Pods) == cluster.No {
+			if w.ParentMatches(s.Pods) == selector.No {
 				continue
 			}
 			for _, v := range w.Variants {
@@ -134,28 +135,28 @@ func fill(list []chosen, variants []*cluster.Variant, within *reach) []chosen {
 func (s Selection) chooses(snapshot *cluster.Snapshot, v *cluster.Variant) bool {
 	w := v.Workload
 	ns, ok := snapshot.Namespace(w.Namespace)
-	if !ok || s.external() || s.Namespaces.MatchesNamespace(ns) == cluster.No {
+	if !ok || s.external() || ns.Matches(s.Namespaces) == selector.No {
 		return false
 	}
-	return v.Matches(s.Pods) != cluster.No || w.ParentMatches(s.Pods) != cluster.No
+	return v.Matches(s.Pods) != selector.No || w.ParentMatches(s.Pods) != selector.No
 }
 
 // chooseOne is choose for one workload.
 func (s Selection) chooseOne(snapshot *cluster.Snapshot, w *cluster.Workload) []*cluster.Variant {
 	ns, ok := snapshot.Namespace(w.Namespace)
-	if !ok || s.Namespaces.MatchesNamespace(ns) == cluster.No {
+	if !ok || ns.Matches(s.Namespaces) == selector.No {
 		return nil
 	}
 	return s.variantsOf(w)
 }
 
 func (s Selection) variantsOf(w *cluster.Workload) []*cluster.Variant {
-	if w.ParentMatches(s.Pods) != cluster.No {
+	if w.ParentMatches(s.Pods) != selector.No {
 		return w.Variants
 	}
 	var out []*cluster.Variant
 	for _, v := range w.Variants {
-		if v.Matches(s.Pods) != cluster.No {
+		if v.Matches(s.Pods) != selector.No {
 			out = append(out, v)
 		}
 	}

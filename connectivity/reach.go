@@ -8,6 +8,7 @@ import (
 	"github.com/bits-and-blooms/bitset"
 
 	"github.com/podcullis/podcullis/cluster"
+	"github.com/podcullis/podcullis/cluster/selector"
 )
 
 // reach is whom the netpols of one guard let through in one direction, on some
@@ -100,11 +101,20 @@ func holds(reaches []*reach, c *chosen) bool {
 	return false
 }
 
-// joined is one reach that holds whoever some of the subjects let through.
-func (e *evaluator) jointReach(d cluster.Direction, subjects []chosen) *reach {
-	out := &reach{peers: variantSet{}}
+// reachesOf are the reaches of some subjects.
+func reachesOf(d cluster.Direction, subjects []chosen, reachOf func(cluster.Direction, *chosen) []*reach) [][]*reach {
+	out := make([][]*reach, len(subjects))
 	for i := range subjects {
-		for _, r := range e.reachOf(d, &subjects[i]) {
+		out[i] = reachOf(d, &subjects[i])
+	}
+	return out
+}
+
+// joint is one reach that holds whoever some subjects let through.
+func joint(reaches ...[]*reach) *reach {
+	out := &reach{peers: variantSet{}}
+	for _, of := range reaches {
+		for _, r := range of {
 			if r.everyone {
 				return everyone
 			}
@@ -132,13 +142,22 @@ func (e *evaluator) reachOfGuard(d cluster.Direction, g *cluster.Guard) *reach {
 }
 
 func (e *evaluator) newReach(d cluster.Direction, g *cluster.Guard) *reach {
-	isolated := cluster.No
-	for _, n := range g.By[d] {
-		isolated = isolated.Or(n.Match)
-	}
-	if isolated != cluster.Yes || e.opening.in(g.Namespace) {
+	if isolates(g.By[d]) != selector.Yes || e.opening.in(g.Namespace) {
 		return everyone
 	}
+	return e.ruledReach(d, g)
+}
+
+func isolates(by []cluster.Guarding) selector.Match {
+	isolated := selector.No
+	for _, n := range by {
+		isolated = isolated.Or(n.Match)
+	}
+	return isolated
+}
+
+// ruledReach is whom the rules of a guard's netpols let through, and hosts.
+func (e *evaluator) ruledReach(d cluster.Direction, g *cluster.Guard) *reach {
 	r := &reach{peers: variantSet{}}
 	if d == cluster.Ingress {
 		r.peers.addAll(e.onHosts()) // a pod's own node always gets in
@@ -194,7 +213,7 @@ func (e *evaluator) inBlock(b *cluster.IPBlock) variantSet {
 	out, ok := e.within[b]
 	if !ok {
 		out = variantSet{}
-		for ns, members := range e.snapshot.SelectNamespaces(cluster.Everything()) {
+		for ns, members := range e.snapshot.SelectNamespaces(selector.Everything()) {
 			if bits := e.inBlockOf(b, members); bits.Any() {
 				out[ns.Name] = bits
 			}
@@ -217,7 +236,7 @@ func (e *evaluator) inBlockOf(b *cluster.IPBlock, members cluster.Members) *bits
 func (e *evaluator) onHosts() variantSet {
 	if e.hosts == nil {
 		e.hosts = variantSet{}
-		for ns, members := range e.snapshot.SelectNamespaces(cluster.Everything()) {
+		for ns, members := range e.snapshot.SelectNamespaces(selector.Everything()) {
 			if bits := members.OnHosts(); bits.Any() {
 				e.hosts[ns.Name] = bits
 			}

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/podcullis/podcullis/cluster"
+	"github.com/podcullis/podcullis/cluster/selector"
 )
 
 // NetpolSelection is what a netpol is about: the workloads that it isolates, and
@@ -75,17 +76,17 @@ func Selects(s *cluster.Snapshot, n *cluster.Netpol) NetpolSelection {
 		for _, v := range e.split(w.Variants) {
 			m := matched{match: v.Matches(n.Selector)}
 			switch {
-			case m.match == cluster.No:
+			case m.match == selector.No:
 				continue
 			case v.HostNetwork:
-				m = matched{match: cluster.Maybe, unknown: HostNetwork}
-			case m.match == cluster.Maybe:
+				m = matched{match: selector.Maybe, unknown: HostNetwork}
+			case m.match == selector.Maybe:
 				m.unknown = doubtOf(n.Selector, v)
 			}
 			selected[w] = append(selected[w], v)
 			best = best.better(m)
 		}
-		if best.match != cluster.No {
+		if best.match != selector.No {
 			out.Workloads = append(out.Workloads, best.of(w))
 		}
 	}
@@ -111,12 +112,12 @@ func (e *evaluator) ruleSelection(n *cluster.Netpol, d cluster.Direction, r *clu
 		best := matched{}
 		for _, v := range e.split(w.Variants) {
 			m := e.matchPods(n, r, v)
-			if m.match != cluster.No && d == cluster.Egress {
+			if m.match != selector.No && d == cluster.Egress {
 				destinations[w] = append(destinations[w], v)
 			}
 			best = best.better(m)
 		}
-		if best.match != cluster.No {
+		if best.match != selector.No {
 			out.Workloads = append(out.Workloads, best.of(w))
 		}
 	}

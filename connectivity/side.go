@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/podcullis/podcullis/cluster"
+	"github.com/podcullis/podcullis/cluster/selector"
 )
 
 // side is what the netpols of one end of a connection say about the other end:
@@ -52,8 +53,8 @@ func (s side) settled() side {
 type evaluator struct {
 	snapshot   *cluster.Snapshot
 	keys       map[string]*cluster.Keys // see keysIn
-	mentioning []cluster.Selector       // selectors of the question that count beside those in force
-	asked      [2]cluster.Selector      // see asking
+	mentioning []selector.Selector      // selectors of the question that count beside those in force
+	asked      [2]selector.Selector     // see asking
 	network    []netip.Prefix
 	opening    foreignOpeners
 	closing    map[string]bool // where another policy API may close what is open, by namespace, as far as asked
@@ -109,7 +110,7 @@ func (e *evaluator) towards(d cluster.Direction, subject, peer *cluster.Variant)
 
 // matched is whether the peers of a rule match, and how sure that is.
 type matched struct {
-	match    cluster.Match
+	match    selector.Match
 	unknown  Uncertainty // when match is Maybe
 	overPods bool
 }
@@ -124,8 +125,8 @@ func (m matched) better(o matched) matched {
 
 // given weakens a match of a peer that cannot be read in full.
 func (m matched) given(broken bool) matched {
-	if broken && m.match == cluster.Yes {
-		m.match, m.unknown = cluster.Maybe, UnparsableSelector
+	if broken && m.match == selector.Yes {
+		m.match, m.unknown = selector.Maybe, UnparsableSelector
 	}
 	return m
 }
@@ -139,16 +140,16 @@ func (e *evaluator) judge(d cluster.Direction, subject *cluster.Variant, match f
 		out.add(Reason{Direction: d, NotIsolated: true}, AllPorts())
 		return out
 	}
-	isolated := cluster.No
+	isolated := selector.No
 	for _, n := range netpols {
 		isolated = isolated.Or(n.Match)
 		for i := range n.Rules[d] {
 			rule := &n.Rules[d][i]
 			m := match(n.Netpol, rule)
-			if m.match == cluster.No {
+			if m.match == selector.No {
 				continue
 			}
-			if n.Match == cluster.Maybe {
+			if n.Match == selector.Maybe {
 				m.unknown = doubtOf(n.Selector, subject)
 			}
 			reason := Reason{Direction: d, Netpol: n.Ref(), Rule: i, Unknown: m.unknown, OverPods: m.overPods}
@@ -158,7 +159,7 @@ func (e *evaluator) judge(d cluster.Direction, subject *cluster.Variant, match f
 			out.add(reason, broken)
 		}
 	}
-	if isolated == cluster.Maybe {
+	if isolated == selector.Maybe {
 		// Whether anything isolates this side depends on selectors that do not parse,
 		// or on labels that are not known yet.
 		for _, n := range netpols {
@@ -176,12 +177,12 @@ func (e *evaluator) judge(d cluster.Direction, subject *cluster.Variant, match f
 
 func (e *evaluator) matchPods(n *cluster.Netpol, r *cluster.NetpolRule, peer *cluster.Variant) matched {
 	if r.AnyPeer {
-		return matched{match: cluster.Yes}
+		return matched{match: selector.Yes}
 	}
 	var best matched
 	r.MayMatch(peer, func(p *cluster.NetpolPeer) bool {
 		best = best.better(e.matchPod(n, p, peer))
-		return best.match != cluster.Yes || best.overPods // else none is better
+		return best.match != selector.Yes || best.overPods // else none is better
 	})
 	return best
 }
@@ -191,25 +192,25 @@ func (e *evaluator) matchPod(n *cluster.Netpol, p *cluster.NetpolPeer, peer *clu
 	case p.Block != nil:
 		return e.matchAddresses(p.Block, peer).given(p.Broken)
 	case p.Broken:
-		return matched{match: cluster.Maybe, unknown: UnparsableSelector}
+		return matched{match: selector.Maybe, unknown: UnparsableSelector}
 	}
 	m, doubt := peer.Matches(p.Pods), doubtOf(p.Pods, peer)
 	if p.OwnNamespace {
 		if n.Namespace != peer.Workload.Namespace {
-			m = cluster.No
+			m = selector.No
 		}
-	} else if m != cluster.No {
+	} else if m != selector.No {
 		namespace, unknown := e.matchNamespace(p, peer.Workload.Namespace)
-		if m == cluster.Yes && namespace == cluster.Maybe {
+		if m == selector.Yes && namespace == selector.Maybe {
 			doubt = unknown
 		}
 		m = m.And(namespace)
 	}
 	switch {
-	case m == cluster.Maybe:
+	case m == selector.Maybe:
 		return matched{match: m, unknown: doubt}
-	case m == cluster.Yes && peer.HostNetwork:
-		return matched{match: cluster.Maybe, unknown: HostNetwork}
+	case m == selector.Yes && peer.HostNetwork:
+		return matched{match: selector.Maybe, unknown: HostNetwork}
 	}
 	return matched{match: m}
 }
@@ -219,7 +220,7 @@ func (e *evaluator) matchPod(n *cluster.Netpol, p *cluster.NetpolPeer, peer *clu
 // and lies elsewhere.
 func (e *evaluator) matchAddresses(b *cluster.IPBlock, peer *cluster.Variant) matched {
 	if slices.ContainsFunc(peer.IPs, b.Contains) {
-		return matched{match: cluster.Yes, overPods: !peer.HostNetwork}
+		return matched{match: selector.Yes, overPods: !peer.HostNetwork}
 	}
 	if !peer.Unaddressed {
 		return matched{}
@@ -227,7 +228,7 @@ func (e *evaluator) matchAddresses(b *cluster.IPBlock, peer *cluster.Variant) ma
 	if !peer.HostNetwork && e.outsidePodNetwork(b) {
 		return matched{}
 	}
-	return matched{match: cluster.Maybe, unknown: IPNotAssigned}
+	return matched{match: selector.Maybe, unknown: IPNotAssigned}
 }
 
 // outsidePodNetwork reports whether it is certain that no pod gets an address in

@@ -7,9 +7,10 @@ import (
 	"unique"
 
 	"github.com/podcullis/podcullis/cluster"
+	"github.com/podcullis/podcullis/cluster/selector"
 )
 
-// The two pods whose labels are looked for, as cluster.Literal counts them.
+// The two pods whose labels are looked for, as selector.Literal counts them.
 const (
 	source = iota
 	destination
@@ -30,7 +31,7 @@ type way struct {
 	subject int
 	// needs must all hold, of both pods. A named port is a label of the
 	// destination here, see namedPort.
-	needs []cluster.Literal
+	needs []selector.Literal
 	// isolators are the netpols of which none may select the subject.
 	isolators []isolator
 	ports     PortSet
@@ -44,7 +45,7 @@ type way struct {
 // isolator is a netpol with what a pod must be for it to select the pod.
 type isolator struct {
 	netpol   *cluster.Netpol
-	selected []cluster.Literal
+	selected []selector.Literal
 }
 
 type origin struct {
@@ -53,17 +54,17 @@ type origin struct {
 }
 
 // holds is when the way is open.
-func (w way) holds() []cluster.Choice {
-	out := []cluster.Choice{cluster.All(w.needs...)}
+func (w way) holds() []selector.Choice {
+	out := []selector.Choice{selector.All(w.needs...)}
 	for _, n := range w.isolators {
-		out = append(out, cluster.None(n.selected...))
+		out = append(out, selector.None(n.selected...))
 	}
 	return out
 }
 
 // fails is when the way is not open.
-func (w way) fails() cluster.Choice {
-	out := cluster.None(w.needs...)
+func (w way) fails() selector.Choice {
+	out := selector.None(w.needs...)
 	for _, n := range w.isolators {
 		out = append(out, n.selected)
 	}
@@ -85,11 +86,11 @@ func anyWay() []way { return []way{{ports: AllPorts(), certain: true}} }
 type readings map[unique.Handle[string]]reading
 
 type reading struct {
-	requirements []cluster.Requirement
-	match        cluster.Match
+	requirements []selector.Requirement
+	match        selector.Match
 }
 
-func (r readings) of(s cluster.Selector) ([]cluster.Requirement, cluster.Match) {
+func (r readings) of(s selector.Selector) ([]selector.Requirement, selector.Match) {
 	known, ok := r[s.Key()]
 	if !ok {
 		known.requirements, known.match = s.Requirements()
@@ -106,7 +107,7 @@ type reader struct {
 	subject, peer int
 	namespace     string
 	// match tells what a pod must be for an element of from or to to match it.
-	match func(*cluster.Netpol, *cluster.NetpolPeer) ([]cluster.Literal, cluster.Match)
+	match func(*cluster.Netpol, *cluster.NetpolPeer) ([]selector.Literal, selector.Match)
 	// names is set when the destination is a pod, whose ports can have names.
 	names bool
 }
@@ -120,21 +121,21 @@ func (e *evaluator) waysBetween(known readings, d cluster.Direction, from, to st
 	r := reader{evaluator: e, readings: known, direction: d, namespace: subject, names: true}
 	r.subject, r.peer = subjectOf(d)
 	pod := possiblePod(other, nil, nil)
-	r.match = func(n *cluster.Netpol, p *cluster.NetpolPeer) ([]cluster.Literal, cluster.Match) {
+	r.match = func(n *cluster.Netpol, p *cluster.NetpolPeer) ([]selector.Literal, selector.Match) {
 		switch {
 		case p.Block != nil:
 			return nil, e.matchAddresses(p.Block, pod).given(p.Broken).match
 		case p.Broken:
-			return nil, cluster.Maybe
+			return nil, selector.Maybe
 		case p.OwnNamespace && n.Namespace != other:
-			return nil, cluster.No
+			return nil, selector.No
 		}
 		requirements, m := known.of(p.Pods)
 		if !p.OwnNamespace {
 			namespace, _ := e.matchNamespace(p, other)
 			m = m.And(namespace)
 		}
-		return cluster.Of(r.peer, requirements), m
+		return selector.Of(r.peer, requirements), m
 	}
 	return r.ways()
 }
@@ -143,7 +144,7 @@ func (e *evaluator) waysBetween(known readings, d cluster.Direction, from, to st
 func (e *evaluator) waysOutside(known readings, d cluster.Direction, namespace string, a netip.Addr) []way {
 	r := reader{evaluator: e, readings: known, direction: d, namespace: namespace, names: d == cluster.Ingress}
 	r.subject, r.peer = subjectOf(d)
-	r.match = func(_ *cluster.Netpol, p *cluster.NetpolPeer) ([]cluster.Literal, cluster.Match) {
+	r.match = func(_ *cluster.Netpol, p *cluster.NetpolPeer) ([]selector.Literal, selector.Match) {
 		return nil, matchAddress(&cluster.NetpolRule{Peers: []cluster.NetpolPeer{*p}}, a).match
 	}
 	return r.ways()
@@ -175,9 +176,9 @@ func (r reader) notIsolated() []way {
 			continue
 		}
 		requirements, m := r.of(n.Selector)
-		isolator := isolator{n, cluster.Of(r.subject, requirements)}
+		isolator := isolator{n, selector.Of(r.subject, requirements)}
 		all.isolators = append(all.isolators, isolator)
-		if m == cluster.Yes {
+		if m == selector.Yes {
 			sure.isolators = append(sure.isolators, isolator)
 		}
 	}
@@ -190,10 +191,10 @@ func (r reader) notIsolated() []way {
 // through are the ways that one rule of a netpol opens.
 func (r reader) through(n *cluster.Netpol, rule int) []way {
 	requirements, selects := r.of(n.Selector)
-	selected := cluster.Of(r.subject, requirements)
+	selected := selector.Of(r.subject, requirements)
 	var out []way
-	add := func(peer int, needs []cluster.Literal, m cluster.Match) {
-		if m = m.And(selects); m == cluster.No {
+	add := func(peer int, needs []selector.Literal, m selector.Match) {
+		if m = m.And(selects); m == selector.No {
 			return
 		}
 		for _, p := range r.portsOf(&n.Rules[r.direction][rule]) {
@@ -201,7 +202,7 @@ func (r reader) through(n *cluster.Netpol, rule int) []way {
 				subject: r.subject,
 				needs:   slices.Concat(selected, needs, p.needs),
 				ports:   p.ports,
-				certain: m == cluster.Yes && !p.broken,
+				certain: m == selector.Yes && !p.broken,
 				reason:  Reason{Direction: r.direction, Netpol: n.Ref(), Rule: rule},
 				from:    origin{n, rule, peer, p.index},
 			}
@@ -209,7 +210,7 @@ func (r reader) through(n *cluster.Netpol, rule int) []way {
 		}
 	}
 	if n.Rules[r.direction][rule].AnyPeer {
-		add(-1, nil, cluster.Yes)
+		add(-1, nil, selector.Yes)
 	}
 	for i := range n.Rules[r.direction][rule].Peers {
 		needs, m := r.match(n, &n.Rules[r.direction][rule].Peers[i])
@@ -221,7 +222,7 @@ func (r reader) through(n *cluster.Netpol, rule int) []way {
 // portWay is a part of a rule's ports that depends on one thing at most.
 type portWay struct {
 	index  int
-	needs  []cluster.Literal
+	needs  []selector.Literal
 	ports  PortSet
 	broken bool
 }
@@ -242,7 +243,7 @@ func (r reader) portsOf(rule *cluster.NetpolRule) []portWay {
 		case r.names:
 			out = append(out, portWay{
 				index: i,
-				needs: []cluster.Literal{{Of: destination, Requirement: namedPort(p.Name, p.Protocol)}},
+				needs: []selector.Literal{{Of: destination, Requirement: namedPort(p.Name, p.Protocol)}},
 				ports: Ports(PortRange{p.Protocol, minPort, maxPort}),
 			})
 		}
@@ -258,8 +259,8 @@ func (r reader) portsOf(rule *cluster.NetpolRule) []portWay {
 // namedPort is the requirement that a pod has a port of a name. Which number it
 // has is free, so one pod or another has it on every number. It is written as a
 // label whose key no label can have.
-func namedPort(name string, protocol cluster.Protocol) cluster.Requirement {
-	return cluster.Requirement{Key: "port " + name + " " + protocol.String(), Values: cluster.Present()}
+func namedPort(name string, protocol cluster.Protocol) selector.Requirement {
+	return selector.Requirement{Key: "port " + name + " " + protocol.String(), Values: selector.Present()}
 }
 
 // portOf is the named port behind a key of namedPort; ok is false for a label.

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/podcullis/podcullis/cluster"
+	"github.com/podcullis/podcullis/cluster/selector"
 )
 
 // AnyNumber is the number of a Witness's named port: whichever is asked about.
@@ -22,7 +23,7 @@ type Witness struct {
 	// Key is what holds of the labels beyond what the query asks for, and opens the
 	// path; another key may do as well. It is empty when every pod that the query
 	// chooses gets through.
-	Key []cluster.Requirement
+	Key []selector.Requirement
 }
 
 // String is "shop/Pod (app=backend,tier=frontend)".
@@ -68,19 +69,19 @@ func newWitness(namespace string, found map[string]string) *Witness {
 
 // unlock finds the witness's key: what the ways ask of its labels and the
 // selection does not.
-func (w *Witness) unlock(end int, selection []cluster.Requirement, ways ...way) {
-	asked := map[string]cluster.Values{}
-	valuesOf := func(m map[string]cluster.Values, key string) cluster.Values {
+func (w *Witness) unlock(end int, selection []selector.Requirement, ways ...way) {
+	asked := map[string]selector.Values{}
+	valuesOf := func(m map[string]selector.Values, key string) selector.Values {
 		if v, ok := m[key]; ok {
 			return v
 		}
-		return cluster.AnyValue()
+		return selector.AnyValue()
 	}
-	chosen := map[string]cluster.Values{}
+	chosen := map[string]selector.Values{}
 	for _, r := range selection {
 		chosen[r.Key] = r.Values
 	}
-	require := func(r cluster.Requirement) { asked[r.Key] = valuesOf(asked, r.Key).And(r.Values) }
+	require := func(r selector.Requirement) { asked[r.Key] = valuesOf(asked, r.Key).And(r.Values) }
 	for _, x := range ways {
 		for _, l := range x.needs {
 			if _, port := portOf(l.Key); l.Of == end && !port {
@@ -94,8 +95,8 @@ func (w *Witness) unlock(end int, selection []cluster.Requirement, ways ...way) 
 		}
 		for _, n := range x.isolators {
 			// Of what keeps the netpol from selecting the pod, take what holds anyway.
-			var best *cluster.Requirement
-			rank := func(r cluster.Requirement) int {
+			var best *selector.Requirement
+			rank := func(r selector.Requirement) int {
 				switch now := valuesOf(asked, r.Key).And(valuesOf(chosen, r.Key)); {
 				case now.Within(r.Values):
 					return 0
@@ -119,6 +120,6 @@ func (w *Witness) unlock(end int, selection []cluster.Requirement, ways ...way) 
 		if valuesOf(chosen, key).Within(asked[key]) {
 			continue
 		}
-		w.Key = append(w.Key, cluster.Requirement{Key: key, Values: asked[key].And(valuesOf(chosen, key))})
+		w.Key = append(w.Key, selector.Requirement{Key: key, Values: asked[key].And(valuesOf(chosen, key))})
 	}
 }

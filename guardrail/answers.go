@@ -11,6 +11,7 @@ import (
 	kjson "sigs.k8s.io/json"
 
 	"github.com/podcullis/podcullis/cluster"
+	"github.com/podcullis/podcullis/cluster/selector"
 	"github.com/podcullis/podcullis/connectivity"
 )
 
@@ -77,7 +78,7 @@ func (e *evaluation) isolation(args []*ast.Term) (ast.Value, error) {
 	if err != nil {
 		return nil, err
 	}
-	namespace, err := cluster.NewSelector(nameSelector(in.Namespace))
+	namespace, err := selector.New(nameSelector(in.Namespace))
 	if err != nil {
 		return nil, err
 	}

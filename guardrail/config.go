@@ -14,7 +14,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
-	"github.com/podcullis/podcullis/cluster"
+	"github.com/podcullis/podcullis/cluster/selector"
 )
 
 // The identity of a configuration file.
@@ -95,7 +95,7 @@ type Match struct {
 	Users   []string `yaml:"users"`
 	Groups  []string `yaml:"groups"`
 
-	selector cluster.Selector
+	selector selector.Selector
 }
 
 // Exemption lets the violations of some guardrails pass, for some objects, until a day.

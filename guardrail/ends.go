@@ -11,7 +11,7 @@ import (
 	"go4.org/netipx"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"github.com/podcullis/podcullis/cluster"
+	"github.com/podcullis/podcullis/cluster/selector"
 	"github.com/podcullis/podcullis/connectivity"
 )
 
@@ -192,10 +192,10 @@ func (p selectorPair) selectors() (out pairOfSelectors, err error) {
 }
 
 func (p pairOfSelectors) selection() (out connectivity.Selection, err error) {
-	if out.Namespaces, err = cluster.NewSelector(p.namespaces); err != nil {
+	if out.Namespaces, err = selector.New(p.namespaces); err != nil {
 		return out, fmt.Errorf("namespaceSelector: %w", err)
 	}
-	if out.Pods, err = cluster.NewSelector(p.pods); err != nil {
+	if out.Pods, err = selector.New(p.pods); err != nil {
 		return out, fmt.Errorf("podSelector: %w", err)
 	}
 	return out, nil

@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/podcullis/podcullis/cluster"
+	"github.com/podcullis/podcullis/cluster/selector"
 	"github.com/podcullis/podcullis/connectivity"
 )
 
@@ -261,25 +262,25 @@ func (m *Match) matches(r *Review) (bool, error) {
 
 func (m *Match) matchesObject(r *Review, kind schema.GroupKind, namespace string) (bool, error) {
 	match, err := m.match(r, kind, namespace)
-	return match != cluster.No, err
+	return match != selector.No, err
 }
 
-func (m *Match) match(r *Review, kind schema.GroupKind, namespace string) (cluster.Match, error) {
+func (m *Match) match(r *Review, kind schema.GroupKind, namespace string) (selector.Match, error) {
 	switch {
 	case len(m.Kinds) > 0 && !m.Kinds.names(kind):
-		return cluster.No, nil
+		return selector.No, nil
 	case len(m.Namespaces) > 0 && !slices.Contains(m.Namespaces, namespace):
-		return cluster.No, nil
+		return selector.No, nil
 	case slices.Contains(m.ExcludedNamespaces, namespace):
-		return cluster.No, nil
+		return selector.No, nil
 	case len(m.NamespaceSelector) == 0 || namespace == "":
-		return cluster.Yes, nil
+		return selector.Yes, nil
 	}
 	ns, ok := r.After.Namespace(namespace)
 	if !ok || (ns.Implied && r.Origin == Admission) {
-		return cluster.No, fmt.Errorf("namespace %s is not known yet, so its labels cannot be matched", namespace)
+		return selector.No, fmt.Errorf("namespace %s is not known yet, so its labels cannot be matched", namespace)
 	}
-	return m.selector.MatchesNamespace(ns), nil
+	return ns.Matches(m.selector), nil
 }
 
 // exemption finds the first exemption that covers a review and has not expired.
@@ -289,7 +290,7 @@ func (s *ruleset) exemption(name string, r *Review) (Exemption, bool) {
 		if !slices.Contains(x.Guardrails, name) || x.Expired(r.Time) {
 			continue
 		}
-		if match, err := x.Match.match(r, r.groupKind(), r.namespace()); err == nil && match == cluster.Yes && x.Match.covers(r) {
+		if match, err := x.Match.match(r, r.groupKind(), r.namespace()); err == nil && match == selector.Yes && x.Match.covers(r) {
 			return x, true
 		}
 	}

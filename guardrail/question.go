@@ -11,6 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/podcullis/podcullis/cluster"
+	"github.com/podcullis/podcullis/cluster/selector"
 	"github.com/podcullis/podcullis/connectivity"
 )
 
@@ -165,17 +166,17 @@ func parseDirections(names []string) ([]cluster.Direction, error) {
 }
 
 // parseSelector reads a metav1.LabelSelector, strictly; a missing one selects all.
-func parseSelector(field string, raw json.RawMessage) (cluster.Selector, error) {
+func parseSelector(field string, raw json.RawMessage) (selector.Selector, error) {
 	if len(raw) == 0 || bytes.Equal(raw, []byte("null")) {
-		return cluster.Everything(), nil
+		return selector.Everything(), nil
 	}
 	var s metav1.LabelSelector
 	if err := decodeStrict(raw, &s); err != nil {
-		return cluster.Selector{}, fmt.Errorf("%s: %w", field, err)
+		return selector.Selector{}, fmt.Errorf("%s: %w", field, err)
 	}
-	compiled, err := cluster.NewSelector(s)
+	compiled, err := selector.New(s)
 	if err != nil {
-		return cluster.Selector{}, fmt.Errorf("%s: %w", field, err)
+		return selector.Selector{}, fmt.Errorf("%s: %w", field, err)
 	}
 	return compiled, nil
 }

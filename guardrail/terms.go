@@ -7,6 +7,7 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 
 	"github.com/podcullis/podcullis/cluster"
+	"github.com/podcullis/podcullis/cluster/selector"
 	"github.com/podcullis/podcullis/connectivity"
 )
 
@@ -140,7 +141,7 @@ func exposureTerm(x connectivity.Exposure) *ast.Term {
 
 func isolationTerm(i connectivity.Isolation) *ast.Term {
 	side := func(d cluster.Direction) *ast.Term {
-		isolated := i.Isolated[d] == cluster.Yes
+		isolated := i.Isolated[d] == selector.Yes
 		return objectTerm("isolated", ast.BooleanTerm(isolated), "by", netpolTerms(i.By[d]), "unknown", unknownTerm(i.Unknown[d]))
 	}
 	return objectTerm("workload", workloadTerm(i.Workload), "ingress", side(cluster.Ingress), "egress", side(cluster.Egress))

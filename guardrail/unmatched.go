@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/podcullis/podcullis/cluster"
+	"github.com/podcullis/podcullis/cluster/selector"
 	"github.com/podcullis/podcullis/connectivity"
 )
 
@@ -115,7 +116,7 @@ func (m *Match) choosesNobody(s *cluster.Snapshot) string {
 		if len(m.Namespaces) > 0 && !slices.Contains(m.Namespaces, ns.Name) || slices.Contains(m.ExcludedNamespaces, ns.Name) {
 			continue
 		}
-		if len(m.NamespaceSelector) > 0 && m.selector.Matches(ns.Labels) == cluster.No {
+		if len(m.NamespaceSelector) > 0 && m.selector.Matches(ns.Labels) == selector.No {
 			continue
 		}
 		namespaces = true

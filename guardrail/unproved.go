@@ -8,6 +8,7 @@ import (
 
 	"github.com/open-policy-agent/opa/v1/ast"
 
+	"github.com/podcullis/podcullis/cluster"
 	"github.com/podcullis/podcullis/connectivity"
 )
 
@@ -72,7 +73,7 @@ func (i *instance) unknownParameter() (strict, given any) {
 // labels other than their name.
 func (e *Engine) AsksNamespaceLabels() bool {
 	for _, in := range e.current.Load().instances {
-		if len(in.Match.NamespaceSelector) > 0 && in.Match.selector.AsksForLabels() {
+		if len(in.Match.NamespaceSelector) > 0 && cluster.AsksForLabels(in.Match.selector) {
 			return true
 		}
 		if parameters, err := ast.JSON(in.parameters.Value); err == nil && asksNamespaceLabels(parameters) {
@@ -107,5 +108,5 @@ func selectsByLabels(v any) bool {
 		return false
 	}
 	s, err := parseSelector("", raw)
-	return err == nil && s.AsksForLabels()
+	return err == nil && cluster.AsksForLabels(s)
 }

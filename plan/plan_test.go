@@ -20,6 +20,7 @@ import (
 
 	"github.com/podcullis/podcullis/cluster"
 	"github.com/podcullis/podcullis/cluster/manifest"
+	"github.com/podcullis/podcullis/cluster/selector"
 	"github.com/podcullis/podcullis/connectivity"
 	"github.com/podcullis/podcullis/guardrail"
 	"github.com/podcullis/podcullis/plan"
@@ -223,9 +224,9 @@ func (c *change) wrong(t *testing.T, state *cluster.Snapshot) (out []string) {
 		return out
 	}
 	for w := range state.AllWorkloads() {
-		isolated := connectivity.IsolationOf(state, w).Isolated[cluster.Ingress] == cluster.Yes
+		isolated := connectivity.IsolationOf(state, w).Isolated[cluster.Ingress] == selector.Yes
 		before, old := c.before.Workload(w.Ref)
-		if !isolated && (!old || connectivity.IsolationOf(c.before, before).Isolated[cluster.Ingress] == cluster.Yes) {
+		if !isolated && (!old || connectivity.IsolationOf(c.before, before).Isolated[cluster.Ingress] == selector.Yes) {
 			out = append(out, w.Ref.String()+" is not isolated")
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/podcullis/podcullis/cluster"
+	"github.com/podcullis/podcullis/cluster/selector"
 	"github.com/podcullis/podcullis/connectivity"
 	"github.com/podcullis/podcullis/guardrail"
 )
@@ -151,7 +152,7 @@ func (s *search) lacksIsolation(d guardrail.Decision) (out [2]bool) {
 func (s *search) lasting(all map[string]string) map[string]string {
 	needed := map[string]string{}
 	for k, v := range all {
-		if !cluster.IsGenerated(k) && s.needs(k) {
+		if !selector.IsGenerated(k) && s.needs(k) {
 			needed[k] = v
 		}
 	}
@@ -163,7 +164,7 @@ func (s *search) lasting(all map[string]string) map[string]string {
 
 func lastingOf(all map[string]string) map[string]string {
 	out := maps.Clone(all)
-	maps.DeleteFunc(out, func(k, _ string) bool { return cluster.IsGenerated(k) })
+	maps.DeleteFunc(out, func(k, _ string) bool { return selector.IsGenerated(k) })
 	return out
 }
 

@@ -8,6 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 
 	"github.com/podcullis/podcullis/cluster"
+	"github.com/podcullis/podcullis/cluster/selector"
 )
 
 // labelled is what of a pod, a template or a namespace an edit may change.
@@ -74,7 +75,7 @@ func (s *search) relabelling() []edit {
 		switch {
 		case stored && had && (!has || is != was):
 			add(rankRestore, fmt.Sprintf("keep the label %s=%s", key, was), func(l *labelled) { l.labels[key] = was })
-		case has && !had && !asked[key] && !cluster.IsGenerated(key) && !s.needs(key):
+		case has && !had && !asked[key] && !selector.IsGenerated(key) && !s.needs(key):
 			add(rankDeny, fmt.Sprintf("leave out the label %s=%s", key, is), func(l *labelled) { delete(l.labels, key) })
 		}
 	}
@@ -96,7 +97,7 @@ func (s *search) needs(key string) bool {
 func (s *search) askedKeys() map[string]bool {
 	out := map[string]bool{}
 	for _, q := range s.questions {
-		for _, sel := range []cluster.Selector{q.From.Pods, q.To.Pods, q.From.Namespaces, q.To.Namespaces} {
+		for _, sel := range []selector.Selector{q.From.Pods, q.To.Pods, q.From.Namespaces, q.To.Namespaces} {
 			for _, k := range sel.Keys() {
 				out[k] = true
 			}

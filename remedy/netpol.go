@@ -10,6 +10,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/podcullis/podcullis/cluster"
+	"github.com/podcullis/podcullis/cluster/selector"
 	"github.com/podcullis/podcullis/connectivity"
 )
 
@@ -195,10 +196,10 @@ func (s *search) letsThrough(p cluster.NetpolPeer, own string, o peer) bool {
 		return true
 	case p.OwnNamespace && o.Namespace != own:
 		return false
-	case !p.OwnNamespace && known && p.Namespaces.MatchesNamespace(ns) == cluster.No:
+	case !p.OwnNamespace && known && ns.Matches(p.Namespaces) == selector.No:
 		return false
 	}
-	return !there || slices.ContainsFunc(w.Variants, func(v *cluster.Variant) bool { return p.Pods.Matches(v.Labels) != cluster.No })
+	return !there || slices.ContainsFunc(w.Variants, func(v *cluster.Variant) bool { return p.Pods.Matches(v.Labels) != selector.No })
 }
 
 // narrowing gathers what the paths say about a netpol.
@@ -278,7 +279,7 @@ func common(peers []peer) []metav1.LabelSelectorRequirement {
 		}
 		pods++
 		for k, v := range p.Labels {
-			if !cluster.IsGenerated(k) { // it would hold until the next rollout
+			if !selector.IsGenerated(k) { // it would hold until the next rollout
 				values[k] = append(values[k], v)
 			}
 		}

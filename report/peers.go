@@ -7,6 +7,7 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 
 	"github.com/podcullis/podcullis/cluster"
+	"github.com/podcullis/podcullis/cluster/selector"
 	"github.com/podcullis/podcullis/connectivity"
 )
 
@@ -37,7 +38,7 @@ func unlike(rule *cluster.NetpolRule, other connectivity.Peer) string {
 		switch {
 		case p.Block != nil || p.Broken:
 			return ""
-		case p.Pods.Matches(other.Workload.Labels) != cluster.No:
+		case p.Pods.Matches(other.Workload.Labels) != selector.No:
 			return "; it is in namespace " + other.Workload.Namespace
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"text/tabwriter"
 
 	"github.com/podcullis/podcullis/cluster"
+	"github.com/podcullis/podcullis/cluster/selector"
 	"github.com/podcullis/podcullis/connectivity"
 )
 
@@ -240,7 +241,7 @@ func whom(n connectivity.NetpolExplanation) string {
 		text = "some of its pods"
 	}
 	switch {
-	case n.Selects != cluster.Maybe:
+	case n.Selects != selector.Maybe:
 		return text
 	case n.Netpol.Selector.Broken():
 		return text + ", perhaps: its podSelector does not parse"
@@ -250,11 +251,11 @@ func whom(n connectivity.NetpolExplanation) string {
 
 func ruleText(r connectivity.RuleExplanation, rule *cluster.NetpolRule, peer connectivity.Peer) string {
 	switch {
-	case r.Peer == cluster.No && otherFamily(rule, peer.CIDR):
+	case r.Peer == selector.No && otherFamily(rule, peer.CIDR):
 		return "other address family"
-	case r.Peer == cluster.No && r.Ports.Empty() && !r.BrokenPorts:
+	case r.Peer == selector.No && r.Ports.Empty() && !r.BrokenPorts:
 		return fmt.Sprintf("neither peer nor port matches (rule: %s; %s%s)", rulePorts(rule), rulePeers(rule), unlike(rule, peer))
-	case r.Peer == cluster.No:
+	case r.Peer == selector.No:
 		return fmt.Sprintf("peer does not match (rule: %s%s)", rulePeers(rule), unlike(rule, peer))
 	case r.Through.Empty():
 		return fmt.Sprintf("port does not match (rule: %s)", rulePorts(rule))

@@ -20,6 +20,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
 	"github.com/podcullis/podcullis/cluster"
+	"github.com/podcullis/podcullis/cluster/selector"
 	"github.com/podcullis/podcullis/cluster/wire"
 	"github.com/podcullis/podcullis/ledger"
 )
@@ -302,7 +303,7 @@ func bound(p *cluster.Pod, e ledger.Entry) (*cluster.Pod, error) {
 // anything stands for a netpol of which only its name is known: it lets everybody through.
 func anything(r cluster.Ref) *cluster.Netpol {
 	n := &cluster.Netpol{Namespace: r.Namespace, Name: r.Name, Isolates: [2]bool{true, true}}
-	n.Selector = cluster.Everything()
+	n.Selector = selector.Everything()
 	open := []cluster.NetpolRule{{AnyPeer: true, AnyPort: true}}
 	n.Rules = [2][]cluster.NetpolRule{open, slices.Clone(open)}
 	return n

@@ -13,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
 	"github.com/podcullis/podcullis/cluster"
+	"github.com/podcullis/podcullis/cluster/selector"
 	"github.com/podcullis/podcullis/ledger"
 )
 
@@ -110,9 +111,9 @@ func (j *Judge) expected() (*cluster.Snapshot, error) {
 func selects(netpol *cluster.Netpol, o cluster.Object) bool {
 	switch o := o.(type) {
 	case *cluster.Pod:
-		return netpol.Selector.Matches(o.Labels) != cluster.No
+		return netpol.Selector.Matches(o.Labels) != selector.No
 	case *cluster.Template:
-		return netpol.Selector.Matches(o.Labels) != cluster.No
+		return netpol.Selector.Matches(o.Labels) != selector.No
 	}
 	return false
 }

@@ -22,6 +22,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/podcullis/podcullis/cluster"
+	"github.com/podcullis/podcullis/cluster/selector"
 )
 
 // fixture is a model whose watches the test plays.
@@ -289,7 +290,7 @@ func TestAPoisonedObjectStaysAsUnknown(t *testing.T) {
 		f.listed()
 		f.want("shop/NetworkPolicy/poison", "shop/Pod/a")
 		n, _ := f.Snapshot().Netpol("shop", "poison")
-		if n.Selector.Matches(nil) != cluster.Maybe {
+		if n.Selector.Matches(nil) != selector.Maybe {
 			t.Error("it is taken to select nothing, or something")
 		}
 		complaint := `level=WARN msg="object cannot be read fully, what it touches is unknown" object=shop/NetworkPolicy/poison ` +
@@ -324,7 +325,7 @@ func TestAPanicHarmsNoOtherObject(t *testing.T) {
 		f.kind("Pod").answer()
 		f.want("shop/NetworkPolicy/poison", "shop/Pod/a")
 		n, ok := f.Snapshot().Netpol("shop", "poison")
-		if !ok || n.Selector.Matches(nil) != cluster.Maybe || !n.Isolates[cluster.Ingress] || !n.Isolates[cluster.Egress] ||
+		if !ok || n.Selector.Matches(nil) != selector.Maybe || !n.Isolates[cluster.Ingress] || !n.Isolates[cluster.Egress] ||
 			!n.Rules[cluster.Ingress][0].Peers[0].Broken || !n.Rules[cluster.Egress][0].Peers[0].Broken {
 			t.Errorf("a netpol that cannot be read must be unknown altogether, got %+v", n)
 		}

@@ -1,6 +1,9 @@
 package picture
 
-import "github.com/podcullis/podcullis/cluster"
+import (
+	"github.com/podcullis/podcullis/cluster"
+	"github.com/podcullis/podcullis/cluster/selector"
+)
 
 // The colours of edges, of Okabe and Ito's palette for all kinds of colour
 // vision (2008). None stands alone: each state has a line and an end of its own.
@@ -48,8 +51,8 @@ func (g *Graph) groups() []group {
 // right of a workload.
 var gateSides = [2]cluster.Direction{cluster.Ingress, cluster.Egress}
 
-func gateClass(m cluster.Match) string {
-	return map[cluster.Match]string{cluster.Yes: "closed", cluster.Maybe: "perhaps"}[m]
+func gateClass(m selector.Match) string {
+	return map[selector.Match]string{selector.Yes: "closed", selector.Maybe: "perhaps"}[m]
 }
 
 var stateClasses = [...]string{ByDefault: "default", ByNetpol: "netpol", Unknown: "unknown", Blocked: "blocked"}

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/podcullis/podcullis/cluster"
+	"github.com/podcullis/podcullis/cluster/selector"
 	"github.com/podcullis/podcullis/connectivity"
 	"github.com/podcullis/podcullis/report"
 )
@@ -54,7 +55,7 @@ type Node struct {
 	// Pods is how many there are; 0 when only a template is known.
 	Pods int
 	// Isolation is that of a workload, by direction; By are the netpols that isolate it.
-	Isolated [2]cluster.Match
+	Isolated [2]selector.Match
 	By       [2][]cluster.Ref
 	// Workloads is how many workloads a namespace stands for, and Inside how many
 	// connections there are among them.

@@ -8,6 +8,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/podcullis/podcullis/cluster"
+	"github.com/podcullis/podcullis/cluster/selector"
 	"github.com/podcullis/podcullis/connectivity"
 	"github.com/podcullis/podcullis/guardrail"
 	"github.com/podcullis/podcullis/report"
@@ -35,7 +36,7 @@ func named(names []string) *picture.Graph {
 	for i, name := range names {
 		g.Nodes = append(g.Nodes, picture.Node{Ref: cluster.Ref{Namespace: names[0], Kind: "K" + name, Name: name}, Workloads: 1})
 		g.Nodes[i].By[0] = []cluster.Ref{{Namespace: name, Name: name}}
-		g.Nodes[i].Isolated[0] = cluster.Yes
+		g.Nodes[i].Isolated[0] = selector.Yes
 		g.Edges = append(g.Edges, picture.Edge{
 			From: i, To: (i + 1) % len(names), State: picture.Blocked, Ports: connectivity.AllPorts(), Count: 1,
 			Shields: []picture.Shield{{Direction: cluster.Ingress, Netpol: cluster.Ref{Namespace: name, Name: name}}}, Violates: []string{name},

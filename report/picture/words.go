@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/podcullis/podcullis/cluster"
+	"github.com/podcullis/podcullis/cluster/selector"
 	"github.com/podcullis/podcullis/connectivity"
 	"github.com/podcullis/podcullis/report"
 )
@@ -58,9 +59,9 @@ func (n *Node) anywhere() bool {
 // isolation says for a person by what a workload is isolated in a direction.
 func (n *Node) isolation(d cluster.Direction) string {
 	switch n.Isolated[d] {
-	case cluster.Yes:
+	case selector.Yes:
 		return fmt.Sprintf("%s: isolated by %s", d, strings.Join(names(n.By[d]), ", "))
-	case cluster.Maybe:
+	case selector.Maybe:
 		return fmt.Sprintf("%s: perhaps isolated by %s", d, strings.Join(names(n.By[d]), ", "))
 	}
 	return fmt.Sprintf("%s: not isolated", d)

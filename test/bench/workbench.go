@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/podcullis/podcullis/cluster"
+	"github.com/podcullis/podcullis/cluster/selector"
 	"github.com/podcullis/podcullis/connectivity"
 	"github.com/podcullis/podcullis/test/bench/town"
 )
@@ -49,11 +50,11 @@ func forbidden() connectivity.Query {
 }
 
 func tier(name string) connectivity.Selection {
-	pods, err := cluster.NewSelector(metav1.LabelSelector{MatchLabels: map[string]string{town.TierLabel: name}})
+	pods, err := selector.New(metav1.LabelSelector{MatchLabels: map[string]string{town.TierLabel: name}})
 	if err != nil {
 		panic(err) // a constant that does not parse
 	}
-	return connectivity.Selection{Namespaces: cluster.Everything(), Pods: pods}
+	return connectivity.Selection{Namespaces: selector.Everything(), Pods: pods}
 }
 
 // netpolChange edits one netpol of the town as people do: a third of the edits

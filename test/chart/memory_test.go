@@ -11,6 +11,7 @@ import (
 
 	"github.com/podcullis/podcullis/cluster"
 	"github.com/podcullis/podcullis/cluster/clustertest"
+	"github.com/podcullis/podcullis/cluster/selector"
 	"github.com/podcullis/podcullis/connectivity"
 )
 
@@ -60,7 +61,7 @@ func reachEachOther(t *testing.T, r release, port uint16) bool {
 	template := one[*appsv1.Deployment](t, r).Spec.Template
 	other := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "other", Labels: template.Labels}, Spec: template.Spec}
 	s := clustertest.Apply(t, snapshot(t, r), clustertest.Create(t, other)...)
-	everyone := connectivity.Selection{Namespaces: cluster.Everything(), Pods: cluster.Everything()}
+	everyone := connectivity.Selection{Namespaces: selector.Everything(), Pods: selector.Everything()}
 	reached := map[string]bool{}
 	for _, c := range connectivity.Open(s, connectivity.Query{
 		From: everyone, To: everyone, Ports: connectivity.Ports(connectivity.PortRange{Protocol: cluster.TCP, First: port, Last: port}),

@@ -6,6 +6,7 @@ import (
 
 	"github.com/podcullis/podcullis/cluster"
 	"github.com/podcullis/podcullis/cluster/manifest"
+	"github.com/podcullis/podcullis/cluster/selector"
 	"github.com/podcullis/podcullis/connectivity"
 )
 
@@ -41,7 +42,7 @@ func TestOwnNetworkPolicy(t *testing.T) {
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			s := snapshot(t, install(t, tc.values))
-			pods := connectivity.Selection{Namespaces: cluster.Everything(), Pods: cluster.Everything()}
+			pods := connectivity.Selection{Namespaces: selector.Everything(), Pods: selector.Everything()}
 			protocol := cluster.TCP
 			if tc.udp {
 				protocol = cluster.UDP

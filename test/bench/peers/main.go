@@ -19,7 +19,7 @@ import (
 	admissionv1 "k8s.io/api/admission/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"github.com/podcullis/podcullis/cluster"
+	"github.com/podcullis/podcullis/cluster/selector"
 	"github.com/podcullis/podcullis/connectivity"
 	"github.com/podcullis/podcullis/test/bench/load"
 	"github.com/podcullis/podcullis/test/bench/town"
@@ -234,14 +234,14 @@ func repeat(ctx context.Context, budget time.Duration, f func()) (load.Latencies
 
 // calls is what frontends are there for.
 func calls() (connectivity.Query, error) {
-	from, err := cluster.NewSelector(metav1.LabelSelector{MatchLabels: map[string]string{town.TierLabel: town.Frontend}})
+	from, err := selector.New(metav1.LabelSelector{MatchLabels: map[string]string{town.TierLabel: town.Frontend}})
 	if err != nil {
 		return connectivity.Query{}, err
 	}
-	to, err := cluster.NewSelector(metav1.LabelSelector{MatchLabels: map[string]string{town.TierLabel: town.API}})
+	to, err := selector.New(metav1.LabelSelector{MatchLabels: map[string]string{town.TierLabel: town.API}})
 	return connectivity.Query{
-		From: connectivity.Selection{Namespaces: cluster.Everything(), Pods: from},
-		To:   connectivity.Selection{Namespaces: cluster.Everything(), Pods: to},
+		From: connectivity.Selection{Namespaces: selector.Everything(), Pods: from},
+		To:   connectivity.Selection{Namespaces: selector.Everything(), Pods: to},
 	}, err
 }
 

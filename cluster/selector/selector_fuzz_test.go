@@ -1,4 +1,4 @@
-package cluster
+package selector
 
 import (
 	"encoding/json"
@@ -27,7 +27,7 @@ func FuzzSelector(f *testing.F) {
 			t.Skip()
 		}
 		l := labels.Set{k1: v1, k2: v2}
-		compiled, err := NewSelector(s)
+		compiled, err := New(s)
 		for _, l := range []labels.Set{l, {}, nil, s.MatchLabels} {
 			got := compiled.Matches(l)
 			switch want := plainly(s, l); {

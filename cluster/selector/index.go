@@ -1,4 +1,4 @@
-package cluster
+package selector
 
 import (
 	"sync"
@@ -9,11 +9,11 @@ import (
 	"k8s.io/apimachinery/pkg/selection"
 )
 
-// index finds the label sets, of a fixed list, that a selector selects: as bits,
+// Index finds the label sets, of a fixed list, that a selector selects: as bits,
 // one a position of the list. A key is looked up in every set when a selector
 // first asks for it, and from then on a requirement costs a map lookup and one
 // pass over a few words. It is safe for concurrent use.
-type index struct {
+type Index struct {
 	n        int
 	set      func(i int) labels.Set
 	postings sync.Map // key -> *posting; only of keys that some set has, or that are generated
@@ -32,11 +32,12 @@ type posting struct {
 	values map[string]*bitset.BitSet
 }
 
-func newIndex(n int, set func(i int) labels.Set) *index { return &index{n: n, set: set} }
+// NewIndex is that of n label sets.
+func NewIndex(n int, set func(i int) labels.Set) *Index { return &Index{n: n, set: set} }
 
-// selects lists the sets to which the selector does not answer No. The caller
+// Selects lists the sets to which the selector does not answer No. The caller
 // may keep the answer and must not change it.
-func (x *index) selects(s Selector) *bitset.BitSet {
+func (x *Index) Selects(s Selector) *bitset.BitSet {
 	n := uint(x.n)
 	if s.compiled == nil {
 		out := bitset.New(n)
@@ -66,7 +67,7 @@ func names(r *labels.Requirement) bool {
 }
 
 // restrict leaves in out the sets that meet one requirement.
-func (x *index) restrict(out *bitset.BitSet, r *labels.Requirement, long map[string]bool) {
+func (x *Index) restrict(out *bitset.BitSet, r *labels.Requirement, long map[string]bool) {
 	p := x.posting(r.Key())
 	switch r.Operator() {
 	case selection.Exists:
@@ -111,7 +112,7 @@ func (p *posting) any(r *labels.Requirement, long map[string]bool, n uint) *bits
 
 // posting is where the key occurs. What nobody has is not remembered, so that
 // strange selectors do not fill the memory; generated labels are few.
-func (x *index) posting(key string) *posting {
+func (x *Index) posting(key string) *posting {
 	if p, ok := x.postings.Load(key); ok {
 		return p.(*posting)
 	}
@@ -140,7 +141,7 @@ func (x *index) posting(key string) *posting {
 }
 
 // has reports whether some set has a key.
-func (x *index) has(key string) bool {
+func (x *Index) has(key string) bool {
 	x.listed.Do(func() {
 		x.keys = map[string]bool{}
 		for i := range x.n {

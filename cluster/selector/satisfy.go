@@ -1,4 +1,4 @@
-package cluster
+package selector
 
 import (
 	"maps"
@@ -167,7 +167,7 @@ func (p *puzzle) viable(c Choice) (viable Choice, holds bool) {
 func (p *puzzle) cost(alternative []Literal) int {
 	n := 0
 	for _, l := range alternative {
-		if now := p.valuesOf(l); now.lacking && !now.And(l.Values).lacking {
+		if now := p.valuesOf(l); now.missing && !now.And(l.Values).missing {
 			n++
 		}
 	}

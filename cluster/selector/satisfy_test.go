@@ -1,4 +1,4 @@
-package cluster
+package selector
 
 import (
 	"slices"
@@ -42,7 +42,7 @@ func drawSelector(t *rapid.T, name string) Selector {
 		}
 		s.MatchExpressions = append(s.MatchExpressions, e)
 	}
-	compiled, err := NewSelector(s)
+	compiled, err := New(s)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -81,7 +81,7 @@ func TestLawExpressionsSayWhatIsRequired(t *testing.T) {
 			for _, e := range r.Expression() {
 				s.MatchExpressions = append(s.MatchExpressions, metav1.LabelSelectorRequirement{Key: e.Key, Operator: metav1.LabelSelectorOperator(e.Operator), Values: e.Values})
 			}
-			said, err := NewSelector(s)
+			said, err := New(s)
 			if err != nil {
 				t.Fatal(err)
 			}

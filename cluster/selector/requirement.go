@@ -1,4 +1,4 @@
-package cluster
+package selector
 
 import (
 	"fmt"
@@ -14,19 +14,19 @@ import (
 // counts as one more. It is finite, or holds all but finitely many. The zero
 // value is the empty set. It is a value: no operation changes its operands.
 type Values struct {
-	lacking bool     // lacking the label is in the set
-	others  bool     // every value is in the set but those of the list; else those of the list alone
-	list    []string // sorted, distinct
+	missing  bool     // lacking the label is in the set
+	unlisted bool     // every value is in the set but those of the list; else those of the list alone
+	list     []string // sorted, distinct
 }
 
 // AnyValue holds every value, and lacking the label.
-func AnyValue() Values { return Values{lacking: true, others: true} }
+func AnyValue() Values { return Values{missing: true, unlisted: true} }
 
 // Present holds every value: the label is there.
-func Present() Values { return Values{others: true} }
+func Present() Values { return Values{unlisted: true} }
 
 // Absent holds only lacking the label.
-func Absent() Values { return Values{lacking: true} }
+func Absent() Values { return Values{missing: true} }
 
 // OneOf holds the given values.
 func OneOf(values ...string) Values {
@@ -36,18 +36,18 @@ func OneOf(values ...string) Values {
 }
 
 // Not holds what v does not.
-func (v Values) Not() Values { return Values{lacking: !v.lacking, others: !v.others, list: v.list} }
+func (v Values) Not() Values { return Values{missing: !v.missing, unlisted: !v.unlisted, list: v.list} }
 
 // And holds what both v and o hold.
 func (v Values) And(o Values) Values {
-	out := Values{lacking: v.lacking && o.lacking, others: v.others && o.others}
+	out := Values{missing: v.missing && o.missing, unlisted: v.unlisted && o.unlisted}
 	in := func(s []string, x string) bool { _, ok := slices.BinarySearch(s, x); return ok }
 	switch {
-	case v.others && o.others:
+	case v.unlisted && o.unlisted:
 		out.list = OneOf(slices.Concat(v.list, o.list)...).list
-	case v.others:
+	case v.unlisted:
 		out.list = slices.DeleteFunc(slices.Clone(o.list), func(x string) bool { return in(v.list, x) })
-	case o.others:
+	case o.unlisted:
 		out.list = slices.DeleteFunc(slices.Clone(v.list), func(x string) bool { return in(o.list, x) })
 	default:
 		out.list = slices.DeleteFunc(slices.Clone(v.list), func(x string) bool { return !in(o.list, x) })
@@ -56,22 +56,29 @@ func (v Values) And(o Values) Values {
 }
 
 // Empty reports whether nothing is in the set.
-func (v Values) Empty() bool { return !v.lacking && !v.others && len(v.list) == 0 }
+func (v Values) Empty() bool { return !v.missing && !v.unlisted && len(v.list) == 0 }
 
 // Within reports whether o holds everything that v holds.
 func (v Values) Within(o Values) bool { return v.And(o.Not()).Empty() }
 
 // Lacking reports whether lacking the label is in the set.
-func (v Values) Lacking() bool { return v.lacking }
+func (v Values) Lacking() bool { return v.missing }
+
+// Others reports whether every value is in the set but those that are listed.
+func (v Values) Others() bool { return v.unlisted }
+
+// Listed are the values by which the set is told, sorted: those that are in it, or that
+// are not in it. The caller must not change them.
+func (v Values) Listed() []string { return v.list }
 
 // Example is one value of the set; present is false when it is lacking the
 // label, which is preferred. Of the values that nobody mentions it is "x", or
 // "x1" and so on where that is mentioned. The set must not be empty.
 func (v Values) Example() (value string, present bool) {
 	switch {
-	case v.lacking:
+	case v.missing:
 		return "", false
-	case !v.others:
+	case !v.unlisted:
 		return v.list[0], true
 	}
 	value = "x"
@@ -94,7 +101,7 @@ func (r Requirement) Not() Requirement { return Requirement{r.Key, r.Values.Not(
 func (r Requirement) Matches(l labels.Set) bool {
 	value, ok := l[r.Key]
 	if !ok {
-		return r.Values.lacking
+		return r.Values.missing
 	}
 	return !OneOf(value).And(r.Values).Empty()
 }
@@ -105,15 +112,15 @@ func (r Requirement) Matches(l labels.Set) bool {
 func (r Requirement) Expression() []Expression {
 	v := r.Values
 	switch {
-	case v.lacking && v.others && len(v.list) == 0:
+	case v.missing && v.unlisted && len(v.list) == 0:
 		return nil
-	case v.lacking && v.others:
+	case v.missing && v.unlisted:
 		return []Expression{{r.Key, "NotIn", v.list}}
-	case v.lacking:
+	case v.missing:
 		return []Expression{{r.Key, "DoesNotExist", nil}}
-	case v.others && len(v.list) == 0:
+	case v.unlisted && len(v.list) == 0:
 		return []Expression{{r.Key, "Exists", nil}}
-	case v.others:
+	case v.unlisted:
 		return []Expression{{r.Key, "Exists", nil}, {r.Key, "NotIn", v.list}}
 	}
 	return []Expression{{r.Key, "In", v.list}}

@@ -1,4 +1,4 @@
-package cluster_test
+package selector_test
 
 import (
 	"testing"
@@ -6,7 +6,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 
-	"github.com/podcullis/podcullis/cluster"
+	"github.com/podcullis/podcullis/cluster/selector"
 )
 
 func TestSelectorMatches(t *testing.T) {
@@ -14,10 +14,10 @@ func TestSelectorMatches(t *testing.T) {
 		return metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{{Key: key, Operator: operator, Values: values}}}
 	}
 	db, web, none := labels.Set{"app": "db", "tier": "1"}, labels.Set{"app": "web"}, labels.Set(nil)
-	const no, maybe, yes = cluster.No, cluster.Maybe, cluster.Yes
+	const no, maybe, yes = selector.No, selector.Maybe, selector.Yes
 	tests := map[string]struct {
 		selector      metav1.LabelSelector
-		db, web, none cluster.Match
+		db, web, none selector.Match
 	}{
 		"EmptyMatchesEverything":                {metav1.LabelSelector{}, yes, yes, yes},
 		"MatchLabels":                           {metav1.LabelSelector{MatchLabels: map[string]string{"app": "db"}}, yes, no, no},
@@ -38,13 +38,13 @@ func TestSelectorMatches(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			s, err := cluster.NewSelector(tt.selector)
+			s, err := selector.New(tt.selector)
 			if (err != nil) != (tt.db == maybe) {
 				t.Errorf("error: got %v", err)
 			}
 			for _, x := range []struct {
 				labels labels.Set
-				want   cluster.Match
+				want   selector.Match
 			}{{db, tt.db}, {web, tt.web}, {none, tt.none}} {
 				if got := s.Matches(x.labels); got != x.want {
 					t.Errorf("%v: got %d, want %d", x.labels, got, x.want)
@@ -55,18 +55,18 @@ func TestSelectorMatches(t *testing.T) {
 }
 
 func TestZeroSelectorMatchesNothing(t *testing.T) {
-	var s cluster.Selector
-	if s.Matches(nil) != cluster.No || s.SelectsAll() || s.String() != "nothing" {
+	var s selector.Selector
+	if s.Matches(nil) != selector.No || s.SelectsAll() || s.String() != "nothing" {
 		t.Errorf("the zero selector: got %v, %v, %q", s.Matches(nil), s.SelectsAll(), s)
 	}
-	if e := cluster.Everything(); e.Matches(nil) != cluster.Yes || !e.SelectsAll() || e.String() != "everything" {
+	if e := selector.Everything(); e.Matches(nil) != selector.Yes || !e.SelectsAll() || e.String() != "everything" {
 		t.Errorf("everything: got %v, %v, %q", e.Matches(nil), e.SelectsAll(), e)
 	}
 }
 
 func TestMatchLogic(t *testing.T) {
-	for _, a := range []cluster.Match{cluster.No, cluster.Maybe, cluster.Yes} {
-		if cluster.No.And(a) != cluster.No || a.And(cluster.Yes) != a || cluster.Yes.Or(a) != cluster.Yes || a.Or(cluster.No) != a {
+	for _, a := range []selector.Match{selector.No, selector.Maybe, selector.Yes} {
+		if selector.No.And(a) != selector.No || a.And(selector.Yes) != a || selector.Yes.Or(a) != selector.Yes || a.Or(selector.No) != a {
 			t.Errorf("three-valued logic does not hold for %d", a)
 		}
 	}

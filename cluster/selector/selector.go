@@ -1,4 +1,4 @@
-package cluster
+package selector
 
 import (
 	"maps"
@@ -32,7 +32,8 @@ type Selector struct {
 	broken   bool
 	source   *metav1.LabelSelector
 	key      unique.Handle[string]
-	asks     *asks // nil when it mentions no generated label, as most
+	// generated is nil when it mentions no generated label, as most.
+	generated *Asked
 	// long are the values of each requirement, as a set where they are many; nil where
 	// they are few of all.
 	long []map[string]bool
@@ -112,16 +113,16 @@ func Everything() Selector {
 	return Selector{compiled: labels.Everything(), source: &metav1.LabelSelector{}}.keyed()
 }
 
-// NewSelector compiles s. An empty selector matches everything. When s does not
+// New compiles s. An empty selector matches everything. When s does not
 // parse, the error says why and the returned Selector answers Maybe, so that a
 // stored object that cannot be read is never taken to select nothing.
-func NewSelector(s metav1.LabelSelector) (Selector, error) {
+func New(s metav1.LabelSelector) (Selector, error) {
 	compiled, err := metav1.LabelSelectorAsSelector(&s)
 	if err != nil {
 		return Selector{broken: true, source: &s}.keyed(), err
 	}
 	out := Selector{compiled: compiled, source: &s}.keyed()
-	out.asks, out.long = asksOf(out), longOf(compiled)
+	out.generated, out.long = asksOf(out), longOf(compiled)
 	return out, nil
 }
 
@@ -138,15 +139,15 @@ func (s Selector) Matches(l labels.Set) Match {
 	return Yes
 }
 
-// doubted answers Maybe where s answers Yes: the object around it says something
+// Doubted answers Maybe where s answers Yes: the object around it says something
 // that cannot be read.
-func (s Selector) doubted() Selector {
+func (s Selector) Doubted() Selector {
 	s.broken = true
 	return s.keyed()
 }
 
-// addKeys adds the label keys on which the answer can depend.
-func (s Selector) addKeys(keys map[string]bool) {
+// AddKeys adds the label keys on which the answer can depend.
+func (s Selector) AddKeys(keys map[string]bool) {
 	if s.compiled == nil {
 		return
 	}
@@ -168,7 +169,7 @@ func (s Selector) Mentions(key string) bool {
 // Keys are the label keys on which the answer can depend, sorted.
 func (s Selector) Keys() []string {
 	keys := map[string]bool{}
-	s.addKeys(keys)
+	s.AddKeys(keys)
 	return slices.Sorted(maps.Keys(keys))
 }
 
@@ -187,4 +188,42 @@ func (s Selector) String() string {
 		return "everything"
 	}
 	return s.compiled.String()
+}
+
+// Written is the selector as an object holds it.
+func (s Selector) Written() (metav1.LabelSelector, bool) {
+	if s.broken || s.source == nil {
+		return metav1.LabelSelector{}, false
+	}
+	return *s.source.DeepCopy(), true
+}
+
+// Requirement is the one requirement of which a selector consists, if it is one.
+func (s Selector) Requirement() (metav1.LabelSelectorRequirement, bool) {
+	w, ok := s.Written()
+	if !ok || len(w.MatchLabels)+len(w.MatchExpressions) != 1 {
+		return metav1.LabelSelectorRequirement{}, false
+	}
+	for k, v := range w.MatchLabels {
+		return metav1.LabelSelectorRequirement{Key: k, Operator: metav1.LabelSelectorOpIn, Values: []string{v}}, true
+	}
+	return w.MatchExpressions[0], true
+}
+
+// Unknown is one of which nothing is known: it answers Maybe.
+func Unknown() Selector { return Selector{broken: true}.keyed() }
+
+// OneOfMany is a key and the values one of which the selector wants it to have; false where
+// it does not say so of any key, or does not parse in full.
+func (s Selector) OneOfMany() (key string, values []string, ok bool) {
+	if s.compiled == nil || s.broken {
+		return "", nil, false
+	}
+	requirements, _ := s.compiled.Requirements()
+	for i := range requirements {
+		if r := &requirements[i]; names(r) {
+			return r.Key(), r.ValuesUnsorted(), true
+		}
+	}
+	return "", nil, false
 }

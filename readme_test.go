@@ -101,7 +101,7 @@ func TestDiffOfREADME(t *testing.T) {
 		}
 	}
 	var table bytes.Buffer
-	if err := report.DiffText(&table, connectivity.Diff(versions[0], versions[1], connectivity.Options{}), report.Style{}); err != nil {
+	if err := report.DiffText(&table, connectivity.WithCauses(connectivity.Diff(versions[0], versions[1], connectivity.Options{}), versions[0], versions[1], connectivity.Options{}), report.Style{}); err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(table.String(), block(t, readme, "diff", "text")); diff != "" {

@@ -1,23 +1,11 @@
 package claims
 
 import (
-	"os/exec"
-	"strings"
 	"testing"
+
+	"github.com/podcullis/podcullis/internal/deptest"
 )
 
 func TestImports(t *testing.T) {
-	out, err := exec.CommandContext(t.Context(), "go", "list", "-deps", ".").Output()
-	if err != nil {
-		t.Fatal(err)
-	}
-	const module = "github.com/podcullis/podcullis/"
-	for dep := range strings.FieldsSeq(string(out)) {
-		if ours, isOurs := strings.CutPrefix(dep, module); isOurs && ours != "cluster" && ours != "cluster/selector" && ours != "claims" {
-			t.Errorf("claims must not import %s", dep)
-		}
-		if strings.HasPrefix(dep, "github.com/open-policy-agent/opa") {
-			t.Errorf("claims must not import %s", dep)
-		}
-	}
+	deptest.Rule{Ours: []string{"cluster"}, NotLinked: []string{deptest.OPA}}.Check(t, ".")
 }

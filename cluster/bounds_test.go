@@ -132,7 +132,7 @@ func TestLabelsOverTheBoundMayBeAny(t *testing.T) {
 func TestAPodOverTheBoundIsIsolatedByWhatSelectsEverybody(t *testing.T) {
 	s := mustRead(t, little, clustertest.Pod("a/p", manyLabels(21)),
 		clustertest.Netpol("a/all", `{podSelector: {}}`), clustertest.Netpol("a/web", `{podSelector: {matchLabels: {app: web}}}`))
-	by := s.GuardOf(s.VariantOf("a", "p")).By[cluster.Ingress]
+	by := s.IsolationOf(s.VariantOf("a", "p")).By[cluster.Ingress]
 	if len(by) != 2 || by[0].Match != selector.Yes || by[1].Match != selector.Maybe {
 		t.Errorf("isolated by %+v, want surely by all and perhaps by web", by)
 	}

@@ -123,12 +123,12 @@ func checkVariants(t *rapid.T, s *cluster.Snapshot, namespace string, which sele
 		if in := slices.ContainsFunc(v.IPs, block.Contains); members.Within(block).Test(uint(i)) != in {
 			t.Fatalf("%v in %v: by index %v", v.IPs, block, !in)
 		}
-		guard := members.Guard(uint(i))
+		guard := members.Isolation(uint(i))
 		for d := range guard.By {
-			var want []cluster.Guarding
+			var want []cluster.Isolator
 			for _, n := range s.Netpols(namespace) {
 				if m := v.Matches(n.Selector); m != selector.No && n.Isolates[d] {
-					want = append(want, cluster.Guarding{Netpol: n, Match: m})
+					want = append(want, cluster.Isolator{Netpol: n, Match: m})
 				}
 			}
 			if !slices.Equal(want, guard.By[d]) {

@@ -11,16 +11,16 @@ import (
 	"github.com/podcullis/podcullis/cluster/selector"
 )
 
-// Guard is the netpols that isolate a variant, by direction and then by name.
+// Isolation is the netpols that isolate a variant, by direction and then by name.
 // Variants of one namespace with the same netpols share one.
-type Guard struct {
+type Isolation struct {
 	Namespace string
-	By        [2][]Guarding
+	By        [2][]Isolator
 }
 
-// Only is the guard of some of its netpols.
-func (g *Guard) Only(netpols []*Netpol) *Guard {
-	out := &Guard{Namespace: g.Namespace}
+// Only is the isolation by some of its netpols.
+func (g *Isolation) Only(netpols []*Netpol) *Isolation {
+	out := &Isolation{Namespace: g.Namespace}
 	for d, by := range g.By {
 		for _, n := range by {
 			if slices.Contains(netpols, n.Netpol) {
@@ -31,9 +31,9 @@ func (g *Guard) Only(netpols []*Netpol) *Guard {
 	return out
 }
 
-// Guarding is a netpol that isolates, or one that may: its selector does not
+// Isolator is a netpol that isolates, or one that may: its selector does not
 // parse, or asks for labels that the pods are yet to get.
-type Guarding struct {
+type Isolator struct {
 	*Netpol
 	Match selector.Match
 }
@@ -51,7 +51,7 @@ type guarding struct {
 // guards are those of the variants of some workloads, by position.
 type guards struct {
 	of  *folded
-	all []*Guard
+	all []*Isolation
 }
 
 // touch is the guarding after a pod came, went or changed in a clone of a shard.
@@ -71,7 +71,7 @@ func (g *guarding) touch(from weak.Pointer[shard]) *guarding {
 // guard gives every variant its netpols, once. What is asked about a change that nobody
 // has made yet is asked again about the next one, so that it is worth finding out about
 // the cluster before it, too.
-func (s *shard) guard() []*Guard {
+func (s *shard) guard() []*Isolation {
 	g := s.guarding
 	g.once.Do(func() {
 		base := g.base.Load()
@@ -95,8 +95,8 @@ func (s *shard) guardAll() *guards {
 	for i, n := range netpols {
 		selected[i] = folded.selects(n.Selector)
 	}
-	known := map[string]*Guard{}
-	out := &guards{of: folded, all: make([]*Guard, len(folded.variants))}
+	known := map[string]*Isolation{}
+	out := &guards{of: folded, all: make([]*Isolation, len(folded.variants))}
 	by := make([]byte, len(netpols))
 	for at, v := range folded.variants {
 		for i, n := range netpols {
@@ -118,7 +118,7 @@ func (s *shard) guardAll() *guards {
 // guardAgain takes the guards of the workloads that are as they were.
 func (s *shard) guardAgain(base *guards) *guards {
 	folded := s.fold()
-	out := &guards{of: folded, all: make([]*Guard, 0, len(folded.variants))}
+	out := &guards{of: folded, all: make([]*Isolation, 0, len(folded.variants))}
 	was, first := base.of.sorted, base.of.first
 	for _, w := range folded.sorted {
 		for len(was) > 0 && was[0] != w && was[0].Ref.Compare(w.Ref) < 0 {
@@ -136,7 +136,7 @@ func (s *shard) guardAgain(base *guards) *guards {
 }
 
 // guardOf is the guard of one variant: one of those that are there, if it fits.
-func (s *shard) guardOf(v *Variant, known *guards) *Guard {
+func (s *shard) guardOf(v *Variant, known *guards) *Isolation {
 	by := make([]byte, len(s.order()))
 	for i, n := range s.order() {
 		by[i] = byte(v.Matches(n.Selector))
@@ -164,8 +164,8 @@ func (v *Variant) selectedBy(n *Netpol) selector.Match {
 }
 
 // newGuard is that of a variant to which the netpols give some answers.
-func newGuard(namespace string, netpols []*Netpol, by []byte) *Guard {
-	g := &Guard{Namespace: namespace}
+func newGuard(namespace string, netpols []*Netpol, by []byte) *Isolation {
+	g := &Isolation{Namespace: namespace}
 	for i, n := range netpols {
 		match := selector.Match(by[i])
 		if match == selector.No {
@@ -173,18 +173,18 @@ func newGuard(namespace string, netpols []*Netpol, by []byte) *Guard {
 		}
 		for d, isolates := range n.Isolates {
 			if isolates {
-				g.By[d] = append(g.By[d], Guarding{n, match})
+				g.By[d] = append(g.By[d], Isolator{n, match})
 			}
 		}
 	}
 	return g
 }
 
-// GuardOf is the netpols of a variant, also of one that is not this snapshot's own.
-func (s *Snapshot) GuardOf(v *Variant) *Guard {
+// IsolationOf is the netpols of a variant, also of one that is not this snapshot's own.
+func (s *Snapshot) IsolationOf(v *Variant) *Isolation {
 	sh := s.shard(v.Workload.Namespace)
 	if sh == nil {
-		return &Guard{Namespace: v.Workload.Namespace}
+		return &Isolation{Namespace: v.Workload.Namespace}
 	}
 	if at, ok := sh.fold().position(v); ok && !v.Part() {
 		return sh.guard()[at]

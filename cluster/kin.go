@@ -68,9 +68,9 @@ func (s *Snapshot) Kin(m Membership) []*Variant {
 	return out
 }
 
-// MakersOf are the templates of which a pod can be a copy: its own ReplicaSet's or
+// TemplatesOf are the templates of which a pod can be a copy: its own ReplicaSet's or
 // Job's, and the one above it.
-func (s *Snapshot) MakersOf(namespace, pod string) []*Template {
+func (s *Snapshot) TemplatesOf(namespace, pod string) []*Template {
 	sh := s.shard(namespace)
 	if sh == nil {
 		return nil

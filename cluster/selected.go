@@ -89,9 +89,9 @@ func (m Members) Position(v *Variant) (uint, bool) {
 	return uint(at), ok
 }
 
-// Guard is the netpols of the variant at a position. They do not count for a pod
+// Isolation is the netpols of the variant at a position. They do not count for a pod
 // of the host's network, which nothing isolates.
-func (m Members) Guard(position uint) *Guard { return m.shard.guard()[position] }
+func (m Members) Isolation(position uint) *Isolation { return m.shard.guard()[position] }
 
 // Select tells which variants a selector selects, or may.
 func (m Members) Select(which selector.Selector) *bitset.BitSet {

@@ -149,7 +149,7 @@ func (w *weakening) newlyReached(d cluster.Direction, c *chosen) []*reach {
 	changed := w.delta.Namespaces[at].Netpols
 	members := w.after.members(c.workload.Namespace)
 	for _, at := range c.positions {
-		v, g := members.Variants()[at], members.Guard(at)
+		v, g := members.Variants()[at], members.Isolation(at)
 		if v.HostNetwork || !slices.ContainsFunc(changed, func(n *cluster.Netpol) bool { return n.Isolates[d] && v.Matches(n.Selector) != selector.No }) {
 			continue
 		}
@@ -160,7 +160,7 @@ func (w *weakening) newlyReached(d cluster.Direction, c *chosen) []*reach {
 	return out
 }
 
-func (w *weakening) newlyReachedBy(d cluster.Direction, g *cluster.Guard, changed []*cluster.Netpol) *reach {
+func (w *weakening) newlyReachedBy(d cluster.Direction, g *cluster.Isolation, changed []*cluster.Netpol) *reach {
 	r, known := w.newly[reachKey{g, d}]
 	if known {
 		return r

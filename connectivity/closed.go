@@ -8,9 +8,9 @@ import (
 	"github.com/podcullis/podcullis/cluster/selector"
 )
 
-// Closure is a path that is not there: ports on which some pod of one peer does
+// ClosedPath is a path that is not there: ports on which some pod of one peer does
 // not reach some pod of another. All its ports are blocked, or all are unknown.
-type Closure struct {
+type ClosedPath struct {
 	From, To Peer
 	Ports    PortSet
 	// Unknown is empty when the ports are blocked; else why they are not proved open.
@@ -40,7 +40,7 @@ func compareObstacles(a, b Obstacle) int {
 	return cmp.Or(cmp.Compare(a.Direction, b.Direction), a.Netpol.Compare(b.Netpol), cmp.Compare(a.Unknown, b.Unknown))
 }
 
-func compareClosures(a, b Closure) int {
+func compareClosures(a, b ClosedPath) int {
 	return cmp.Or(a.From.Compare(b.From), a.To.Compare(b.To), cmp.Compare(a.Unknown, b.Unknown))
 }
 
@@ -53,7 +53,7 @@ func compareClosures(a, b Closure) int {
 //
 // Peers are chosen and compared as Opened does it, except that a pod which was relabelled
 // away from its controller answers for its own labels only: so is one quarantined.
-func Closed(before, after *cluster.Snapshot, q Query, o Options) []Closure {
+func Closed(before, after *cluster.Snapshot, q Query, o Options) []ClosedPath {
 	c := &closing{
 		transition: &transition{before: newEvaluator(before, o).asking(q), after: newEvaluator(after, o).asking(q), query: q, options: o, delta: after.Since(before)},
 		before:     newDemander(before, q, o),
@@ -66,7 +66,7 @@ func Closed(before, after *cluster.Snapshot, q Query, o Options) []Closure {
 
 // Blocked lists the paths of a snapshot that are not proved open, sorted: what
 // Closed lists about the change that creates everything.
-func Blocked(s *cluster.Snapshot, q Query, o Options) []Closure {
+func Blocked(s *cluster.Snapshot, q Query, o Options) []ClosedPath {
 	return Closed(&cluster.Snapshot{}, s, q, o)
 }
 
@@ -76,13 +76,13 @@ type closing struct {
 	before, after *demander
 }
 
-func (c *closing) closed() []Closure {
+func (c *closing) closed() []ClosedPath {
 	q := c.query
 	if q.From.external() && q.To.external() {
 		return nil
 	}
 	affected := c.affected()
-	var out []Closure
+	var out []ClosedPath
 	switch {
 	case q.From.external():
 		for _, to := range q.To.ownLabels(c.chosenAmong(q.To, affected)) {
@@ -106,10 +106,10 @@ func (c *closing) closed() []Closure {
 
 // closedBetween looks at the pairs with an affected workload on either side, as
 // openedBetween does.
-func (c *closing) closedBetween(affected map[*cluster.Workload]bool) []Closure {
+func (c *closing) closedBetween(affected map[*cluster.Workload]bool) []ClosedPath {
 	q := c.query
 	isFrom, isTo := q.From.ownLabels(c.chosenAmong(q.From, affected)), q.To.ownLabels(c.chosenAmong(q.To, affected))
-	var out []Closure
+	var out []ClosedPath
 	if len(isTo) > 0 {
 		for _, from := range q.From.ownLabels(c.choose(q.From, everyone)) {
 			if c.options.enough(len(out)) {
@@ -136,7 +136,7 @@ func (c *closing) closedBetween(affected map[*cluster.Workload]bool) []Closure {
 	return out
 }
 
-func (c *closing) closedPair(from, to chosen) []Closure {
+func (c *closing) closedPair(from, to chosen) []ClosedPath {
 	all, isNew := newShortfall(), true
 	for f, g := range c.pairs(from, to) {
 		now := c.after.between(f.now, g.now)
@@ -154,7 +154,7 @@ func (c *closing) closedPair(from, to chosen) []Closure {
 	return all.closures(Peer{Workload: from.workload}, Peer{Workload: to.workload}, c.query.ports(), isNew)
 }
 
-func (c *closing) closedOutside(d cluster.Direction, subject chosen, inside, outside Selection) []Closure {
+func (c *closing) closedOutside(d cluster.Direction, subject chosen, inside, outside Selection) []ClosedPath {
 	var short []stretch[shortfall]
 	isNew := true
 	for _, ends := range c.sidesOf(inside, c.sideOf(d), subject) {

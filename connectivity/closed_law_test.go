@@ -119,7 +119,7 @@ func checkClosed(t *rapid.T, e edge, got answer, now, then map[probe]truth) {
 
 // closedAll is what a change closes, as a picture: blocked ports as open ones.
 func closedAll(x *transition, o connectivity.Options) picture {
-	ask := func(from, to connectivity.Selection) []connectivity.Closure {
+	ask := func(from, to connectivity.Selection) []connectivity.ClosedPath {
 		return connectivity.Closed(x.before, x.after, connectivity.Query{From: from, To: to}, o)
 	}
 	all := ask(connectivity.Everyone(), connectivity.Everyone())

@@ -111,7 +111,7 @@ func (n *demand) hinder(o Obstacle, ports PortSet) {
 
 // namesBlocks reports whether the answer for a pod can depend on a peer's address.
 func (e *demander) namesBlocks(d cluster.Direction, subject *cluster.Variant) bool {
-	return !subject.HostNetwork && slices.ContainsFunc(e.netpols(subject, d), func(n cluster.Guarding) bool {
+	return !subject.HostNetwork && slices.ContainsFunc(e.netpols(subject, d), func(n cluster.Isolator) bool {
 		return slices.ContainsFunc(n.Rules[d], func(r cluster.NetpolRule) bool {
 			return slices.ContainsFunc(r.Peers, func(p cluster.NetpolPeer) bool { return p.Block != nil })
 		})
@@ -222,13 +222,13 @@ func (n demand) hinders(d cluster.Direction, ports PortSet) bool {
 	return false
 }
 
-func (s shortfall) closures(from, to Peer, asked PortSet, isNew bool) []Closure {
-	var out []Closure
+func (s shortfall) closures(from, to Peer, asked PortSet, isNew bool) []ClosedPath {
+	var out []ClosedPath
 	if blocked := s.blocked.Intersect(asked); !blocked.Empty() {
-		out = append(out, Closure{From: from, To: to, Ports: blocked, New: isNew, Because: s.because(blocked, false), Lost: s.gone(blocked)})
+		out = append(out, ClosedPath{From: from, To: to, Ports: blocked, New: isNew, Because: s.because(blocked, false), Lost: s.gone(blocked)})
 	}
 	if unsure := s.unsure.Intersect(asked); !unsure.Empty() {
-		c := Closure{From: from, To: to, Ports: unsure, New: isNew, Because: s.because(unsure, true), Lost: s.gone(unsure)}
+		c := ClosedPath{From: from, To: to, Ports: unsure, New: isNew, Because: s.because(unsure, true), Lost: s.gone(unsure)}
 		for _, o := range c.Because {
 			if c.Unknown == "" {
 				c.Unknown = o.Unknown
@@ -291,8 +291,8 @@ func (e *demander) outside(d cluster.Direction, subjects []*cluster.Variant, blo
 
 // closuresOutside lists, for one workload, the fewest blocks of addresses that
 // fall short differently.
-func closuresOutside(all []stretch[shortfall], d cluster.Direction, w *cluster.Workload, asked PortSet, isNew bool) []Closure {
-	var out []Closure
+func closuresOutside(all []stretch[shortfall], d cluster.Direction, w *cluster.Workload, asked PortSet, isNew bool) []ClosedPath {
+	var out []ClosedPath
 	for _, s := range mergedShortfalls(all, asked) {
 		if s.is.blocked.Empty() && s.is.unsure.Empty() {
 			continue

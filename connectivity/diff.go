@@ -27,6 +27,8 @@ type Difference struct {
 	// GainedBy opens Gained, in the later snapshot; LostBy opened Lost, in the
 	// earlier one. Each is empty only when its ports are.
 	GainedBy, LostBy []Because
+	// Causes are, in the answer of the function WithCauses, what has changed and has a say.
+	Causes []Cause
 }
 
 // Added reports whether there was no connection before.

@@ -11,7 +11,7 @@ import (
 const largePeers = 64
 
 // isLarge reports whether the netpols of a guard have very many peers together.
-func isLarge(by []cluster.Guarding, d cluster.Direction) bool {
+func isLarge(by []cluster.Isolator, d cluster.Direction) bool {
 	peers := 0
 	for _, n := range by {
 		for i := range n.Rules[d] {
@@ -28,12 +28,12 @@ func isLarge(by []cluster.Guarding, d cluster.Direction) bool {
 type largeReach struct {
 	e     *evaluator
 	d     cluster.Direction
-	guard *cluster.Guard
+	guard *cluster.Isolation
 	known map[string]*bitset.BitSet
 }
 
 // newLargeReach adds a large guard to what a reach has; everyone where that may be.
-func (e *evaluator) newLargeReach(r *reach, d cluster.Direction, g *cluster.Guard) *reach {
+func (e *evaluator) newLargeReach(r *reach, d cluster.Direction, g *cluster.Isolation) *reach {
 	for _, n := range g.By[d] {
 		for i := range n.Rules[d] {
 			rule := &n.Rules[d][i]

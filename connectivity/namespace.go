@@ -84,7 +84,7 @@ func (c Connection) and(o Connection) Connection {
 }
 
 // closedDoubtfully is chosenDoubtfully for paths that must be there.
-func (q Query) closedDoubtfully(s *cluster.Snapshot, all []Closure) []Closure {
+func (q Query) closedDoubtfully(s *cluster.Snapshot, all []ClosedPath) []ClosedPath {
 	for i := range all {
 		c := &all[i]
 		for d, end := range q.ends(c.From, c.To) {

@@ -82,7 +82,7 @@ type makers struct{ own, above cluster.Ref }
 
 func makersOf(s *cluster.Snapshot, namespace, pod string) makers {
 	var out makers
-	for i, maker := range s.MakersOf(namespace, pod) {
+	for i, maker := range s.TemplatesOf(namespace, pod) {
 		if i == 0 {
 			out.own = maker.Ref()
 		} else {

@@ -39,7 +39,7 @@ const searchSteps = 10_000
 func possible(before, after *cluster.Snapshot, q Query, o Options) []Connection {
 	p := &possibility{
 		before: newEvaluator(before, o), after: newEvaluator(after, o),
-		query: q, options: o, changed: map[string]bool{}, readings: readings{},
+		query: q, options: o, changed: map[string]cluster.NamespaceDelta{}, readings: readings{},
 		search: selector.Search{Steps: searchSteps, Interrupted: o.Interrupted},
 	}
 	p.requirements[source], _ = q.From.Pods.Requirements()
@@ -48,7 +48,7 @@ func possible(before, after *cluster.Snapshot, q Query, o Options) []Connection 
 	p.everything = delta.Everything
 	for _, ns := range delta.Namespaces {
 		if ns.Relabelled || len(ns.Netpols) > 0 {
-			p.changed[ns.Name] = true
+			p.changed[ns.Name] = ns
 		}
 	}
 	out := p.opened()
@@ -84,7 +84,7 @@ type possibility struct {
 	requirements [2][]selector.Requirement
 	// changed are the namespaces in which what is possible may differ from before.
 	everything bool
-	changed    map[string]bool
+	changed    map[string]cluster.NamespaceDelta
 	readings   readings
 }
 
@@ -93,6 +93,13 @@ type territory struct {
 	namespace string
 	// was is set when the selection chose it before the change, too.
 	was bool
+	// touched is set when what is possible in it may differ from before; byNetpols when
+	// nothing but netpols does that.
+	touched, byNetpols bool
+	// netpols are those that have changed, replaced what they were before or that went; frees
+	// is set by direction when pods may be isolated no longer.
+	netpols, replaced []*cluster.Netpol
+	frees             [2]bool
 }
 
 func (p *possibility) territories(s Selection) []territory {
@@ -104,13 +111,16 @@ func (p *possibility) territories(s Selection) []territory {
 		then, ok := p.before.snapshot.Namespace(ns.Name)
 		was := ok && then.Matches(s.Namespaces) != selector.No
 		if was || ns.Matches(s.Namespaces) != selector.No {
-			out = append(out, territory{ns.Name, was})
+			delta, changed := p.changed[ns.Name]
+			t := territory{namespace: ns.Name, was: was, touched: p.everything || changed, byNetpols: !p.everything && !delta.Relabelled}
+			if t.touched && t.byNetpols {
+				t.compare(p, delta)
+			}
+			out = append(out, t)
 		}
 	}
 	return out
 }
-
-func (p *possibility) touched(t territory) bool { return p.everything || p.changed[t.namespace] }
 
 func (p *possibility) opened() []Connection {
 	var out []Connection
@@ -119,22 +129,22 @@ func (p *possibility) opened() []Connection {
 		return nil
 	case p.query.From.external():
 		for _, to := range p.territories(p.query.To) {
-			if p.touched(to) && !p.options.enough(len(out)) {
+			if to.touched && !p.options.enough(len(out)) {
 				out = append(out, p.outside(cluster.Ingress, to, p.query.From.Block)...)
 			}
 		}
 	case p.query.To.external():
 		for _, from := range p.territories(p.query.From) {
-			if p.touched(from) && !p.options.enough(len(out)) {
+			if from.touched && !p.options.enough(len(out)) {
 				out = append(out, p.outside(cluster.Egress, from, p.query.To.Block)...)
 			}
 		}
 	default:
 		destinations := p.territories(p.query.To)
 		for _, from := range p.territories(p.query.From) {
-			for _, to := range destinations {
-				if (p.touched(from) || p.touched(to)) && !p.options.enough(len(out)) {
-					out = append(out, p.between(from, to)...)
+			for i := range destinations {
+				if to := &destinations[i]; (from.touched || to.touched) && !p.options.enough(len(out)) {
+					out = append(out, p.between(from, *to)...)
 				}
 			}
 		}
@@ -143,6 +153,9 @@ func (p *possibility) opened() []Connection {
 }
 
 func (p *possibility) between(from, to territory) []Connection {
+	if !p.hasNewWays(from, to) {
+		return nil
+	}
 	x := &crossing{
 		possibility: p,
 		namespaces:  [2]string{from.namespace, to.namespace},
@@ -160,6 +173,48 @@ func (p *possibility) between(from, to territory) []Connection {
 		out = append(out, d.connections(Peer{Witness: d.ends[source]}, Peer{Witness: d.ends[destination]}, p.query.ports())...)
 	}
 	return out
+}
+
+// hasNewWays is false where only netpols have changed, and every way through the sides on
+// which they did was there: then nothing between the two is new. Most changes are about
+// few of the other namespaces.
+func (p *possibility) hasNewWays(from, to territory) bool {
+	if !from.byNetpols || !to.byNetpols || !from.was || !to.was {
+		return true
+	}
+	for d, t := range [2]territory{cluster.Egress: from, cluster.Ingress: to} {
+		if !t.touched {
+			continue
+		}
+		was := p.before.readerBetween(p.readings, cluster.Direction(d), from.namespace, to.namespace)
+		now := p.after.readerBetween(p.readings, cluster.Direction(d), from.namespace, to.namespace)
+		if t.frees[d] || !implied(now.ruled(t.netpols), was.ruled(t.replaced)) {
+			return true
+		}
+	}
+	return false
+}
+
+// implied reports whether each of some ways is open, by construction, where another one is.
+func implied(ways, by []way) bool {
+	return !slices.ContainsFunc(ways, func(w way) bool { return !slices.ContainsFunc(by, func(o way) bool { return o.impliedBy(w) }) })
+}
+
+// compare finds out what the netpols that changed in a territory are about.
+func (t *territory) compare(p *possibility, delta cluster.NamespaceDelta) {
+	there := p.after.snapshot.Netpols(t.namespace)
+	for _, n := range delta.Netpols {
+		if slices.Contains(there, n) {
+			t.netpols = append(t.netpols, n)
+		} else {
+			t.replaced = append(t.replaced, n)
+		}
+	}
+	for d := range t.frees {
+		was := p.before.readerBetween(p.readings, cluster.Direction(d), t.namespace, t.namespace)
+		now := p.after.readerBetween(p.readings, cluster.Direction(d), t.namespace, t.namespace)
+		t.frees[d] = !implied(now.notIsolated(), was.notIsolated())
+	}
 }
 
 func (p *possibility) passageBetween(e *evaluator, from, to territory) passage {

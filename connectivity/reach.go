@@ -52,7 +52,7 @@ func (s variantSet) addAll(o variantSet) {
 }
 
 type reachKey struct {
-	guard     *cluster.Guard
+	guard     *cluster.Isolation
 	direction cluster.Direction
 }
 
@@ -83,7 +83,7 @@ func (e *evaluator) reachOf(d cluster.Direction, c *chosen) []*reach {
 	for _, at := range c.positions {
 		r := everyone
 		if !variants[at].HostNetwork {
-			r = e.reachOfGuard(d, members.Guard(at))
+			r = e.reachOfGuard(d, members.Isolation(at))
 		}
 		if len(out) == 0 || out[len(out)-1] != r {
 			out = append(out, r)
@@ -131,7 +131,7 @@ func joint(reaches ...[]*reach) *reach {
 
 var everyone = &reach{everyone: true}
 
-func (e *evaluator) reachOfGuard(d cluster.Direction, g *cluster.Guard) *reach {
+func (e *evaluator) reachOfGuard(d cluster.Direction, g *cluster.Isolation) *reach {
 	key := reachKey{g, d}
 	r, ok := e.reached[key]
 	if !ok {
@@ -141,14 +141,14 @@ func (e *evaluator) reachOfGuard(d cluster.Direction, g *cluster.Guard) *reach {
 	return r
 }
 
-func (e *evaluator) newReach(d cluster.Direction, g *cluster.Guard) *reach {
+func (e *evaluator) newReach(d cluster.Direction, g *cluster.Isolation) *reach {
 	if isolates(g.By[d]) != selector.Yes || e.opening.in(g.Namespace) {
 		return everyone
 	}
 	return e.ruledReach(d, g)
 }
 
-func isolates(by []cluster.Guarding) selector.Match {
+func isolates(by []cluster.Isolator) selector.Match {
 	isolated := selector.No
 	for _, n := range by {
 		isolated = isolated.Or(n.Match)
@@ -157,7 +157,7 @@ func isolates(by []cluster.Guarding) selector.Match {
 }
 
 // ruledReach is whom the rules of a guard's netpols let through, and hosts.
-func (e *evaluator) ruledReach(d cluster.Direction, g *cluster.Guard) *reach {
+func (e *evaluator) ruledReach(d cluster.Direction, g *cluster.Isolation) *reach {
 	r := &reach{peers: variantSet{}}
 	if d == cluster.Ingress {
 		r.peers.addAll(e.onHosts()) // a pod's own node always gets in

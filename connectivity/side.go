@@ -58,7 +58,7 @@ type evaluator struct {
 	network    []netip.Prefix
 	opening    foreignOpeners
 	closing    map[string]bool // where another policy API may close what is open, by namespace, as far as asked
-	guards     map[*cluster.Variant]*cluster.Guard
+	guards     map[*cluster.Variant]*cluster.Isolation
 	joined     map[listKey][]*cluster.Variant
 	apart      map[*cluster.Variant][2]*cluster.Variant // into pods and templates
 	namespaces map[string]cluster.Members
@@ -82,17 +82,17 @@ func put[K comparable, V any](m *map[K]V, k K, v V) {
 	(*m)[k] = v
 }
 
-func (e *evaluator) guard(v *cluster.Variant) *cluster.Guard {
+func (e *evaluator) guard(v *cluster.Variant) *cluster.Isolation {
 	g, ok := e.guards[v]
 	if !ok {
-		g = e.snapshot.GuardOf(v)
+		g = e.snapshot.IsolationOf(v)
 		put(&e.guards, v, g)
 	}
 	return g
 }
 
 // netpols are those that isolate a variant in one direction.
-func (e *evaluator) netpols(v *cluster.Variant, d cluster.Direction) []cluster.Guarding {
+func (e *evaluator) netpols(v *cluster.Variant, d cluster.Direction) []cluster.Isolator {
 	return e.guard(v).By[d]
 }
 

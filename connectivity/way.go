@@ -71,11 +71,15 @@ func (w way) fails() selector.Choice {
 	return out
 }
 
-// impliedBy reports whether w is open, by construction, wherever o is.
+// impliedBy reports whether w is open, by construction, wherever o is: they are read from
+// the same place, or ask for the same, of pods that no more netpols may select.
 func (w way) impliedBy(o way) bool {
-	return w.from == o.from && w.certain == o.certain && w.ports.Equal(o.ports) &&
+	return (w.from == o.from || (w.from.netpol != nil && o.from.netpol != nil && slices.EqualFunc(w.needs, o.needs, selector.Literal.Equal))) &&
+		w.certain == o.certain && w.ports.Equal(o.ports) &&
 		!slices.ContainsFunc(w.isolators, func(n isolator) bool {
-			return !slices.ContainsFunc(o.isolators, func(m isolator) bool { return m.netpol == n.netpol })
+			return !slices.ContainsFunc(o.isolators, func(m isolator) bool {
+				return m.netpol == n.netpol || m.netpol.Selector.Key() == n.netpol.Selector.Key()
+			})
 		})
 }
 
@@ -114,6 +118,10 @@ type reader struct {
 
 // waysBetween lists the ways through one side between pods of two namespaces.
 func (e *evaluator) waysBetween(known readings, d cluster.Direction, from, to string) []way {
+	return e.readerBetween(known, d, from, to).ways()
+}
+
+func (e *evaluator) readerBetween(known readings, d cluster.Direction, from, to string) reader {
 	subject, other := from, to
 	if d == cluster.Ingress {
 		subject, other = to, from
@@ -137,7 +145,7 @@ func (e *evaluator) waysBetween(known readings, d cluster.Direction, from, to st
 		}
 		return selector.Of(r.peer, requirements), m
 	}
-	return r.ways()
+	return r
 }
 
 // waysOutside lists the ways between pods of a namespace and an address.
@@ -151,17 +159,23 @@ func (e *evaluator) waysOutside(known readings, d cluster.Direction, namespace s
 }
 
 func (r reader) ways() []way {
-	out := r.notIsolated()
-	for _, n := range r.snapshot.Netpols(r.namespace) {
-		for i := range n.Rules[r.direction] {
-			out = append(out, r.through(n, i)...)
-		}
-	}
+	out := append(r.notIsolated(), r.ruled(r.snapshot.Netpols(r.namespace))...)
 	if r.opening.in(r.namespace) {
 		out = append(out, way{
 			subject: r.subject, ports: AllPorts(), from: origin{rule: -1},
 			reason: Reason{Direction: r.direction, Unknown: UnmodelledKind},
 		})
+	}
+	return out
+}
+
+// ruled are the ways that the rules of some netpols open.
+func (r reader) ruled(netpols []*cluster.Netpol) []way {
+	var out []way
+	for _, n := range netpols {
+		for i := range n.Rules[r.direction] {
+			out = append(out, r.through(n, i)...)
+		}
 	}
 	return out
 }

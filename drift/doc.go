@@ -5,7 +5,7 @@
 // What it answers: in which ways does the ValidatingWebhookConfiguration that the
 // API server has differ from the one that was meant?
 //
-//	watcher, err := drift.New(drift.Options{File: "webhooks.yaml", Reader: configurations, Doors: webhook.Doors(), Certificate: get})
+//	watcher, err := drift.New(drift.Options{File: "webhooks.yaml", Reader: configurations, Resources: webhook.Resources(), Certificate: get})
 //	go watcher.Watch(ctx)
 //
 // Invariants:

@@ -60,7 +60,7 @@ func newIntended(t *testing.T) fixture {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return fixture{intended{configuration: configuration, doors: webhook.Doors(), certificate: pair}, c.CABundle, c.GetCertificate}
+	return fixture{intended{configuration: configuration, doors: webhook.Resources(), certificate: pair}, c.CABundle, c.GetCertificate}
 }
 
 func (f fixture) live() *admissionregistrationv1.ValidatingWebhookConfiguration {

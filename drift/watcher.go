@@ -35,8 +35,8 @@ type Options struct {
 	File string
 	// Reader reads the one that there is, by the name in File.
 	Reader Reader
-	// Doors are the resources by which lost rules are named, as group/resource[/subresource].
-	Doors []string
+	// Resources are those by which lost rules are named, as group/resource[/subresource].
+	Resources []string
 	// Certificate is the one that is served now, for tls.Config.GetCertificate.
 	Certificate func(*tls.ClientHelloInfo) (*tls.Certificate, error)
 	// Report, if set, is told after each look how many differences there are.
@@ -126,7 +126,7 @@ func (w *Watcher) look(ctx context.Context) (name string, found []string, err er
 	case err != nil:
 		return "", nil, fmt.Errorf("ValidatingWebhookConfiguration %s: %w", installed.Name, err)
 	}
-	return installed.Name, intended{configuration: installed, doors: w.options.Doors, certificate: certificate}.differences(live), nil
+	return installed.Name, intended{configuration: installed, doors: w.options.Resources, certificate: certificate}.differences(live), nil
 }
 
 func load(file string) (*admissionregistrationv1.ValidatingWebhookConfiguration, error) {

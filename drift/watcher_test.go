@@ -56,7 +56,7 @@ func watch(t *testing.T, f fixture) *watched {
 	write(t, w.file, installed)
 	var err error
 	w.Watcher, err = New(Options{
-		File: w.file, Reader: w.answer, Doors: f.doors, Certificate: f.certificate,
+		File: w.file, Reader: w.answer, Resources: f.doors, Certificate: f.certificate,
 		Report: func(n int) { w.reports = append(w.reports, n) },
 		Log: slog.New(slog.NewTextHandler(&w.said, &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
 			if a.Key == slog.TimeKey {

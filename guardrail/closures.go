@@ -24,10 +24,10 @@ func (e *evaluation) closures(question *ast.Term, standing bool) (ast.Value, err
 		return nil, err
 	}
 	key := fmt.Sprint(standing, question)
-	all := remember(e.world.closedBy, key, func() []connectivity.Closure {
+	all := remember(e.world.closedBy, key, func() []connectivity.ClosedPath {
 		o := e.world.options
 		o.NothingRestricts = trusted
-		var all []connectivity.Closure
+		var all []connectivity.ClosedPath
 		for _, q := range queries {
 			if standing {
 				all = append(all, connectivity.Blocked(e.After, q, o)...)
@@ -42,7 +42,7 @@ func (e *evaluation) closures(question *ast.Term, standing bool) (ast.Value, err
 	}
 	var out []*ast.Term
 	if !standing {
-		all = own(e, e.homes.closed, key, all, func(c connectivity.Closure) cluster.Ref { return e.homeOfClosure(c, e.concerns) })
+		all = own(e, e.homes.closed, key, all, func(c connectivity.ClosedPath) cluster.Ref { return e.homeOfClosure(c, e.concerns) })
 	}
 	for _, c := range all {
 		out = append(out, closureTerm(c))
@@ -97,7 +97,7 @@ func parseDemand(t *ast.Term) (queries []connectivity.Query, trusted bool, err e
 // homeOfClosure is the object with which audit and CLI report a path that is
 // shut: the netpol that isolates its destination, else its source, else the
 // workload that does not get through.
-func (w *world) homeOfClosure(c connectivity.Closure, concerns func(cluster.Ref) bool) cluster.Ref {
+func (w *world) homeOfClosure(c connectivity.ClosedPath, concerns func(cluster.Ref) bool) cluster.Ref {
 	var netpols []cluster.Ref
 	for _, o := range c.Because {
 		netpols = append(netpols, o.Netpol)
@@ -107,7 +107,7 @@ func (w *world) homeOfClosure(c connectivity.Closure, concerns func(cluster.Ref)
 
 // closureTerm is {from, to, ports, unknown?, new?, because: [{direction, netpol?,
 // unknown?, new?}], lost: [{direction, netpol, rule} or {direction, notIsolated}]}.
-func closureTerm(c connectivity.Closure) *ast.Term {
+func closureTerm(c connectivity.ClosedPath) *ast.Term {
 	because := make([]*ast.Term, 0, len(c.Because))
 	for _, o := range c.Because {
 		because = append(because, obstacleTerm(o))

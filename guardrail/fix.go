@@ -4,7 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/netip"
-	"time"
+	"sync/atomic"
 	"unicode/utf8"
 
 	"github.com/open-policy-agent/opa/v1/ast"
@@ -13,18 +13,18 @@ import (
 	"github.com/podcullis/podcullis/connectivity"
 )
 
-// To look for a fix is work for somebody who is refused anyway: it ends early, and
-// never takes more than half of the time that is left for the review.
+// To look for a fix is work for somebody who is refused anyway: it ends early. It is
+// bounded by steps and not by a clock, so that a review gets the same text on a busy machine.
 const (
-	maxFixes      = 3 // a review
-	maxFixTime    = 200 * time.Millisecond
+	maxFixes      = 3     // a review
+	maxFixSteps   = 5_000 // of all of them, some tens of microseconds each
 	maxFixLetters = 200
 )
 
 // fixing is what one review has spent on fixes.
 type fixing struct {
 	sought int
-	until  time.Time
+	steps  atomic.Int64
 }
 
 // fix is netpol.fix(connection). Audit and CLI may have thousands of connections
@@ -34,28 +34,18 @@ func (e *evaluation) fix(args []*ast.Term) (ast.Value, error) {
 	if err != nil || !ok || e.Origin != Admission || e.world.unfixed || e.fixing.sought >= maxFixes {
 		return nil, err
 	}
-	if e.fixing.sought++; e.fixing.sought == 1 {
-		e.fixing.until = e.world.fixUntil(time.Now())
-	}
+	e.fixing.sought++
 	options := e.world.options
-	options.Interrupted = func() bool { return time.Now().After(e.fixing.until) || e.turn.over() }
+	options.Interrupted = func() bool { return e.fixing.steps.Add(1) > maxFixSteps || e.turn.over() }
 	fixes := connectivity.Fixes(e.After, path.From, path.To, path.Ports, options)
 	if options.Interrupted() {
-		return nil, nil // what was not tried may have been better
+		return nil, nil // what was not tried may have been better; an evaluation that is over is an error
 	}
 	best, ok := e.best(fixes)
 	if !ok {
 		return nil, nil
 	}
 	return objectTerm("text", str(best.String()), "cost", ast.IntNumberTerm(best.Cost)).Value, nil
-}
-
-func (w *world) fixUntil(now time.Time) time.Time {
-	spend := maxFixTime
-	if !w.deadline.IsZero() {
-		spend = min(spend, w.deadline.Sub(now)/2)
-	}
-	return now.Add(spend)
 }
 
 // best is the first fix that can be told in a line; one that edits nothing but the

@@ -138,16 +138,16 @@ func TestWhereThereIsNoFix(t *testing.T) {
 		reason   string
 		snapshot *cluster.Snapshot
 		origin   Origin
-		time     time.Duration
+		steps    int64 // taken before
 		from, to string
 		want     bool
 	}{
-		"AtAdmission":     {"the others differ from this in one thing", isolated, Admission, time.Minute, client, db, true},
-		"InAudit":         {"there may be thousands of paths", isolated, Audit, time.Minute, client, db, false},
-		"OutOfTime":       {"half of no time is left", isolated, Admission, 0, client, db, false},
-		"OnlyNewNetpols":  {"a netpol that isolates does not fit in a line", bare, Admission, time.Minute, client, db, false},
-		"APossiblePod":    {"it is no workload", isolated, Admission, time.Minute, `{"namespace": "shop", "kind": "Pod", "name": "", "witness": true}`, db, false},
-		"ABlockThatLetIn": {"the world can be left out too", isolated, Admission, time.Minute, `{"cidr": "10.0.0.0/8"}`, db, true},
+		"AtAdmission":     {"the others differ from this in one thing", isolated, Admission, 0, client, db, true},
+		"InAudit":         {"there may be thousands of paths", isolated, Audit, 0, client, db, false},
+		"OutOfSteps":      {"earlier fixes of the review have taken them", isolated, Admission, maxFixSteps, client, db, false},
+		"OnlyNewNetpols":  {"a netpol that isolates does not fit in a line", bare, Admission, 0, client, db, false},
+		"APossiblePod":    {"it is no workload", isolated, Admission, 0, `{"namespace": "shop", "kind": "Pod", "name": "", "witness": true}`, db, false},
+		"ABlockThatLetIn": {"the world can be left out too", isolated, Admission, 0, `{"cidr": "10.0.0.0/8"}`, db, true},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -157,8 +157,8 @@ func TestWhereThereIsNoFix(t *testing.T) {
 			}
 			r.Origin = test.origin
 			w := newWorld(newLane().newTurn(t.Context()), r.Before, r.After, connectivity.Options{})
-			w.deadline = time.Now().Add(test.time)
 			e := &evaluation{Review: &r, world: w}
+			e.fixing.steps.Store(test.steps)
 			v, err := e.fix([]*ast.Term{ast.MustParseTerm(`{"from": ` + test.from + `, "to": ` + test.to + `, "ports": [{"protocol": "TCP", "port": 5432, "endPort": 5432}]}`)})
 			if err != nil {
 				t.Fatal(err)
@@ -167,6 +167,23 @@ func TestWhereThereIsNoFix(t *testing.T) {
 				t.Errorf("%s: offered %v, want %v", test.reason, v, test.want)
 			}
 		})
+	}
+}
+
+// What is offered hangs on the change and not on the time that is left for it.
+func TestTheSameReviewGetsTheSameFixHoweverLittleTimeIsLeft(t *testing.T) {
+	r := review(t, shop(t, 3), nil, allowAll)
+	want, _ := reviewed(t.Context(), t, r)
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	got, e := reviewed(ctx, t, r)
+	if len(want) != len(got) || e.fixing.steps.Load() == 0 || e.fixing.steps.Load() >= maxFixSteps {
+		t.Fatalf("%d violations, then %d, after %d steps", len(want), len(got), e.fixing.steps.Load())
+	}
+	for i := range want {
+		if want[i].Message != got[i].Message {
+			t.Errorf("%q, then %q", want[i].Message, got[i].Message)
+		}
 	}
 }
 

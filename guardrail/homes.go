@@ -10,7 +10,7 @@ import (
 // time would take the square of its time.
 type homes struct {
 	opened  map[homeKey]map[cluster.Ref][]connectivity.Connection
-	closed  map[homeKey]map[cluster.Ref][]connectivity.Closure
+	closed  map[homeKey]map[cluster.Ref][]connectivity.ClosedPath
 	exposed map[homeKey]map[cluster.Ref][]connectivity.Exposure
 }
 
@@ -23,7 +23,7 @@ type homeKey struct {
 
 func newHomes() homes {
 	return homes{
-		map[homeKey]map[cluster.Ref][]connectivity.Connection{}, map[homeKey]map[cluster.Ref][]connectivity.Closure{}, map[homeKey]map[cluster.Ref][]connectivity.Exposure{},
+		map[homeKey]map[cluster.Ref][]connectivity.Connection{}, map[homeKey]map[cluster.Ref][]connectivity.ClosedPath{}, map[homeKey]map[cluster.Ref][]connectivity.Exposure{},
 	}
 }
 

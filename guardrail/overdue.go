@@ -10,7 +10,7 @@ import (
 const overdueAfter = 100 * time.Millisecond
 
 // errOverdue keeps a guardrail from taking a processor for each review that it is asked about.
-var errOverdue = errors.New("not evaluated: evaluations that ran out of time and have not come to an end hold all processors, and some are of this guardrail; mend it, and restart podcullis, which alone ends such an evaluation if it has no end")
+var errOverdue = errors.New("not evaluated: evaluations that ran out of time and have not finished hold all processors, and some are of this guardrail; mend it, and restart podcullis, which alone ends such an evaluation if it has no end")
 
 // begin readies the turn for the next guardrail of an evaluation. It is an error while
 // evaluations that are overdue hold all processors, and an earlier one of that guardrail is

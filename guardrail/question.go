@@ -95,7 +95,7 @@ func (out *pathQuestion) parse(t *ast.Term) (connectivity.Query, error) {
 	}
 	for i, u := range in.Unknown.Blocked {
 		if !slices.Contains(connectivity.Uncertainties(), u) {
-			return q, fmt.Errorf("unknown.blocked[%d]: %q is no reason; the reasons are %s", i, u, join(connectivity.Uncertainties()))
+			return q, fmt.Errorf("unknown.blocked[%d]: %q is not a reason; the reasons are %s", i, u, join(connectivity.Uncertainties()))
 		}
 	}
 	q.Blocked = in.Unknown.Blocked

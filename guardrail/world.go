@@ -2,7 +2,6 @@ package guardrail
 
 import (
 	"slices"
-	"time"
 
 	"github.com/podcullis/podcullis/cluster"
 	"github.com/podcullis/podcullis/connectivity"
@@ -15,14 +14,13 @@ type world struct {
 	turn          *turn
 	before, after *cluster.Snapshot
 	options       connectivity.Options
-	deadline      time.Time // zero when there is none
 	asking        *asking
 	unfixed       bool // netpol.fix knows none
 	apart         bool // netpol.grouped brings nothing together
 	openedBy      map[string][]connectivity.Connection
 	openBy        map[string][]connectivity.Connection
 	exposedBy     map[string][]connectivity.Exposure
-	closedBy      map[string][]connectivity.Closure
+	closedBy      map[string][]connectivity.ClosedPath
 	weakenedBy    map[string][]connectivity.Weakening
 	homes         homes
 }
@@ -35,13 +33,12 @@ const maxConnections = 100_000
 func newWorld(t *turn, before, after *cluster.Snapshot, o connectivity.Options) *world {
 	o.Interrupted = t.interrupted
 	o.Limit = maxConnections
-	deadline, _ := t.ctx.Deadline()
 	return &world{
-		turn: t, before: before, after: after, options: o, deadline: deadline, asking: &asking{},
+		turn: t, before: before, after: after, options: o, asking: &asking{},
 		openedBy:  map[string][]connectivity.Connection{},
 		openBy:    map[string][]connectivity.Connection{},
 		exposedBy: map[string][]connectivity.Exposure{},
-		closedBy:  map[string][]connectivity.Closure{},
+		closedBy:  map[string][]connectivity.ClosedPath{},
 
 		weakenedBy: map[string][]connectivity.Weakening{},
 		homes:      newHomes(),

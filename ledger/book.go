@@ -293,7 +293,7 @@ func (e Entry) validate() error {
 	case e.Operation != Create && e.Operation != Bind && parseVersion(e.Base) == 0:
 		return fmt.Errorf("ledger: the base of %s is %q, want a resourceVersion", e.Ref, e.Base)
 	case len(e.Content) > 0 && !json.Valid(e.Content), len(e.Before) > 0 && !json.Valid(e.Before):
-		return fmt.Errorf("ledger: the content of %s is no JSON", e.Ref)
+		return fmt.Errorf("ledger: the content of %s is not JSON", e.Ref)
 	}
 	return nil
 }

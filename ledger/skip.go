@@ -14,7 +14,7 @@ import (
 // after is the snapshot with the pod. It may be as old as the model allows: the pods
 // of a template that is gone are expected (Appear) for that long, too.
 func Skips(after *cluster.Snapshot, pod *cluster.Pod, v View) bool {
-	for _, t := range after.MakersOf(pod.Namespace, pod.Name) {
+	for _, t := range after.TemplatesOf(pod.Namespace, pod.Name) {
 		if t.Makes(pod) && !slices.ContainsFunc(v.Entries, func(e Entry) bool { return e.Ref == t.Ref() && e.Operation != Appear }) {
 			return true
 		}

@@ -1,23 +1,11 @@
 package plan_test
 
 import (
-	"os/exec"
-	"strings"
 	"testing"
+
+	"github.com/podcullis/podcullis/internal/deptest"
 )
 
 func TestImports(t *testing.T) {
-	const own = "github.com/podcullis/podcullis/"
-	out, err := exec.CommandContext(t.Context(), "go", "list", "-f", `{{join .Imports "\n"}}`, ".").Output()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for dep := range strings.FieldsSeq(string(out)) {
-		if strings.HasPrefix(dep, own) && dep != own+"guardrail" && dep != own+"cluster" {
-			t.Errorf("plan must not import %s", dep)
-		}
-		if dep == "time" || dep == "os" || strings.HasPrefix(dep, "github.com/open-policy-agent/opa") {
-			t.Errorf("plan must not import %s", dep)
-		}
-	}
+	deptest.Rule{Ours: []string{"cluster", "guardrail"}, Not: []string{"time", "os", deptest.OPA}}.Check(t, ".")
 }

@@ -12,7 +12,7 @@
 #   With scope possible the paths are shut for every pod that could be created
 #   in the namespaces that there are, whatever its other labels. What is
 #   reported then is an example: labels by which a pod gets through, and which of
-#   them are the key.
+#   them open it.
 # custom:
 #   severity: critical
 #   kinds: [NetworkPolicy, Namespace, Pod, Deployment, StatefulSet, DaemonSet, ReplicaSet, ReplicationController, Job, CronJob]

@@ -191,7 +191,7 @@ about_labels(r) := object.union(r, {"parameters": {"from": {"podSelector": {"mat
 
 test_a_possible_path_word_for_word if {
 	messages == {concat("\n", [
-		"a pod in namespace shop with labels app=backend,tier=frontend could reach a pod in namespace shop with labels tier=db on TCP 5432; the label app=backend is the key",
+		"a pod in namespace shop with labels app=backend,tier=frontend could reach a pod in namespace shop with labels tier=db on TCP 5432; the label app=backend opens it",
 		"  opened by: ingress rule 1 of NetworkPolicy shop/allow-all",
 		"  to fix: keep the pods with tier=frontend (podSelector: {matchExpressions: [{key: tier, operator: NotIn, values: [frontend]}]}) out of that rule's from",
 	])} with input as about_labels(allow_all) with netpol.opened as [connection(backend, any_db, [ingress_rule("shop/allow-all")])]

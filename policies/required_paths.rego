@@ -91,68 +91,68 @@ package guardrails.required_paths
 
 import data.lib.paths
 
-violation contains {"msg": msg, "details": paths.details(closure)} if {
-	some closure in netpol.grouped([c | some c in netpol.closed(object.filter(input.parameters, {"from", "to", "ports", "otherAPIs"})); not tolerated(c)])
-	msg := concat("\n  ", array.concat(array.concat([summary(closure), cause(closure)], so_far(closure)), [$"to fix: {advice(closure, decisive(closure))}"]))
+violation contains {"msg": msg, "details": paths.details(closed)} if {
+	some closed in netpol.grouped([c | some c in netpol.closed(object.filter(input.parameters, {"from", "to", "ports", "otherAPIs"})); not tolerated(c)])
+	msg := concat("\n  ", array.concat(array.concat([summary(closed), cause(closed)], so_far(closed)), [$"to fix: {advice(closed, decisive(closed))}"]))
 }
 
-tolerated(closure) if {
-	closure.unknown
+tolerated(closed) if {
+	closed.unknown
 	input.parameters.unknown == "open"
 }
 
 # Every reason for which it is not proved has to be named.
-tolerated(closure) if {
-	reasons := {o.unknown | some o in closure.because; o.unknown}
+tolerated(closed) if {
+	reasons := {o.unknown | some o in closed.because; o.unknown}
 	count(reasons) > 0
 	every reason in reasons {
 		reason in input.parameters.unknown.open
 	}
 }
 
-summary(closure) := text if {
-	closure.unknown
-	text := $"{paths.peer(closure.from)} may be unable to reach {paths.peer(closure.to)} on {paths.ports_of(closure)}: not proved open ({closure.unknown})"
-} else := $"{paths.peer(closure.from)} could not reach {paths.peer(closure.to)} on {paths.ports_of(closure)}"
+summary(closed) := text if {
+	closed.unknown
+	text := $"{paths.peer(closed.from)} may be unable to reach {paths.peer(closed.to)} on {paths.ports_of(closed)}: not proved open ({closed.unknown})"
+} else := $"{paths.peer(closed.from)} could not reach {paths.peer(closed.to)} on {paths.ports_of(closed)}"
 
 # cause names what this change put in the way; where nothing of it is new,
 # everything that is there.
-cause(closure) := $"blocked by: {texts(closure)}" if {
-	not closure.unknown
-} else := $"perhaps blocked by: {texts(closure)}"
+cause(closed) := $"blocked by: {texts(closed)}" if {
+	not closed.unknown
+} else := $"perhaps blocked by: {texts(closed)}"
 
-texts(closure) := concat("; ", [obstacle(closure, o) | some o in telling(closure)])
+texts(closed) := concat("; ", [obstacle(closed, o) | some o in telling(closed)])
 
-telling(closure) := new if {
-	new := [o | some o in closure.because; o.new]
+telling(closed) := new if {
+	new := [o | some o in closed.because; o.new]
 	count(new) > 0
-} else := closure.because
+} else := closed.because
 
-obstacle(closure, o) := text if {
+obstacle(closed, o) := text if {
 	o.unknown == "unmodelled-kind"
-	text := $"another network policy API is in use here, and it may close what NetworkPolicies leave open ({o.direction} of {paths.subject(closure, o.direction)})"
+	text := $"another network policy API is in use here, and it may close what NetworkPolicies leave open ({o.direction} of {paths.subject(closed, o.direction)})"
 } else := text if {
 	o.unknown == "node-exception"
-	text := $"only from a pod's own node is it open, as {paths.brief(closure.from)} runs on the host's network"
-} else := paths.namespace_text(closure, o) if {
+	text := $"only from a pod's own node is it open, as {paths.brief(closed.from)} runs on the host's network"
+} else := paths.namespace_text(closed, o) if {
 	o.unknown == "namespace-unknown"
 	not o.netpol
 } else := text if {
 	o.unknown
-	text := $"{o.direction} of {paths.subject(closure, o.direction)} hangs on NetworkPolicy {o.netpol}, {paths.uncertainty[o.unknown]}"
-} else := $"NetworkPolicy {o.netpol}, which isolates {paths.subject(closure, o.direction)} for {o.direction} and has no rule for this"
+	text := $"{o.direction} of {paths.subject(closed, o.direction)} hangs on NetworkPolicy {o.netpol}, {paths.uncertainty[o.unknown]}"
+} else := $"NetworkPolicy {o.netpol}, which isolates {paths.subject(closed, o.direction)} for {o.direction} and has no rule for this"
 
 # so_far is what let the path through until now.
-so_far(closure) := [text | count(lost(closure)) > 0; text := $"so far open by: {concat("; ", lost(closure))}"]
+so_far(closed) := [text | count(lost(closed)) > 0; text := $"so far open by: {concat("; ", lost(closed))}"]
 
-lost(closure) := [paths.reason_text(closure, r) | some r in closure.lost]
+lost(closed) := [paths.reason_text(closed, r) | some r in closed.lost]
 
 # decisive is the obstacle to do something about: what is not certain first.
-decisive(closure) := first if {
-	first := [o | some o in telling(closure); o.unknown][0]
-} else := telling(closure)[0]
+decisive(closed) := first if {
+	first := [o | some o in telling(closed); o.unknown][0]
+} else := telling(closed)[0]
 
-advice(closure, o) := text if {
+advice(closed, o) := text if {
 	o.unknown == "unmodelled-kind"
 	text := "look there whether it lets this through; the guardrail's parameter otherAPIs: ignored takes it for granted"
 } else := text if {
@@ -173,16 +173,16 @@ advice(closure, o) := text if {
 } else := text if {
 	input.request.kind.kind == "NetworkPolicy"
 	input.request.operation == "DELETE"
-	text := $"keep NetworkPolicy {input.request.namespace}/{input.request.name}, or first apply another {opening(closure, o)}"
-} else := $"first apply a NetworkPolicy {opening(closure, o)}"
+	text := $"keep NetworkPolicy {input.request.namespace}/{input.request.name}, or first apply another {opening(closed, o)}"
+} else := $"first apply a NetworkPolicy {opening(closed, o)}"
 
-opening(closure, o) := text if {
+opening(closed, o) := text if {
 	o.direction == "egress"
-	text := $"in {paths.place(closure.from)} that selects {paths.brief(closure.from)} and has an egress rule to {paths.brief(closure.to)} on {paths.ports(closure.ports)}{other_side(closure, o)}"
-} else := $"in {paths.place(closure.to)} that selects {paths.brief(closure.to)} and has an ingress rule from {paths.brief(closure.from)} on {paths.ports(closure.ports)}"
+	text := $"in {paths.place(closed.from)} that selects {paths.brief(closed.from)} and has an egress rule to {paths.brief(closed.to)} on {paths.ports(closed.ports)}{other_side(closed, o)}"
+} else := $"in {paths.place(closed.to)} that selects {paths.brief(closed.to)} and has an ingress rule from {paths.brief(closed.from)} on {paths.ports(closed.ports)}"
 
 # other_side reminds of the second side when both are shut.
-other_side(closure, o) := ", and let it in on the other side too" if {
-	some other in closure.because
+other_side(closed, o) := ", and let it in on the other side too" if {
+	some other in closed.because
 	other.direction != o.direction
 } else := ""

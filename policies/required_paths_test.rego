@@ -10,9 +10,9 @@ api := {"cidr": "192.0.2.10/32"}
 
 domain := [{"protocol": "TCP", "port": 53, "endPort": 53}, {"protocol": "UDP", "port": 53, "endPort": 53}]
 
-closure(from, to, because) := {"from": from, "to": to, "ports": domain, "because": because, "lost": []}
+closed_path(from, to, because) := {"from": from, "to": to, "ports": domain, "because": because, "lost": []}
 
-doubtful(from, to, o) := object.union(closure(from, to, [o]), {"unknown": o.unknown})
+doubtful(from, to, o) := object.union(closed_path(from, to, [o]), {"unknown": o.unknown})
 
 denied(netpol) := {"direction": "egress", "netpol": netpol, "new": true}
 
@@ -46,7 +46,7 @@ test_the_message_word_for_word if {
 		"  blocked by: NetworkPolicy shop/default-deny, which isolates shop/Deployment/web for egress and has no rule for this",
 		"  so far open by: no NetworkPolicy isolates shop/Deployment/web for egress",
 		"  to fix: first apply a NetworkPolicy in namespace shop that selects shop/Deployment/web and has an egress rule to kube-system/Deployment/coredns on TCP 53, UDP 53",
-	])} with input as default_deny with netpol.closed as [object.union(closure(web, dns, [denied("shop/default-deny")]), lost)]
+	])} with input as default_deny with netpol.closed as [object.union(closed_path(web, dns, [denied("shop/default-deny")]), lost)]
 }
 
 test_a_new_workload_is_told_all_that_is_in_the_way if {
@@ -55,13 +55,13 @@ test_a_new_workload_is_told_all_that_is_in_the_way if {
 		"shop/Deployment/web could not reach kube-system/Deployment/coredns on TCP 53, UDP 53",
 		"  blocked by: NetworkPolicy shop/default-deny, which isolates shop/Deployment/web for egress and has no rule for this; NetworkPolicy kube-system/dns, which isolates kube-system/Deployment/coredns for ingress and has no rule for this",
 		"  to fix: first apply a NetworkPolicy in namespace shop that selects shop/Deployment/web and has an egress rule to kube-system/Deployment/coredns on TCP 53, UDP 53, and let it in on the other side too",
-	])} with input as request("CREATE", "Deployment", "web") with netpol.closed as [closure(web, dns, old)]
+	])} with input as request("CREATE", "Deployment", "web") with netpol.closed as [closed_path(web, dns, old)]
 }
 
 test_from_outside_and_a_deleted_netpol if {
 	o := {"direction": "ingress", "netpol": "kube-system/default-deny", "new": true}
 	fixes == {"to fix: keep NetworkPolicy shop/allow, or first apply another in namespace kube-system that selects kube-system/Deployment/coredns and has an ingress rule from 192.0.2.10/32 on TCP 53, UDP 53"} with input as request("DELETE", "NetworkPolicy", "allow")
-		with netpol.closed as [closure(api, dns, [o])]
+		with netpol.closed as [closed_path(api, dns, [o])]
 }
 
 test_unknown_is_blocked_by_default if {
@@ -117,7 +117,7 @@ test_some_doubts_may_be_tolerated if {
 
 test_blocked_is_not_a_doubt if {
 	count(messages) == 1 with input as object.union(default_deny, {"parameters": {"unknown": {"open": ["node-exception"]}}})
-		with netpol.closed as [closure(web, dns, [{"direction": "egress", "netpol": "shop/default-deny", "new": true}])]
+		with netpol.closed as [closed_path(web, dns, [{"direction": "egress", "netpol": "shop/default-deny", "new": true}])]
 }
 
 test_a_namespace_that_the_guardrail_may_not_be_about if {

@@ -9,21 +9,21 @@ import (
 	"github.com/podcullis/podcullis/connectivity"
 )
 
-// table writes rows of comma-separated values (RFC 4180, with line feeds).
-type table struct {
+// sheet writes rows of comma-separated values (RFC 4180, with line feeds).
+type sheet struct {
 	*csv.Writer
 	err error
 }
 
-func newTable(w io.Writer, names ...string) *table {
-	t := &table{Writer: csv.NewWriter(w)}
+func newSheet(w io.Writer, names ...string) *sheet {
+	t := &sheet{Writer: csv.NewWriter(w)}
 	t.row(names...)
 	return t
 }
 
 // row writes cells that no spreadsheet takes for a formula. Names come from whoever wrote
 // the manifests.
-func (t *table) row(cells ...string) {
+func (t *sheet) row(cells ...string) {
 	for i := range cells {
 		cells[i] = defused(cells[i])
 	}
@@ -32,7 +32,7 @@ func (t *table) row(cells ...string) {
 	}
 }
 
-func (t *table) end() error {
+func (t *sheet) end() error {
 	t.Flush()
 	if t.err != nil {
 		return t.err
@@ -52,7 +52,7 @@ func defused(cell string) string {
 
 // CSV writes a row for each finding and remark under a row of names.
 func (r *Result) CSV(w io.Writer) error {
-	t := newTable(w, "action", "severity", "guardrail", "kind", "namespace", "name", "file", "line", "summary", "message", "owner", "fingerprint")
+	t := newSheet(w, "action", "severity", "guardrail", "kind", "namespace", "name", "file", "line", "summary", "message", "owner", "fingerprint")
 	for _, e := range r.Entries() {
 		at := ""
 		if e.Location.Line > 0 {
@@ -67,7 +67,7 @@ func (r *Result) CSV(w io.Writer) error {
 // ConnectionsCSV writes connections as comma-separated values, one row for each range of
 // ports, under a row of names.
 func ConnectionsCSV(w io.Writer, connections []connectivity.Connection) error {
-	t := newTable(w, "from", "to", "verdict", "protocol", "port", "endPort", "because")
+	t := newSheet(w, "from", "to", "verdict", "protocol", "port", "endPort", "because")
 	for _, c := range connections {
 		verdict := connectivity.VerdictOpen
 		if c.Unknown != "" {

@@ -7,7 +7,6 @@ import (
 	"io"
 	"slices"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/podcullis/podcullis/connectivity"
 )
@@ -63,6 +62,21 @@ type jsonDifference struct {
 	After   []jsonPorts `json:"after"`
 	Gained  *jsonSome   `json:"gained,omitempty"`
 	Lost    *jsonSome   `json:"lost,omitempty"`
+	Causes  []jsonCause `json:"causes,omitempty"` // what changed and has a say
+}
+
+type jsonCause struct {
+	jsonObject
+
+	Fate string `json:"fate"` // new, changed or deleted
+}
+
+func causesOf(all []connectivity.Cause) []jsonCause {
+	var out []jsonCause
+	for _, c := range all {
+		out = append(out, jsonCause{jsonObject{c.Object.Kind, c.Object.Namespace, c.Object.Name}, string(c.Fate)})
+	}
+	return out
 }
 
 // jsonSome are ports, and what opens them or opened them before.
@@ -91,7 +105,7 @@ func differencesOf(all []connectivity.Difference) list[jsonDifference] {
 		}
 		doc.Items = append(doc.Items, jsonDifference{
 			changeOf(d), peers[i][0], peers[i][1], string(d.Unknown), string(d.Turned), portsOf(d.Before), portsOf(d.After),
-			some(gained, d.GainedBy), some(lost, d.LostBy),
+			some(gained, d.GainedBy), some(lost, d.LostBy), causesOf(d.Causes),
 		})
 	}
 	return doc
@@ -105,14 +119,14 @@ func some(ports connectivity.PortSet, because []connectivity.Because) *jsonSome 
 }
 
 // row is one line about a difference; one that gained and lost ports has two.
-type row struct{ change, from, to, ports, because string }
+type row struct{ change, from, to, ports, cause, because string }
 
 // rows are what was added, then changed, then removed.
 func rows(all []connectivity.Difference) []row {
 	var out []row
 	for _, f := range foldDifferences(all) {
 		d := f.first
-		r := row{change: changeOf(d), from: f.from, to: f.to}
+		r := row{change: changeOf(d), from: f.from, to: f.to, cause: causeText(d.Causes)}
 		add := func(verb string, ports connectivity.PortSet, because []connectivity.Because) {
 			if ports.Empty() {
 				return
@@ -133,38 +147,70 @@ func rows(all []connectivity.Difference) []row {
 		}
 		add("gains", d.Gained(), d.GainedBy)
 		add("loses", d.Lost(), d.LostBy)
+		if r.change == changed && !d.Lost().Empty() {
+			out[len(out)-1].ports += ", now only " + d.After.String()
+		}
 	}
 	// The names of the changes are in alphabetical order, as it happens.
 	slices.SortStableFunc(out, func(a, b row) int { return cmp.Compare(a.change, b.change) })
 	return out
 }
 
-// DiffText writes differences as a table, nothing when there are none. Because is
-// from after the change for what was gained, from before it for what was lost.
+// causeText names what changed, netpols by their names alone: "shop/db (changed)".
+func causeText(all []connectivity.Cause) string {
+	var parts []string
+	for _, c := range all {
+		name := title(c.Object)
+		if c.Object.Kind == "NetworkPolicy" {
+			name = netpolName(c.Object)
+		}
+		parts = append(parts, fmt.Sprintf("%s (%s)", name, c.Fate))
+	}
+	return strings.Join(parts, ", ")
+}
+
+// DiffText writes differences as a table that fits 120 columns, nothing when there are
+// none: what became of a connection, and the netpol, or whatever else, that did it.
 func DiffText(w io.Writer, all []connectivity.Difference, s Style) error {
+	_, err := DiffTable(w, all, false, s)
+	return err
+}
+
+// DiffTable is DiffText, and a wide one beside that which rules open a connection: from
+// after the change for what was gained, from before it for what was lost. It tells whether
+// anything was cut to fit.
+func DiffTable(w io.Writer, all []connectivity.Difference, wide bool, s Style) (cut bool, err error) {
 	if len(all) == 0 {
-		return nil
+		return false, nil
 	}
-	var table bytes.Buffer
-	t := tabwriter.NewWriter(&table, 0, 0, 3, ' ', 0)
-	fmt.Fprintln(t, "CHANGE\tFROM\tTO\tPORTS\tBECAUSE")
+	cells := [][]string{{"CHANGE", "FROM", "TO", "PORTS", "CAUSE"}}
+	if wide {
+		cells[0] = append(cells[0], "BECAUSE")
+	}
 	for _, r := range rows(all) {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", r.change, r.from, r.to, r.ports, r.because)
+		line := []string{r.change, r.from, r.to, r.ports, r.cause}
+		if wide {
+			line = append(line, r.because)
+		} else if r.cause == "" {
+			line[4] = r.because
+		}
+		cells = append(cells, line)
 	}
-	if err := t.Flush(); err != nil {
-		return err
+	var text bytes.Buffer
+	if cut, err = table(&text, cells, wide); err != nil {
+		return cut, err
 	}
 	// Coloured as a whole, because the table counts every character.
 	var b strings.Builder
-	for line := range strings.Lines(table.String()) {
+	for line := range strings.Lines(text.String()) {
 		change, _, _ := strings.Cut(line, " ")
 		if code, ok := map[string]string{added: red, changed: yellow, removed: green}[change]; ok {
 			line = s.paint(code, change) + strings.TrimPrefix(line, change)
 		}
 		b.WriteString(line)
 	}
-	_, err := io.WriteString(w, b.String())
-	return err
+	_, err = io.WriteString(w, b.String())
+	return cut, err
 }
 
 // maxMarkdownRows keeps a comment on a pull request under the 65,536 characters
@@ -177,7 +223,7 @@ func DiffMarkdown(w io.Writer, all []connectivity.Difference) error {
 	if len(all) == 0 {
 		b.WriteString("### Connections: no difference\n")
 	} else {
-		fmt.Fprintf(&b, "### Connections: %s\n\n| | from | to | ports | because |\n|---|---|---|---|---|\n", Count(all))
+		fmt.Fprintf(&b, "### Connections: %s\n\n| | from | to | ports | cause | because |\n|---|---|---|---|---|---|\n", Count(all))
 	}
 	lines := rows(all)
 	for i, r := range lines {
@@ -185,7 +231,7 @@ func DiffMarkdown(w io.Writer, all []connectivity.Difference) error {
 			fmt.Fprintf(&b, "\nand %d more: `podcullis diff` lists them all.\n", len(lines)-i)
 			break
 		}
-		fmt.Fprintf(&b, "| **%s** | `%s` | `%s` | %s | %s |\n", r.change, r.from, r.to, r.ports, r.because)
+		fmt.Fprintf(&b, "| **%s** | `%s` | `%s` | %s | %s | %s |\n", r.change, inCell(r.from), inCell(r.to), inCell(r.ports), inCell(r.cause), inCell(r.because))
 	}
 	_, err := w.Write(b.Bytes())
 	return err

@@ -76,7 +76,7 @@ func foldConnections(list []connectivity.Connection) []*folded[connectivity.Conn
 func foldDifferences(list []connectivity.Difference) []*folded[connectivity.Difference] {
 	return fold(list, differenceEnds,
 		func(d connectivity.Difference) string {
-			return fmt.Sprint(d.Unknown, d.Turned, d.Before, "|", d.After, "|", becauseText(d.GainedBy), "|", becauseText(d.LostBy))
+			return fmt.Sprint(d.Unknown, d.Turned, d.Before, "|", d.After, "|", becauseText(d.GainedBy), "|", becauseText(d.LostBy), "|", causeText(d.Causes))
 		})
 }
 

@@ -1,32 +1,14 @@
 package report_test
 
 import (
-	"os/exec"
-	"strings"
 	"testing"
+
+	"github.com/podcullis/podcullis/internal/deptest"
 )
 
 func TestImports(t *testing.T) {
-	const own = "github.com/podcullis/podcullis/"
-	out, err := exec.CommandContext(t.Context(), "go", "list", "-f", `{{join .Imports "\n"}}`, ".").Output()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for dep := range strings.FieldsSeq(string(out)) {
-		if strings.HasPrefix(dep, own) && dep != own+"guardrail" && dep != own+"cluster" && dep != own+"cluster/selector" && dep != own+"connectivity" && dep != own+"policyreport" {
-			t.Errorf("report must not import %s", dep)
-		}
-		if strings.HasPrefix(dep, "github.com/open-policy-agent/opa") {
-			t.Errorf("only guardrail imports OPA, report imports %s", dep)
-		}
-	}
-	out, err = exec.CommandContext(t.Context(), "go", "list", "-deps", ".").Output()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for dep := range strings.FieldsSeq(string(out)) {
-		if strings.HasPrefix(dep, "k8s.io/client-go") || strings.HasPrefix(dep, "sigs.k8s.io/controller-runtime") || dep == own+"audit" || dep == own+"webhook" {
-			t.Errorf("report must not link %s", dep)
-		}
-	}
+	deptest.Rule{
+		Ours: []string{"cluster", "cluster/selector", "connectivity", "guardrail", "policyreport"}, Not: []string{deptest.OPA},
+		NotLinked: append([]string{deptest.Module + "/audit", deptest.Module + "/webhook"}, deptest.API...),
+	}.Check(t, ".")
 }

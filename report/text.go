@@ -7,7 +7,6 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/podcullis/podcullis/cluster"
 	"github.com/podcullis/podcullis/cluster/selector"
@@ -107,20 +106,6 @@ func title(r cluster.Ref) string {
 		return r.Kind + " " + r.Name
 	}
 	return r.Kind + " " + r.Namespace + "/" + r.Name
-}
-
-// ConnectionsText writes connections as a table, nothing when there are none.
-// What is not proved is marked unknown.
-func ConnectionsText(w io.Writer, connections []connectivity.Connection) error {
-	if len(connections) == 0 {
-		return nil
-	}
-	t := tabwriter.NewWriter(w, 0, 0, 3, ' ', 0)
-	fmt.Fprintln(t, "FROM\tTO\tPORTS\tBECAUSE")
-	for _, f := range foldConnections(connections) {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", f.from, f.to, portsText(f.first), becauseText(f.first.Because))
-	}
-	return t.Flush()
 }
 
 func portsText(c connectivity.Connection) string {

@@ -1,19 +1,11 @@
 package rotation
 
 import (
-	"os/exec"
-	"strings"
 	"testing"
+
+	"github.com/podcullis/podcullis/internal/deptest"
 )
 
 func TestImports(t *testing.T) {
-	out, err := exec.CommandContext(t.Context(), "go", "list", "-deps", ".").Output()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for dep := range strings.FieldsSeq(string(out)) {
-		if dep != "github.com/podcullis/podcullis/rotation" && strings.HasPrefix(dep, "github.com/podcullis/") {
-			t.Errorf("rotation must not import %s", dep)
-		}
-	}
+	deptest.Rule{Ours: deptest.None}.Check(t, ".")
 }

@@ -102,7 +102,7 @@ func (s *Settings) endpoints(c change, snapshot *cluster.Snapshot) cut {
 	}
 	for _, a := range addressesOf(now) {
 		if !known[a] {
-			return cut{why: fmt.Sprintf("calls of Service %s/%s go to %s, which is no pod of the release", s.Namespace, s.Service, a), sure: true}
+			return cut{why: fmt.Sprintf("calls of Service %s/%s go to %s, which is not a pod of the release", s.Namespace, s.Service, a), sure: true}
 		}
 	}
 	return cut{}

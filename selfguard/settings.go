@@ -78,7 +78,7 @@ func (s *Settings) check() error {
 	}
 	for i, text := range s.APIServer.CIDRs {
 		if _, err := netip.ParsePrefix(text); err != nil {
-			errs = append(errs, fmt.Errorf("apiServer.cidrs[%d]: %q is no CIDR, such as 10.0.0.0/28", i, text))
+			errs = append(errs, fmt.Errorf("apiServer.cidrs[%d]: %q is not a CIDR, such as 10.0.0.0/28", i, text))
 		}
 	}
 	return errors.Join(errs...)

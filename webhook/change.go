@@ -21,7 +21,7 @@ import (
 var harmless = []string{"scale", "eviction", "exec", "attach", "portforward", "proxy", "log", "token"}
 
 // errUnknownKind is for requests about something that the model does not hold.
-var errUnknownKind = errors.New("is no kind that Podcullis models")
+var errUnknownKind = errors.New("is not a kind that Podcullis models")
 
 // changeFrom says what a request does to the model. The error names what in the
 // request is wrong; errUnknownKind means that the model has no place for it.

@@ -35,12 +35,12 @@ func mistaken(r *admissionv1.AdmissionRequest) error {
 // ofKubernetes tells whether only Kubernetes itself can have a group: those of custom
 // resources and of other API servers have a dot.
 func ofKubernetes(group string) bool {
-	return !strings.Contains(group, ".") || slices.ContainsFunc(Doors(), func(door string) bool { return strings.HasPrefix(door, group+"/") })
+	return !strings.Contains(group, ".") || slices.ContainsFunc(Resources(), func(door string) bool { return strings.HasPrefix(door, group+"/") })
 }
 
 // writesModel tells whether a request is to a resource that the model is made of.
 func writesModel(r *admissionv1.AdmissionRequest) bool {
-	return slices.ContainsFunc(Doors(), func(door string) bool {
+	return slices.ContainsFunc(Resources(), func(door string) bool {
 		group, resource, _ := strings.Cut(door, "/")
 		resource, _, _ = strings.Cut(resource, "/")
 		return group == r.Resource.Group && strings.EqualFold(resource, r.Resource.Resource)

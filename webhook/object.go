@@ -36,7 +36,7 @@ func metadataOf(x runtime.RawExtension) (metav1.Object, bool) {
 func bindingOf(q *admissionv1.AdmissionRequest) (*corev1.Binding, error) {
 	b, err := understood(q.Object, &corev1.Binding{})
 	if err != nil {
-		return nil, fmt.Errorf("request.object: is no Binding: %w", err)
+		return nil, fmt.Errorf("request.object: is not a Binding: %w", err)
 	}
 	if b.Name == "" {
 		named := *b

@@ -24,7 +24,7 @@ func (j *Judge) nobodyJudges(r *admission.Request, kind schema.GroupKind) verdic
 	}
 	return verdict{
 		decision: guardrail.Decision{Subject: requestSubject(r)},
-		note:     fmt.Sprintf("%s is no kind that Podcullis models or a guardrail names: allowed, and not judged", kind),
+		note:     fmt.Sprintf("%s is not a kind that Podcullis models or a guardrail names: allowed, and not judged", kind),
 	}
 }
 

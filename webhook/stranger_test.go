@@ -29,7 +29,7 @@ func TestWhatNobodyJudgesIsAllowedWithAWarningAndCounted(t *testing.T) {
 			got := j.Handle(t.Context(), r)
 			expect(t, got, 0, "")
 			want := metav1.GroupKind{Group: kind.Group, Kind: kind.Kind}
-			if len(got.Warnings) != 1 || !strings.HasPrefix(got.Warnings[0], want.String()+" is no kind that Podcullis models") {
+			if len(got.Warnings) != 1 || !strings.HasPrefix(got.Warnings[0], want.String()+" is not a kind that Podcullis models") {
 				t.Errorf("%d: warnings are %q", i, got.Warnings)
 			}
 		}

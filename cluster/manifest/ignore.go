@@ -67,7 +67,7 @@ func parseIgnore(text string) (ignorePattern, error) {
 	}
 	var err error
 	if p.path, err = regexp.Compile(expression + "$"); err != nil {
-		return p, fmt.Errorf("is no pattern: %w", err)
+		return p, fmt.Errorf("is not a pattern: %w", err)
 	}
 	return p, nil
 }

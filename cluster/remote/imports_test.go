@@ -1,25 +1,17 @@
 package remote_test
 
 import (
-	"os/exec"
-	"strings"
 	"testing"
+
+	"github.com/podcullis/podcullis/internal/deptest"
 )
 
-// The command line reads a cluster; it does not follow one.
 func TestImports(t *testing.T) {
-	out, err := exec.CommandContext(t.Context(), "go", "list", "-deps", ".").Output()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for dep := range strings.FieldsSeq(string(out)) {
-		for _, banned := range []string{
-			"sigs.k8s.io/controller-runtime", "k8s.io/client-go/informers", "github.com/open-policy-agent", "github.com/prometheus", "helm.sh",
-			"github.com/podcullis/podcullis/cluster/live", "github.com/podcullis/podcullis/guardrail",
-		} {
-			if dep == banned || strings.HasPrefix(dep, banned+"/") {
-				t.Errorf("remote must not link %s", dep)
-			}
-		}
-	}
+	deptest.Rule{
+		// It reads a cluster once: no manager, no informer, nobody who judges.
+		NotLinked: []string{
+			"sigs.k8s.io/controller-runtime", "k8s.io/client-go/informers", deptest.OPA, "github.com/prometheus", "helm.sh",
+			deptest.Module + "/cluster/live", deptest.Module + "/guardrail",
+		},
+	}.Check(t, ".")
 }

@@ -55,6 +55,11 @@ func (v Values) And(o Values) Values {
 	return out
 }
 
+// Equal reports whether both hold the same.
+func (v Values) Equal(o Values) bool {
+	return v.missing == o.missing && v.unlisted == o.unlisted && slices.Equal(v.list, o.list)
+}
+
 // Empty reports whether nothing is in the set.
 func (v Values) Empty() bool { return !v.missing && !v.unlisted && len(v.list) == 0 }
 

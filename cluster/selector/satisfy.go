@@ -15,6 +15,11 @@ type Literal struct {
 // Not is the literal that holds exactly where l does not.
 func (l Literal) Not() Literal { return Literal{l.Of, l.Requirement.Not()} }
 
+// Equal reports whether both hold for the same objects.
+func (l Literal) Equal(o Literal) bool {
+	return l.Of == o.Of && l.Key == o.Key && l.Values.Equal(o.Values)
+}
+
 // Choice holds when all literals of one of its alternatives do. A choice without
 // alternatives never holds; one with an empty alternative always does.
 type Choice [][]Literal

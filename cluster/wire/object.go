@@ -88,7 +88,7 @@ func (r *Reader) object(o runtime.Object) {
 		r.metadataOf(&o.ObjectMeta)
 	default:
 		r.Skip()
-		r.wrong = fmt.Errorf("%T is no kind that the model reads", o)
+		r.wrong = fmt.Errorf("%T is not a kind that the model reads", o)
 	}
 }
 

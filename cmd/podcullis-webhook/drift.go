@@ -36,7 +36,7 @@ func (a *app) watchForDrift(certificates serving.Certificates) error {
 	}
 	watcher, err := drift.New(drift.Options{
 		File: a.options.expectedWebhooks, Reader: c.ValidatingWebhookConfigurations(),
-		Doors: webhook.Doors(), Certificate: certificates.GetCertificate, Log: a.log,
+		Resources: webhook.Resources(), Certificate: certificates.GetCertificate, Log: a.log,
 		Report: func(n int) { differences.WithLabelValues().Set(float64(n)) },
 	})
 	if err != nil {

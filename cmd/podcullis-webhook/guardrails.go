@@ -85,7 +85,7 @@ func (f *guardrailFiles) load() (*guardrail.Library, *guardrail.Config, error) {
 	sources := []guardrail.Source{{Name: guardrail.Embedded, FS: policies.FS}}
 	for _, dir := range f.policyDirs {
 		if info, err := os.Stat(dir); err != nil || !info.IsDir() {
-			return nil, nil, fmt.Errorf("--policy-dir %s: is no readable directory", dir)
+			return nil, nil, fmt.Errorf("--policy-dir %s: is not a readable directory", dir)
 		}
 		sources = append(sources, guardrail.Source{Name: dir, FS: os.DirFS(dir)})
 	}

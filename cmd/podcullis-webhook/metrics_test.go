@@ -67,7 +67,12 @@ func TestFixedLabelsAreThereFromTheStart(t *testing.T) {
 			}
 		}
 	}
+	if build := got["podcullis_build_info"]; len(build) != 2 || !slices.Contains(build, version) {
+		t.Errorf("podcullis_build_info has %q", build)
+	}
+	delete(got, "podcullis_build_info")
 	want := map[string][]string{
+		"podcullis_model_objects":           {"namespaces", "netpols", "pods", "workloads"},
 		"podcullis_access_questions_total":  {"allowed", "denied", "error"},
 		"podcullis_audit_reports_total":     {"deleted", "failed", "written"},
 		"podcullis_audit_rounds_total":      {"complete", "incomplete"},

@@ -139,6 +139,8 @@ func setup(ctx context.Context, o *options, stderr io.Writer) (_ *app, err error
 	if err := a.watchForBreaches(); err != nil {
 		return nil, err
 	}
+	a.registry.MustRegister(size{a.model.Snapshot})
+	registerBuild(a.registry)
 	idle := newIdle(a.guardrails.engine, a.model, a.log, a.registry)
 	a.validity = serving.NewValidity(certificates, a.clock.Now, a.registry, a.log)
 	a.watches = append(a.watches, a.guardrails.watch, idle.watch, a.validity.Watch, a.model.inFlight.run, newCollector(memoryLimit(), a.log).watch)

@@ -98,7 +98,7 @@ chooses nobody; --fail-on-unread and --fail-on-unmatched make that exit code 1.`
 	outputs.addFlags(c)
 	failing.addFlags(c)
 	p.addQuietFlag(c)
-	c.Flags().StringArrayVar(&before, "before", nil, "what was there before: a `source`, as in diff; only what changed since is judged, and what was open already is no finding; repeatable")
+	c.Flags().StringArrayVar(&before, "before", nil, "what was there before: a `source`, as in diff; only what changed since is judged, and what was open already is not a finding; repeatable")
 	c.Flags().StringVar(&config, "config", "", "the `file` that says which guardrails apply to what; without it, the embedded default")
 	c.Flags().StringArrayVar(&policyDirs, "policy-dir", nil, "a `directory` with Rego guardrails beside the embedded ones; repeatable")
 	c.Flags().BoolVar(&failOnUnread, "fail-on-unread", false, "exit code 1 when something makes pods and could not be looked at")
@@ -144,7 +144,7 @@ func library(dirs []string) (*guardrail.Library, error) {
 		if info, err := os.Stat(d); err != nil {
 			return nil, hint(err, "--policy-dir names a directory with *.rego files")
 		} else if !info.IsDir() {
-			return nil, hint(errors.New(d+": is no directory"), "--policy-dir names a directory with *.rego files")
+			return nil, hint(errors.New(d+": is not a directory"), "--policy-dir names a directory with *.rego files")
 		}
 		sources = append(sources, guardrail.Source{Name: d, FS: os.DirFS(d)})
 	}

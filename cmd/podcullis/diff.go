@@ -17,13 +17,14 @@ func (p *program) diff() *cobra.Command {
 	var before, after []string
 	var network network
 	var filter filter
-	outputs := outputs{formats: []string{"text", "json", "yaml", "markdown"}}
+	outputs := outputs{formats: []string{"text", "wide", "json", "yaml", "csv", "markdown", "name"}}
 	c := &cobra.Command{
 		Use:   "diff -f OLD -f NEW | --before SRC... --after SRC... | --context NAME -f NEW",
 		Short: "Say which connections a change opens, closes or changes",
 		Long: `Compares two versions of a cluster, connection by connection: which were added,
-which removed, and which gained or lost ports, each with the netpol rules that
-open it, or opened it before.
+which removed, and which gained or lost ports, each with its cause: the netpol that
+opened or closed it, or else the labels that changed. -o wide adds the netpol rules
+that open it, or opened it before.
 
 Two versions are compared as they stand, each as a cluster of its own: what only
 OLD has is gone in NEW. OLD and NEW, and each SRC, are a file, a directory, - for
@@ -65,8 +66,12 @@ difference. Exit code 1 when there is a difference, 0 when there is none.`,
 				return err
 			}
 			list := connectivity.Turned(filter.differences(connectivity.Diff(was.snapshot, is.snapshot, options)))
+			list = connectivity.WithCauses(list, was.snapshot, is.snapshot, options)
 			if err := outputs.write(p, writers{
-				"text":     func(w io.Writer, s report.Style) error { return report.DiffText(w, list, s) },
+				"text":     func(w io.Writer, s report.Style) error { return p.fitted(report.DiffTable(w, list, false, s)) },
+				"wide":     func(w io.Writer, s report.Style) error { _, err := report.DiffTable(w, list, true, s); return err },
+				"csv":      func(w io.Writer, _ report.Style) error { return report.DiffCSV(w, list) },
+				"name":     func(w io.Writer, _ report.Style) error { return report.DiffNames(w, list) },
 				"json":     func(w io.Writer, _ report.Style) error { return report.DiffJSON(w, list) },
 				"yaml":     func(w io.Writer, _ report.Style) error { return report.DiffYAML(w, list) },
 				"markdown": func(w io.Writer, _ report.Style) error { return report.DiffMarkdown(w, list) },

@@ -26,7 +26,7 @@ type explainOptions struct {
 }
 
 func (p *program) explain() *cobra.Command {
-	o := explainOptions{outputs: outputs{formats: []string{"text", "json", "yaml"}}}
+	o := explainOptions{outputs: outputs{formats: []string{"text", "json", "yaml", "csv", "markdown", "name"}}}
 	c := &cobra.Command{
 		Use:   "explain -f FILE|DIR|- FROM TO [PORT/PROTO] | GUARDRAIL [--config FILE] [-n NAMESPACE]",
 		Short: "Say why a path is open or blocked, or what a guardrail wants",
@@ -95,8 +95,14 @@ func (p *program) explainPath(ctx context.Context, args []string, o *explainOpti
 			}
 			return fix.text(w)
 		},
-		"json": func(w io.Writer, _ report.Style) error { return fix.json(w, explanation, false) },
-		"yaml": func(w io.Writer, _ report.Style) error { return fix.json(w, explanation, true) },
+		"name": func(w io.Writer, _ report.Style) error {
+			_, err := fmt.Fprintln(w, explanation.Verdict)
+			return err
+		},
+		"csv":      func(w io.Writer, _ report.Style) error { return report.ConnectionsCSV(w, explanation.Connections) },
+		"markdown": func(w io.Writer, _ report.Style) error { return report.ExplanationMarkdown(w, explanation) },
+		"json":     func(w io.Writer, _ report.Style) error { return fix.json(w, explanation, false) },
+		"yaml":     func(w io.Writer, _ report.Style) error { return fix.json(w, explanation, true) },
 	}); err != nil {
 		return err
 	}

@@ -27,6 +27,10 @@ type graphOptions struct {
 	policyDirs []string
 	ask        []string
 	by         string
+	filter     filter
+	only       []string
+	title      string
+	stamp      string
 }
 
 func (p *program) graph() *cobra.Command {
@@ -41,10 +45,15 @@ paths, such as forbidden-paths. With --config, findings are listed and marked to
 
 mermaid is for pull requests and Markdown, dot for Graphviz, svg for documents,
 and html is a page in one file, to search and filter, that needs no network.
-Where a format cannot show every workload it shows namespaces, and says so.`,
+Where a format cannot show every workload it shows what changed, or what violates
+a guardrail, or else namespaces, and says so.
+
+The same input gives the same picture, to the byte; --stamp adds a date to it.`,
 		Example: `  podcullis graph -f deploy/ --ask shop/frontend,shop/db
   podcullis graph -f deploy/ --config guardrails.yaml -o html=map.html -o svg=map.svg
   podcullis graph -f new/ --before old/ -o html=change.html
+  podcullis graph -f deploy/ -n shop --to shop/db
+  podcullis graph -f new/ --before old/ --only changed --stamp now -o svg=change.svg
   podcullis graph --helm chart,values=prod.yaml --before chart`,
 		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return p.draw(c.Context(), &o) },
@@ -57,6 +66,10 @@ Where a format cannot show every workload it shows namespaces, and says so.`,
 	c.Flags().StringArrayVar(&o.before, "before", nil, "what to compare with: a `source` as diff --before takes it, such as OLD/, CHART,values=FILE or context=NAME; what was added and removed is marked; repeatable")
 	c.Flags().StringArrayVar(&o.ask, "ask", nil, "a path `FROM,TO[,PORT/PROTO]` that is drawn also when it is blocked, named as in explain; repeatable")
 	c.Flags().StringVar(&o.by, "by", "workload", "what a node is: workload, or `namespace`")
+	o.filter.addFlags(c)
+	c.Flags().StringSliceVar(&o.only, "only", nil, "only the lines that `changed`, with --before, or that are violations, with --config; both: changed,violations")
+	c.Flags().StringVar(&o.title, "title", "", "the `heading` of the picture")
+	c.Flags().StringVar(&o.stamp, "stamp", "", "a `date`, or any other text, below the heading; now is this minute")
 	return c
 }
 
@@ -67,6 +80,9 @@ func (p *program) draw(ctx context.Context, o *graphOptions) error {
 	if err := oneOf("by", o.by, "workload", "namespace"); err != nil {
 		return err
 	}
+	if err := o.validate(); err != nil {
+		return err
+	}
 	options, err := o.network.options()
 	if err != nil {
 		return err
@@ -75,13 +91,18 @@ func (p *program) draw(ctx context.Context, o *graphOptions) error {
 	if err != nil {
 		return err
 	}
-	source := picture.Source{Snapshot: in.snapshot, Connections: connectivity.Connections(in.snapshot, options), Notes: unreadNotes(in.set)}
+	source := picture.Source{Heading: o.heading(), Snapshot: in.snapshot, Connections: connectivity.Connections(in.snapshot, options), Notes: unreadNotes(in.set)}
+	snapshots := []*cluster.Snapshot{in.snapshot}
 	if len(o.before) > 0 {
 		before, err := p.earlier(ctx, o)
 		if err != nil {
 			return err
 		}
 		source.Before, source.Compared = connectivity.Connections(before.snapshot, options), true
+		snapshots = append(snapshots, before.snapshot)
+	}
+	if err := o.filter.resolve(snapshots...); err != nil {
+		return err
 	}
 	if source.Asked, err = asked(in.snapshot, o.ask, options); err != nil {
 		return err
@@ -91,7 +112,10 @@ func (p *program) draw(ctx context.Context, o *graphOptions) error {
 			return err
 		}
 	}
-	g := picture.New(source)
+	g := o.chosen(&source)
+	if len(g.Nodes) == 0 {
+		p.say("note: nothing is drawn: no connection is what the flags choose")
+	}
 	if o.by == "namespace" {
 		g = g.ByNamespace()
 	}

@@ -95,7 +95,10 @@ func (p *program) root() *cobra.Command {
 webhook applies, and tells who can talk to whom.
 
 Exit codes: 0 clean, 1 violations (differences, or not what --expect says), 2 could not evaluate.
-Data goes to standard output, everything else to standard error.`,
+Data goes to standard output, everything else to standard error.
+
+The shell completes flags, formats, workloads and guardrails after
+source <(podcullis completion bash), or zsh, fish or powershell.`,
 		Annotations:   map[string]string{cobra.CommandDisplayNameAnnotation: p.name},
 		SilenceErrors: true,
 		SilenceUsage:  true,
@@ -104,6 +107,9 @@ Data goes to standard output, everything else to standard error.`,
 		return hint(err, "`%s --help` shows the flags", c.CommandPath())
 	})
 	c.AddCommand(p.audit(), p.check(), p.connections(), p.diff(), p.explain(), p.graph(), p.plan(), p.review(), p.version())
-	c.CompletionOptions.HiddenDefaultCmd = true
+	c.Version = build().Version
+	c.SetVersionTemplate("podcullis {{.Version}}\n")
+	c.SetUsageFunc(p.usage)
+	p.complete(c)
 	return c
 }

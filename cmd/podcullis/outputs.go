@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"sigs.k8s.io/yaml"
 
 	"github.com/podcullis/podcullis/report"
 )
@@ -29,6 +30,7 @@ type writers map[string]func(io.Writer, report.Style) error
 func (o *outputs) addFlags(c *cobra.Command) {
 	c.Flags().StringArrayVarP(&o.flags, "output", "o", nil,
 		"the `format`: "+strings.Join(o.formats, ", ")+"; FORMAT=PATH writes a file; repeatable (default "+o.formats[0]+")")
+	_ = c.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(o.formats, cobra.ShellCompDirectiveNoFileComp)) // the flag is there
 }
 
 // parse checks the values, before any work is done.
@@ -88,6 +90,19 @@ func (o *outputs) write(p *program, by writers) error {
 	return nil
 }
 
+// asYAML writes in YAML what somebody writes in JSON.
+func asYAML(w io.Writer, inJSON func(io.Writer) error) error {
+	var b bytes.Buffer
+	if err := inJSON(&b); err != nil {
+		return err
+	}
+	text, err := yaml.JSONToYAML(b.Bytes())
+	if err == nil {
+		_, err = w.Write(text)
+	}
+	return err
+}
+
 // writeFile replaces a file as a whole: who reads it sees the old one or the new one.
 func writeFile(path string, data []byte) error {
 	if real, err := filepath.EvalSymlinks(path); err == nil {
@@ -118,5 +133,9 @@ func oneOf(flag, value string, allowed ...string) error {
 	if slices.Contains(allowed, value) {
 		return nil
 	}
-	return hint(fmt.Errorf("--%s must be one of %s, got %q", flag, strings.Join(allowed, ", "), value), "leave --%s out for the default", flag)
+	wrong := fmt.Errorf("--%s must be one of %s, got %q", flag, strings.Join(allowed, ", "), value)
+	if near := nearest(value, allowed); len(near) > 0 && value != "" {
+		return hint(wrong, "did you mean %s?", near[0])
+	}
+	return hint(wrong, "leave --%s out for the default", flag)
 }

@@ -58,9 +58,9 @@ func findPeer(s *cluster.Snapshot, text string) (connectivity.Peer, error) {
 	}
 	switch {
 	case len(parts) != 2 && len(parts) != 3:
-		return connectivity.Peer{}, hint(fmt.Errorf("%q is neither namespace/name, namespace/Kind/name nor a CIDR", text), "there are: %s", listed(there))
+		return connectivity.Peer{}, hint(fmt.Errorf("%q is neither namespace/name, namespace/Kind/name nor a CIDR", text), "%s", meant(text, there))
 	case len(matches) == 0:
-		return connectivity.Peer{}, hint(fmt.Errorf("no workload %s", text), "there are: %s", listed(there))
+		return connectivity.Peer{}, hint(fmt.Errorf("no workload %s", text), "%s", meant(text, there))
 	case len(matches) > 1:
 		return connectivity.Peer{}, hint(fmt.Errorf("%s is ambiguous: %s", text, listed(matches)), "name it as namespace/Kind/name")
 	}
@@ -99,7 +99,7 @@ func parsePorts(text string) (connectivity.PortSet, error) {
 	a, errFirst := strconv.ParseUint(first, 10, 16)
 	b, errLast := strconv.ParseUint(last, 10, 16)
 	if !ok || errFirst != nil || errLast != nil || a < 1 || a > b {
-		return connectivity.PortSet{}, hint(fmt.Errorf("%q is no port", text), "write 5432, 5432/TCP or 8000-8080/UDP: 1 to 65535, and TCP, UDP or SCTP")
+		return connectivity.PortSet{}, hint(fmt.Errorf("%q is not a port", text), "write 5432, 5432/TCP or 8000-8080/UDP: 1 to 65535, and TCP, UDP or SCTP")
 	}
 	r.First, r.Last = uint16(a), uint16(b)
 	return connectivity.Ports(r), nil

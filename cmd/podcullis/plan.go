@@ -28,7 +28,7 @@ type planOptions struct {
 }
 
 func (p *program) plan() *cobra.Command {
-	o := planOptions{outputs: outputs{formats: []string{"text", "json", "argocd", "flux"}}}
+	o := planOptions{outputs: outputs{formats: []string{"text", "json", "yaml", "argocd", "flux"}}}
 	c := &cobra.Command{
 		Use:   "plan -f FILE|DIR|- | --helm CHART | -k DIR | --context NAME  --apply FILE|DIR [--prune] | --create FILE | --update FILE | --delete FILE|KIND/NS/NAME",
 		Short: "Judge a change of many objects as one, and find the order that keeps every guardrail",
@@ -102,6 +102,7 @@ func (p *program) order(ctx context.Context, o *planOptions) error {
 	if err := o.outputs.write(p, writers{
 		"text":   func(w io.Writer, _ report.Style) error { return found.text(w) },
 		"json":   func(w io.Writer, _ report.Style) error { return found.json(w) },
+		"yaml":   func(w io.Writer, _ report.Style) error { return asYAML(w, found.json) },
 		"argocd": func(w io.Writer, _ report.Style) error { return found.argocd(w) },
 		"flux":   func(w io.Writer, _ report.Style) error { return found.flux(w) },
 	}); err != nil {

@@ -16,7 +16,7 @@ import (
 var version string
 
 func (p *program) version() *cobra.Command {
-	outputs := outputs{formats: []string{"text", "json"}}
+	outputs := outputs{formats: []string{"text", "json", "yaml", "name"}}
 	c := &cobra.Command{
 		Use:   "version",
 		Short: "Print the version, and those of what it is built with",
@@ -30,6 +30,13 @@ func (p *program) version() *cobra.Command {
 				"text": func(w io.Writer, _ report.Style) error {
 					_, err := fmt.Fprintf(w, "podcullis %s\ncommit %s\ngo %s\nopa %s\nkubernetes %s\n", v.Version, v.Commit, v.Go, v.OPA, v.Kubernetes)
 					return err
+				},
+				"name": func(w io.Writer, _ report.Style) error {
+					_, err := fmt.Fprintln(w, v.Version)
+					return err
+				},
+				"yaml": func(w io.Writer, _ report.Style) error {
+					return asYAML(w, func(w io.Writer) error { return json.NewEncoder(w).Encode(v) })
 				},
 				"json": func(w io.Writer, _ report.Style) error {
 					e := json.NewEncoder(w)

@@ -19,10 +19,8 @@ const (
 	maxValues = 1_000_000 // values that it reads
 	maxMade   = 250_000   // values that it makes of a text
 	maxParsed = 1 << 20   // bytes of JSON or YAML that it reads
-	maxSlow   = 100_000   // values that it sorts or writes as YAML, some microseconds each
+	maxSlow   = 100_000   // values that it sorts, some microseconds each
 	maxDigits = 4096      // characters of a number
-	// maxProduct is for all factors of a product together, in characters.
-	maxProduct = 64 << 10
 	// maxComparisons is for what may compare each part of one operand with each of another.
 	maxComparisons = 1 << 28
 	// maxInstructions is the size of a regular expression, as the program it is compiled to.
@@ -30,8 +28,6 @@ const (
 	// maxSteps is for that program over a text, once and, for what finds
 	// all matches, once from each place of the text.
 	maxSteps, maxStepsAll = 1 << 26, 1 << 30
-	// maxIndentation is for JSON with line breaks, in bytes a level, of maxIndented values.
-	maxIndentation, maxIndented = 16, 1000
 )
 
 // bound checks the operands of a call: its error says what is too much. Operands of the
@@ -42,39 +38,32 @@ type bound func(args []*ast.Term) error
 // for long without asking whether it should stop. The sandbox's others are in
 // bounds_test.go, so that what a new version of OPA brings is in one of the two.
 var bounds = map[string][]bound{
-	"array.concat": {lengths}, "array.flatten": {flattened},
+	"array.concat": {lengths},
 
 	"concat": {weighed, concatenated}, "replace": {weighed, replaced}, "strings.replace_n": {weighed, replacedMany, compared(0, 1)},
 	"sprintf": {formatted}, "internal.template_string": {weighed},
-	"split": {weighed, splitted}, "strings.split_n": {weighed, splitted},
-	"indexof": {weighed, compared(0, 1)}, "indexof_n": {parsed, compared(0, 1)},
+	"split": {weighed, splitted}, "indexof": {weighed, compared(0, 1)},
 	"trim": {compared(0, 1)}, "trim_left": {compared(0, 1)}, "trim_right": {compared(0, 1)},
-	"upper": {weighed}, "lower": {weighed}, "strings.reverse": {weighed},
-	"strings.any_prefix_match": {weighed}, "strings.any_suffix_match": {weighed},
+	"upper": {weighed}, "lower": {weighed}, "strings.any_prefix_match": {weighed}, "strings.any_suffix_match": {weighed},
 
 	"base64.encode": {weighed}, "base64.decode": {weighed}, "base64.is_valid": {weighed},
-	"base64url.encode": {weighed}, "base64url.encode_no_pad": {weighed}, "base64url.decode": {weighed},
-	"hex.encode": {weighed}, "hex.decode": {weighed},
-	"urlquery.encode": {weighed}, "urlquery.encode_object": {weighed}, "urlquery.decode": {weighed}, "urlquery.decode_object": {parsed},
-	"crypto.sha256": {weighed},
 
-	"json.unmarshal": {parsed, unmarshalled}, "json.is_valid": {parsed}, "yaml.unmarshal": {parsed, unmarshalled}, "yaml.is_valid": {parsed},
-	"json.marshal": {weighed}, "json.marshal_with_options": {weighed, indented}, "yaml.marshal": {weighedSlow},
-	"json.filter": {weighed}, "json.remove": {weighed},
+	"json.unmarshal": {parsed, unmarshalled}, "json.is_valid": {parsed}, "yaml.unmarshal": {parsed, unmarshalled},
+	"json.marshal": {weighed}, "json.filter": {weighed}, "json.remove": {weighed},
 	"object.union": {weighed}, "object.union_n": {weighed}, "object.subset": {weighed, searched},
 	"union": {weighed}, "intersection": {weighed}, "sort": {weighedSlow}, "max": {weighed}, "min": {weighed},
 
+	"net.cidr_contains": {digits}, "net.cidr_intersects": {digits}, "net.cidr_is_valid": {digits},
 	"abs": {digits}, "ceil": {digits}, "floor": {digits}, "round": {digits},
 	"plus": {digits}, "minus": {digits}, "mul": {digits}, "div": {digits}, "rem": {digits},
-	"bits.and": {digits}, "bits.or": {digits}, "bits.xor": {digits}, "bits.negate": {digits},
 	"to_number": {digits}, "format_int": {digits}, "units.parse": {digits}, "units.parse_bytes": {digits},
-	"sum": {weighed, eachDigits}, "product": {weighed, eachDigits, multiplied},
+	"sum": {weighed, eachDigits},
 
 	"regex.match": {matched(0, 1)}, "regex.is_valid": {weighed},
 	"regex.find_n": {matchedAll(0, 1)}, "regex.find_all_string_submatch_n": {matchedAll(0, 1)}, "regex.split": {matchedAll(0, 1)},
-	"regex.replace":        {matchedAll(1, 0), expanded},
-	"regex.template_match": {digits, matched(0, 1)}, "regex.globs_match": {digits},
-	"glob.match": {weighed}, "glob.quote_meta": {weighed},
+	"regex.replace": {matchedAll(1, 0), expanded},
+
+	"glob.match": {weighed},
 }
 
 // Bound puts the bounds before OPA's functions. That is for the whole process: OPA
@@ -133,14 +122,6 @@ func unmarshalled(args []*ast.Term) error {
 
 func lengths(args []*ast.Term) error {
 	return tooMuch(length(args[0])+length(args[1]), maxValues, "elements")
-}
-
-func flattened(args []*ast.Term) error {
-	n := 0
-	if a, ok := args[0].Value.(*ast.Array); ok {
-		a.Foreach(func(t *ast.Term) { n += 1 + length(t) })
-	}
-	return tooMuch(n, maxValues, "elements")
 }
 
 // compared is for what may compare each part of operand a with each of b.
@@ -215,18 +196,6 @@ func splitted(args []*ast.Term) error {
 	return tooMuch(strings.Count(string(s), string(delimiter))+1, maxMade, "parts")
 }
 
-func indented(args []*ast.Term) error {
-	options, ok := args[1].Value.(ast.Object)
-	if !ok {
-		return nil
-	}
-	n := SizeOf(Size{maxIndentation, maxIndentation}, options.Get(ast.InternedTerm("prefix")), options.Get(ast.InternedTerm("indent")))
-	if err := tooMuch(n.Text, maxIndentation, "bytes of indentation"); err != nil || n.Text == 0 && options.Len() == 0 {
-		return err
-	}
-	return tooMuch(SizeOf(Size{maxIndented, maxText}, args[0]).Values, maxIndented, "values to indent")
-}
-
 // digits bounds numbers, and texts that become one.
 func digits(args []*ast.Term) error {
 	for _, a := range args {
@@ -251,10 +220,6 @@ func eachDigits(args []*ast.Term) (err error) {
 		return err != nil
 	})
 	return err
-}
-
-func multiplied(args []*ast.Term) error {
-	return tooMuch(SizeOf(Size{maxValues, maxProduct}, args[0]).Text, maxProduct, "digits of all factors")
 }
 
 // matched is for a regular expression over a text, once.

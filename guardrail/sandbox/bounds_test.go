@@ -15,7 +15,7 @@ var unbounded = strings.Fields(`
 	all and any assign array.reverse array.slice contains count endswith eq equal gt gte
 	internal.member_2 internal.member_3 internal.print internal.test_case
 	is_array is_boolean is_null is_number is_object is_set is_string lt lte neq
-	numbers.range numbers.range_step object.filter object.get object.keys object.remove or print
+	numbers.range object.filter object.get object.keys object.remove or print
 	rego.metadata.chain rego.metadata.rule semver.compare semver.is_valid startswith strings.count substring
 	time.add_date time.clock time.date time.diff time.format time.parse_duration_ns time.parse_ns time.parse_rfc3339_ns time.weekday
 	trim_prefix trim_space trim_suffix type_name walk

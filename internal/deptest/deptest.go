@@ -20,7 +20,7 @@ const Module = "github.com/podcullis/podcullis"
 var API = []string{"k8s.io/client-go", "sigs.k8s.io/controller-runtime"}
 
 // IO are what reads and writes, logs, and guesses.
-var IO = []string{"os", "io", "net", "net/http", "log", "log/slog", "math/rand", "k8s.io/klog/v2", "github.com/go-logr/logr"}
+var IO = []string{"os", "io", "net$", "net/http", "log", "log/slog", "math/rand", "k8s.io/klog/v2", "github.com/go-logr/logr"}
 
 // OPA is what evaluates Rego.
 const OPA = "github.com/open-policy-agent/opa"
@@ -29,7 +29,7 @@ const OPA = "github.com/open-policy-agent/opa"
 var None = []string{}
 
 // Rule is what a package may depend on. Packages are named by prefixes of their paths, whole
-// elements of them.
+// elements of them; with a $ at the end it is that package alone.
 type Rule struct {
 	// Ours are what it imports of this module, exactly, by paths below it; nil is any of it.
 	Ours []string
@@ -80,6 +80,12 @@ func oneOf(paths []string) string {
 // which is the prefix that a path has, "" if none.
 func which(path string, prefixes []string) string {
 	for _, p := range prefixes {
+		if exact, isExact := strings.CutSuffix(p, "$"); isExact {
+			if path == exact {
+				return p
+			}
+			continue
+		}
 		if path == p || strings.HasPrefix(path, strings.TrimSuffix(p, "/")+"/") {
 			return p
 		}

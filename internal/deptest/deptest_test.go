@@ -18,6 +18,8 @@ func TestForbids(t *testing.T) {
 		"ALongerNameIsNotBelow":  {Rule{Others: []string{"k8s.io/api"}}, "k8s.io/apimachinery/pkg/labels", true},
 		"Banned":                 {Rule{Not: IO}, "log/slog", true},
 		"BelowWhatIsBanned":      {Rule{Not: IO}, "math/rand/v2", true},
+		"BelowWhatAloneIsBanned": {Rule{Not: IO}, "net/netip", false},
+		"WhatAloneIsBanned":      {Rule{Not: IO}, "net", true},
 		"ALongerNameOfTheBanned": {Rule{Not: IO}, "iota", false},
 	} {
 		t.Run(name, func(t *testing.T) {

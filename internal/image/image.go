@@ -101,7 +101,7 @@ func New(c Contents) (v1.Image, error) {
 	}
 	annotated, ok := mutate.Annotations(img, maps.Clone(c.Labels)).(v1.Image)
 	if !ok {
-		return nil, errors.New("annotate the image: what comes back is no image")
+		return nil, errors.New("annotate the image: what comes back is not an image")
 	}
 	return annotated, nil
 }
@@ -117,7 +117,7 @@ func architectureOf(binaries []string) (string, error) {
 	for _, path := range binaries {
 		binary, err := elf.Open(path)
 		if err != nil {
-			return "", fmt.Errorf("%s is no ELF binary: %w", path, err)
+			return "", fmt.Errorf("%s is not an ELF binary: %w", path, err)
 		}
 		architecture, known := machines[binary.Machine]
 		dynamic := slices.ContainsFunc(binary.Progs, func(p *elf.Prog) bool { return p.Type == elf.PT_INTERP })

@@ -196,7 +196,7 @@ func TestWhatCannotRunAloneIsRefused(t *testing.T) {
 		want     string
 	}{
 		"Nothing":        {nil, "no binary"},
-		"AScript":        {[]string{text}, "script.sh is no ELF binary"},
+		"AScript":        {[]string{text}, "script.sh is not an ELF binary"},
 		"NeedsLibraries": {[]string{"/bin/sh"}, "CGO_ENABLED=0"},
 	}
 	for name, tt := range tests {

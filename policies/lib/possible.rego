@@ -15,12 +15,12 @@ ports(p) := "" if {
 } else := $" and a port named {concat(" and ", [n.name | some n in p.namedPorts])}"
 
 # key says what of the labels opens the path beyond what the guardrail asks for:
-# "; the label app=backend is the key". It is empty when no label is.
+# "; the label app=backend opens it". It is empty when no label is.
 key(connection) := "" if {
 	count(keys(connection)) == 0
-} else := $"; {keys(connection)[0]} is the key" if {
+} else := $"; {keys(connection)[0]} opens it" if {
 	count(keys(connection)) == 1
-} else := $"; {concat(" and ", keys(connection))} are the key"
+} else := $"; {concat(" and ", keys(connection))} open it"
 
 keys(connection) := array.concat(
 	[words(e) | some e in connection.from.key],

@@ -24,18 +24,18 @@ test_no_label_is_the_key if possible.key({"from": pod({}, []), "to": {"cidr": "0
 
 test_keys_in_words if {
 	every want in [
-		[expression("In", ["a"]), "; the label app=a is the key"],
-		[expression("In", ["a", "b"]), "; a label app of a, b is the key"],
-		[expression("Exists", []), "; a label app is the key"],
-		[expression("DoesNotExist", []), "; having no label app is the key"],
-		[expression("NotIn", ["a"]), "; having no label app=a is the key"],
+		[expression("In", ["a"]), "; the label app=a opens it"],
+		[expression("In", ["a", "b"]), "; a label app of a, b opens it"],
+		[expression("Exists", []), "; a label app opens it"],
+		[expression("DoesNotExist", []), "; having no label app opens it"],
+		[expression("NotIn", ["a"]), "; having no label app=a opens it"],
 	] {
 		possible.key({"from": pod({}, [want[0]]), "to": pod({}, [])}) == want[1]
 	}
 }
 
 test_keys_on_both_sides if {
-	possible.key({"from": pod({}, [expression("In", ["a"])]), "to": pod({}, [expression("DoesNotExist", [])])}) == "; the label app=a and having no label app on the other side are the key"
+	possible.key({"from": pod({}, [expression("In", ["a"])]), "to": pod({}, [expression("DoesNotExist", [])])}) == "; the label app=a and having no label app on the other side open it"
 }
 
 test_whom_to_leave_out if {

@@ -5,11 +5,14 @@ import "strings"
 // pageData is the graph for the script of the page. What many edges have in
 // common is there once, in Ports and Whys.
 type pageData struct {
-	Limit int        `json:"limit"` // nodes, beyond which namespaces begin closed
-	Nodes []dataNode `json:"nodes"`
-	Edges []dataEdge `json:"edges"`
-	Ports []string   `json:"ports"`
-	Whys  [][][2]any `json:"whys"` // for each: side, reasons
+	Limit int `json:"limit"` // nodes, beyond which namespaces begin closed
+	// Over so many nodes or edges the map opens on what matters.
+	ManyNodes int        `json:"manyNodes"`
+	ManyEdges int        `json:"manyEdges"`
+	Nodes     []dataNode `json:"nodes"`
+	Edges     []dataEdge `json:"edges"`
+	Ports     []string   `json:"ports"`
+	Whys      [][][2]any `json:"whys"` // for each: side, reasons
 }
 
 type dataNode struct {
@@ -37,7 +40,7 @@ type dataEdge struct {
 }
 
 func dataOf(g *Graph) pageData {
-	d := pageData{Limit: pageNodes, Nodes: []dataNode{}, Edges: []dataEdge{}, Ports: []string{}, Whys: [][][2]any{}}
+	d := pageData{Limit: pageNodes, ManyNodes: manyNodes, ManyEdges: manyEdges, Nodes: []dataNode{}, Edges: []dataEdge{}, Ports: []string{}, Whys: [][][2]any{}}
 	for i := range g.Nodes {
 		n := &g.Nodes[i]
 		x := dataNode{Namespace: n.Ref.Namespace, Title: n.Title(), Sub: n.Subtitle(), Name: n.Name(), Outside: n.Outside(), Anywhere: n.anywhere(), Closed: n.Ref.Kind == "Namespace"}

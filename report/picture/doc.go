@@ -2,7 +2,9 @@
 // what keeps apart those who cannot.
 //
 // [New] makes a [Graph], which knows no format. [Mermaid], [DOT], [SVG] and [HTML]
-// draw it, one file each; layout.go places boxes for the last two.
+// draw it, one file each. scene.go, layered.go and placement.go place boxes for SVG, and
+// page/layout.js places them for the page, where parts are shown; testdata/layout.json
+// holds both to the same places. meaning.go says what a line means, and so its colour.
 //
 // Invariants:
 //   - The same graph gives the same bytes.

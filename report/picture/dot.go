@@ -10,9 +10,8 @@ import (
 // DOT writes a digraph in Graphviz's language, with a cluster for each namespace.
 func DOT(w io.Writer, g *Graph) error {
 	var b bytes.Buffer
-	fmt.Fprintf(&b, "// %s\n", comment(g.caption()))
-	for _, note := range g.Notes {
-		fmt.Fprintf(&b, "// %s\n", comment(note))
+	for _, line := range g.comments() {
+		fmt.Fprintf(&b, "// %s\n", comment(line))
 	}
 	b.WriteString("digraph podcullis {\n  rankdir=LR; fontname=\"sans-serif\"; node [shape=box, style=rounded, fontname=\"sans-serif\"]; edge [fontname=\"sans-serif\", fontsize=10];\n")
 	for _, group := range g.groups() {
@@ -49,6 +48,8 @@ func dotLine(e *Edge) string {
 		return ", style=dotted, arrowhead=tee"
 	case e.State == Unknown || e.Change == Removed:
 		return ", style=dashed"
+	case len(e.Violates) > 0:
+		return ", penwidth=4"
 	case e.State == ByDefault:
 		return ", penwidth=2.5"
 	}

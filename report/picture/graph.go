@@ -13,8 +13,17 @@ import (
 	"github.com/podcullis/podcullis/report"
 )
 
+// Heading says what a picture is of. All of it may be empty.
+type Heading struct {
+	Title string
+	// Origin is where the objects come from, Stamp the date or whatever else tells this
+	// picture from another, and Version that of the program.
+	Origin, Stamp, Version string
+}
+
 // Source is what a picture is made of.
 type Source struct {
+	Heading
 	Snapshot    *cluster.Snapshot
 	Connections []connectivity.Connection
 	// Before are the connections to compare with, when Compared is set.
@@ -27,10 +36,14 @@ type Source struct {
 	Findings []report.Finding
 	// Notes say what is not among all this.
 	Notes []string
+	// Lonely tells whether a workload at which no line is drawn is in the picture all the
+	// same; nil says yes of each.
+	Lonely func(cluster.Ref) bool
 }
 
 // Graph is a picture before it is drawn. It is not changed once it is made.
 type Graph struct {
+	Heading
 	// Nodes are the workloads, or namespaces, by name; then what is outside.
 	Nodes []Node
 	// Edges are sorted by From and To.
@@ -43,6 +56,9 @@ type Graph struct {
 	Folded bool
 	// Notes say what the picture leaves out.
 	Notes []string
+
+	// about are for each finding the ends of the edges that it is about.
+	about [][][2]int
 }
 
 // Node is a workload, a namespace, or addresses outside the cluster.
@@ -92,10 +108,12 @@ const (
 	Same Change = iota
 	Added
 	Removed
+	// Turned: it was there before, and only its certainty has changed.
+	Turned
 )
 
 func (c Change) String() string {
-	return [...]string{Same: "", Added: "added", Removed: "removed"}[c]
+	return [...]string{Same: "", Added: "added", Removed: "removed", Turned: "turned"}[c]
 }
 
 // Edge is a connection from one node to another, or several of one state.
@@ -113,6 +131,8 @@ type Edge struct {
 	Violates []string
 	// Count is how many connections the edge stands for.
 	Count int
+
+	severity int // of the worst of what it violates
 }
 
 // Shield is a netpol that isolates one side of a blocked path and has no rule for it.
@@ -123,7 +143,7 @@ type Shield struct {
 
 // New makes the graph of workloads.
 func New(s Source) *Graph {
-	b := &builder{Graph: &Graph{Findings: s.Findings, Compared: s.Compared, Notes: slices.Clone(s.Notes)}, index: map[string]int{}, selects: map[Shield]int{}}
+	b := &builder{Graph: &Graph{Heading: s.Heading, Findings: s.Findings, Compared: s.Compared, Notes: slices.Clone(s.Notes)}, index: map[string]int{}, selects: map[Shield]int{}}
 	for w := range s.Snapshot.AllWorkloads() {
 		b.addWorkload(w, connectivity.IsolationOf(s.Snapshot, w))
 	}
@@ -140,6 +160,9 @@ func New(s Source) *Graph {
 	}
 	b.sort()
 	b.mark(s.Findings)
+	if s.Lonely != nil {
+		return b.without(func(n *Node) bool { return n.Ref.Kind == "" || !s.Lonely(n.Ref) })
+	}
 	return b.Graph
 }
 
@@ -263,47 +286,6 @@ func stateOf(c *connectivity.Connection) State {
 	return ByDefault
 }
 
-// compare adds what was added, what was removed and what stayed, port by port.
-func (b *builder) compare(before, after []*connection) {
-	type pair struct {
-		path    string
-		unknown bool
-	}
-	keyOf := func(c *connection) pair { return pair{c.key(), c.Unknown != ""} }
-	was, is := map[pair]*connection{}, map[pair]*connection{}
-	for _, c := range before {
-		was[keyOf(c)] = c
-	}
-	for _, c := range after {
-		is[keyOf(c)] = c
-	}
-	add := func(c *connection, ports connectivity.PortSet, change Change) {
-		if !ports.Empty() {
-			part := *c
-			part.Ports = ports
-			b.addConnection(&part, change)
-		}
-	}
-	// there are the ports of a path on one side, open or unknown: one that was open and
-	// now is unknown was not added.
-	there := func(side map[pair]*connection, c *connection) connectivity.PortSet {
-		var out connectivity.PortSet
-		for _, unknown := range []bool{false, true} {
-			if o, ok := side[pair{c.key(), unknown}]; ok {
-				out = out.Union(o.Ports)
-			}
-		}
-		return out
-	}
-	for _, c := range after {
-		add(c, c.Ports.Intersect(there(was, c)), Same)
-		add(c, c.Ports.Subtract(there(was, c)), Added)
-	}
-	for _, c := range before {
-		add(c, c.Ports.Subtract(there(is, c)), Removed)
-	}
-}
-
 // addBlocked adds a path that was asked about, if it is blocked.
 func (b *builder) addBlocked(x connectivity.Explanation) {
 	if x.Verdict != connectivity.VerdictBlocked {
@@ -374,47 +356,4 @@ func comparePrefixes(a, b netip.Prefix) int {
 
 func compareEdges(a, b Edge) int {
 	return cmp.Or(cmp.Compare(a.From, b.From), cmp.Compare(a.To, b.To), cmp.Compare(a.State, b.State), cmp.Compare(a.Change, b.Change))
-}
-
-// mark notes which edges findings are about: those whose details are a connection.
-func (b *builder) mark(findings []report.Finding) {
-	at := map[[2]int][]string{}
-	for _, f := range findings {
-		for _, details := range f.Each() {
-			from, okFrom := b.named(details, "from")
-			to, okTo := b.named(details, "to")
-			if okFrom && okTo {
-				at[[2]int{from, to}] = append(at[[2]int{from, to}], f.Guardrail)
-			}
-		}
-	}
-	for i := range b.Edges {
-		e := &b.Edges[i]
-		if e.State == Blocked || e.Change == Removed {
-			continue
-		}
-		names := slices.Clone(at[[2]int{e.From, e.To}])
-		slices.Sort(names)
-		e.Violates = slices.Compact(names)
-	}
-}
-
-// named finds the node of a peer in a finding's details.
-func (b *builder) named(details any, which string) (int, bool) {
-	d, _ := details.(map[string]any)
-	peer, _ := d[which].(map[string]any)
-	text := func(key string) string { s, _ := peer[key].(string); return s }
-	if i, ok := b.index[cluster.Ref{Namespace: text("namespace"), Kind: text("kind"), Name: text("name")}.String()]; ok {
-		return i, true
-	}
-	block, err := netip.ParsePrefix(text("cidr"))
-	if err != nil {
-		return 0, false
-	}
-	for i := range b.Nodes {
-		if slices.Contains(b.Nodes[i].Blocks, block) {
-			return i, true
-		}
-	}
-	return 0, false
 }

@@ -1,12 +1,14 @@
 package picture
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"embed"
 	"encoding/base64"
 	"fmt"
 	"html/template"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/podcullis/podcullis/cluster"
@@ -15,10 +17,13 @@ import (
 
 // What a page holds. A page with more connections is of namespaces.
 const (
-	pageNodes  = 300    // the map opens with closed namespaces beyond
-	pageEdges  = 20_000 // in the page at all
-	pageList   = 2_000  // in the list of connections
-	pageMatrix = 60     // rows of the matrix; with more nodes it is by namespace
+	pageNodes   = 300 // of which the map of everything begins with closed namespaces
+	manyNodes   = 60  // over so many nodes, or lines, the map opens on what matters
+	manyEdges   = 400
+	pageEdges   = 20_000 // in the page at all
+	pageList    = 2_000  // in the list of connections
+	printedList = 120    // on paper; page.css leaves out the rest
+	pageMatrix  = 60     // rows of the matrix; with more nodes it is by namespace
 )
 
 //go:embed page
@@ -29,6 +34,9 @@ var pageFiles embed.FS
 // Without JavaScript it is a matrix, the connections with their reasons, and the
 // findings; with it there is a map.
 func HTML(w io.Writer, g *Graph) error {
+	if p := g.mattering(); !g.Folded && len(g.Edges) > pageEdges && p != nil {
+		g = p
+	}
 	if !g.Folded && len(g.Edges) > pageEdges {
 		g = g.ByNamespace().noted(fmt.Sprintf("namespaces, not workloads: there are more than %d connections", pageEdges))
 	}
@@ -40,11 +48,11 @@ func HTML(w io.Writer, g *Graph) error {
 	if err != nil {
 		return err
 	}
-	style, err := joined("page/picture.css", "page/page.css")
+	style, err := embeddedText("page/picture.css", "page/page.css")
 	if err != nil {
 		return err
 	}
-	script, err := joined("page/layout.js", "page/map.js")
+	script, err := embeddedText("page/layout.js", "page/fold.js", "page/map.js")
 	if err != nil {
 		return err
 	}
@@ -55,7 +63,7 @@ func HTML(w io.Writer, g *Graph) error {
 	return t.Execute(w, p)
 }
 
-func joined(files ...string) (string, error) {
+func embeddedText(files ...string) (string, error) {
 	var b strings.Builder
 	for _, f := range files {
 		text, err := pageFiles.ReadFile(f)
@@ -75,19 +83,23 @@ func hash(text string) string {
 
 // page is what the template shows.
 type page struct {
-	Policy   string
-	Style    template.CSS
-	Script   template.JS
-	Markers  template.HTML
-	Caption  string
-	Notes    []string
-	Filters  []pageFilter
-	Changes  []Change // that the map shows
-	Matrix   *pageTable
-	List     []pageConnection
-	Left     string
-	Findings []pageFinding
-	Data     pageData
+	Policy      string
+	Title       string
+	Origin      string
+	Style       template.CSS
+	Script      template.JS
+	Markers     template.HTML
+	Caption     string
+	Notes       []string
+	Filters     []pageFilter
+	Kinds       []pageKind // of lines that are no state
+	Matrix      *pageTable
+	List        []pageConnection
+	Left        string
+	News        bool // some of the list changed, or violates
+	PrintedLess string
+	Findings    []pageFinding
+	Data        pageData
 }
 
 type pageFilter struct {
@@ -95,7 +107,11 @@ type pageFilter struct {
 	On, Line          bool
 }
 
+type pageKind struct{ Class, Text string }
+
 type pageConnection struct {
+	Plain                                       bool // neither changed nor a violation
+	Number                                      int
 	ID, From, To, Ports, Class, State, Violates string
 	Because                                     []pageReasons
 }
@@ -107,42 +123,56 @@ type pageReasons struct {
 
 type pageFinding struct {
 	Action, Guardrail, Severity, Object, Place, Message string
+	Edges                                               string // that it is about
 }
 
 func pageOf(g *Graph) *page {
-	p := &page{Caption: g.caption(), Notes: g.Notes, Data: dataOf(g), Matrix: tableOf(g)}
+	p := &page{Title: g.title(), Origin: g.origin(), Caption: g.caption(), Notes: g.Notes, Data: dataOf(g)}
 	seen := map[State]bool{}
-	violations := false
+	var means [len(meaningClasses)]bool
 	for i := range g.Edges {
 		seen[g.Edges[i].State] = true
-		violations = violations || len(g.Edges[i].Violates) > 0
+		means[meaningOf(&g.Edges[i])] = true
 	}
+	for m, text := range map[meaning]string{forbidden: "! violates a guardrail", opened: "+ added", closed: "− removed"} {
+		if means[m] {
+			p.Kinds = append(p.Kinds, pageKind{meaningClasses[m], text})
+		}
+	}
+	slices.SortFunc(p.Kinds, func(a, b pageKind) int { return cmp.Compare(a.Text, b.Text) })
 	for state := ByDefault; state <= Blocked; state++ {
 		if seen[state] {
 			p.Filters = append(p.Filters, pageFilter{stateClasses[state], stateClasses[state], state.String(), true, true})
 		}
 	}
 	if g.Compared {
-		p.Changes = []Change{Added, Removed}
 		p.Filters = append(p.Filters, pageFilter{Name: "changed", Text: "only what changed"})
 	}
-	if violations {
+	if means[forbidden] {
 		p.Filters = append(p.Filters, pageFilter{Name: "violations", Text: "only violations (!)"})
 	}
-	for i := range g.Edges {
-		if i == pageList {
-			p.Left = fmt.Sprintf("The first %d of %d; the command podcullis connections lists all.", pageList, len(g.Edges))
-			break
-		}
+	list := make([]int, len(g.Edges))
+	for i := range list {
+		list[i] = i
+	}
+	slices.SortFunc(list, func(a, b int) int { return g.compareWeight(&g.Edges[a], &g.Edges[b]) })
+	if len(list) > pageList {
+		p.Left = fmt.Sprintf("The first %d of %d by what matters; the command podcullis connections lists all.", pageList, len(list))
+		list = list[:pageList]
+	}
+	for _, i := range list {
 		p.List = append(p.List, connectionOf(g, i))
 	}
-	for _, f := range g.Findings {
-		x := pageFinding{Action: string(f.Action), Guardrail: f.Guardrail, Severity: f.Severity, Object: report.Title(f.Object), Message: f.Message}
-		if f.Location.File != "" {
-			x.Place = f.Location.String()
-		}
-		p.Findings = append(p.Findings, x)
+	news := slices.IndexFunc(p.List, func(c pageConnection) bool { return c.Plain })
+	switch {
+	case news > 0:
+		p.News = true
+		p.PrintedLess = fmt.Sprintf("Printed are %d that changed or violate a guardrail, of %d.", min(news, printedList), len(g.Edges))
+	case len(list) > printedList:
+		p.PrintedLess = fmt.Sprintf("Printed are the %d that matter most, of %d.", printedList, len(g.Edges))
 	}
+	p.Matrix = tableOf(g, list)
+	p.Findings = findingsOf(g)
 	return p
 }
 
@@ -153,9 +183,19 @@ func connectionOf(g *Graph, i int) pageConnection {
 		ports = number(e.Count, "connection") + ": " + ports
 	}
 	return pageConnection{
-		ID: fmt.Sprintf("c%d", i+1), From: g.Nodes[e.From].Name(), To: g.Nodes[e.To].Name(), Ports: ports,
-		Class: edgeClass(e), State: legendText(e), Violates: strings.Join(e.Violates, ", "), Because: e.reasons(),
+		Plain: e.Change == Same && len(e.Violates) == 0, Number: i + 1, ID: fmt.Sprintf("c%d", i+1), From: g.Nodes[e.From].Name(), To: g.Nodes[e.To].Name(), Ports: ports,
+		Class: edgeClass(e), State: stateText(e), Violates: strings.Join(e.Violates, ", "), Because: e.reasons(),
 	}
+}
+
+// stateText names what the edge violates, and says what it is.
+func stateText(e *Edge) string {
+	plain := *e
+	plain.Violates = nil
+	if len(e.Violates) == 0 {
+		return legendText(&plain)
+	}
+	return "! " + strings.Join(e.Violates, ", ") + ": " + legendText(&plain)
 }
 
 // reasons are what opens or blocks the edge, side by side.
@@ -181,67 +221,4 @@ func (e *Edge) reasons() []pageReasons {
 		out = append(out, pageReasons{"both sides", []string{"each lets something through, but they agree on no port"}})
 	}
 	return out
-}
-
-// pageTable is the matrix.
-type pageTable struct {
-	Notes   []string
-	Signs   []pageSign
-	Columns []pageHead
-	Rows    []pageRow
-}
-
-type pageHead struct{ Title, Name string }
-
-type pageRow struct {
-	pageHead
-	Cells [][]pageSign
-}
-
-type pageSign struct{ Class, Sign, Text, Link string }
-
-// signs are a shape for each state, so that no colour is needed.
-var signs = [...]string{ByDefault: "■", ByNetpol: "●", Unknown: "◇", Blocked: "✕"}
-
-func signOf(e *Edge) string {
-	return map[Change]string{Same: "", Added: "+", Removed: "−"}[e.Change] + signs[e.State]
-}
-
-func tableOf(g *Graph) *pageTable {
-	t := &pageTable{}
-	linked := !g.Folded
-	if m := matrixOf(g, len(g.Nodes)); !g.Folded && len(m.nodes) > pageMatrix {
-		g, linked = g.ByNamespace(), false
-		t.Notes = append(t.Notes, fmt.Sprintf("By namespace, for there are more than %d workloads.", pageMatrix))
-	}
-	m := matrixOf(g, maxMatrix)
-	if m.left > 0 {
-		t.Notes = append(t.Notes, fmt.Sprintf("The %d busiest of %d.", len(m.nodes), len(m.nodes)+m.left))
-	}
-	if len(m.nodes) == 0 {
-		return nil
-	}
-	for _, e := range g.kinds() {
-		t.Signs = append(t.Signs, pageSign{Class: edgeClass(&e), Sign: signOf(&e), Text: legendText(&e)})
-	}
-	for _, to := range m.nodes {
-		t.Columns = append(t.Columns, pageHead{shorten(g.Nodes[to].Title(), 20), g.Nodes[to].Name()})
-	}
-	for _, from := range m.nodes {
-		row := pageRow{pageHead: pageHead{shorten(g.Nodes[from].Title(), maxName), g.Nodes[from].Name()}}
-		for _, to := range m.nodes {
-			var cell []pageSign
-			for _, i := range m.edges[[2]int{from, to}] {
-				e := &g.Edges[i]
-				s := pageSign{Class: edgeClass(e), Sign: signOf(e), Text: e.Sentence(g.Nodes)}
-				if linked && i < pageList {
-					s.Link = fmt.Sprintf("c%d", i+1)
-				}
-				cell = append(cell, s)
-			}
-			row.Cells = append(row.Cells, cell)
-		}
-		t.Rows = append(t.Rows, row)
-	}
-	return t
 }

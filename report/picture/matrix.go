@@ -15,15 +15,21 @@ type matrix struct {
 	nodes []int // of the graph, in its order
 	edges map[[2]int][]int
 	left  int // how many nodes were too many
+	// spread is set when the workloads are of several namespaces, and have to name them.
+	spread bool
 }
 
 // matrixOf makes the table of the nodes that have an edge, at most limit.
 func matrixOf(g *Graph, limit int) *matrix {
-	degree := make([]int, len(g.Nodes))
+	degree := make([]int, len(g.Nodes)) // a violation outweighs the rest
 	m := &matrix{edges: map[[2]int][]int{}}
 	for i, e := range g.Edges {
-		degree[e.From]++
-		degree[e.To]++
+		weight := 1
+		if len(e.Violates) > 0 {
+			weight = len(g.Edges)
+		}
+		degree[e.From] += weight
+		degree[e.To] += weight
 		m.edges[[2]int{e.From, e.To}] = append(m.edges[[2]int{e.From, e.To}], i)
 	}
 	for i := range g.Nodes {
@@ -31,6 +37,9 @@ func matrixOf(g *Graph, limit int) *matrix {
 			m.nodes = append(m.nodes, i)
 		}
 	}
+	m.spread = slices.ContainsFunc(m.nodes, func(i int) bool {
+		return g.Nodes[i].Ref.Namespace != "" && g.Nodes[i].Ref.Namespace != g.Nodes[m.nodes[0]].Ref.Namespace
+	})
 	if len(m.nodes) > limit {
 		m.left = len(m.nodes) - limit
 		slices.SortStableFunc(m.nodes, func(a, b int) int { return cmp.Compare(degree[b], degree[a]) })
@@ -52,7 +61,7 @@ func (d *drawing) matrix() {
 	top := d.header()
 	wide := 0.0
 	for _, n := range m.nodes {
-		wide = max(wide, textWidth(shorten(d.Nodes[n].Title(), maxName), 12))
+		wide = max(wide, textWidth(shorten(d.Nodes[n].title(m.spread), maxName), 12))
 	}
 	x0, y0 := margin+wide+10, top+wide*0.87+10
 	side := cell * float64(len(m.nodes))
@@ -63,7 +72,7 @@ func (d *drawing) matrix() {
 	}
 	d.printf("</g>\n")
 	for i, n := range m.nodes {
-		name := escaped(shorten(d.Nodes[n].Title(), maxName))
+		name := escaped(shorten(d.Nodes[n].title(m.spread), maxName))
 		at := cell*float64(i) + cell/2
 		d.printf("<text x=\"%.0f\" y=\"%.0f\" text-anchor=\"end\">%s</text>", x0-6, y0+at+4, name)
 		d.printf("<text transform=\"translate(%.0f %.0f) rotate(-60)\">%s</text>\n", x0+at+2, y0-6, name)
@@ -81,7 +90,15 @@ func (d *drawing) matrix() {
 
 // mark draws the sign of an edge: a shape of its own for each state.
 func (d *drawing) mark(e *Edge, x, y float64) {
-	d.printf("<g class=\"cell %s\"><title>%s</title>%s</g>\n", edgeClass(e), escaped(e.Sentence(d.Nodes)), sign(e.State, x, y))
+	d.printf("<g class=\"cell %s\"><title>%s</title>%s</g>\n", edgeClass(e), escaped(e.Sentence(d.Nodes)), warned(e, x, y))
+}
+
+// warned is the sign of an edge, with an exclamation mark where a guardrail objects.
+func warned(e *Edge, x, y float64) string {
+	if len(e.Violates) == 0 {
+		return sign(e.State, x, y)
+	}
+	return sign(e.State, x-3, y) + fmt.Sprintf("<text x=\"%.0f\" y=\"%.0f\">!</text>", x+4, y+5)
 }
 
 func sign(s State, x, y float64) string {
@@ -100,7 +117,7 @@ func (d *drawing) matrixLegend() {
 	x, y := margin, d.h+4
 	for _, e := range d.kinds() {
 		text := legendText(&e)
-		d.printf("<g class=\"legend\"><g class=\"cell %s\">%s</g><text x=\"%.0f\" y=\"%.0f\">%s</text></g>\n", edgeClass(&e), sign(e.State, x+8, y), x+20, y+4, text)
+		d.printf("<g class=\"legend\"><g class=\"cell %s\">%s</g><text x=\"%.0f\" y=\"%.0f\">%s</text></g>\n", edgeClass(&e), warned(&e, x+8, y), x+20, y+4, text)
 		x += 44 + textWidth(text, 12)
 		d.w = max(d.w, x)
 	}

@@ -20,6 +20,10 @@ const (
 // their namespaces are drawn, and the first lines say so.
 func Mermaid(w io.Writer, g *Graph) error {
 	text := mermaid(g)
+	if p := g.mattering(); !fits(g, text) && !g.Folded && p != nil {
+		g = p
+		text = mermaid(g)
+	}
 	if !fits(g, text) && !g.Folded {
 		g = g.ByNamespace().noted(fmt.Sprintf("namespaces, not workloads: Mermaid draws at most %d edges and %d characters", mermaidEdges, mermaidText))
 		text = mermaid(g)
@@ -36,11 +40,13 @@ func fits(g *Graph, text []byte) bool {
 	return len(g.Edges) <= mermaidEdges && len(text) < mermaidText
 }
 
-// strongest keeps the n edges that stand for most connections, and the nodes at
-// their ends.
+// strongest keeps the n edges that matter most, those that violate or changed before those
+// that stand for most connections, and the nodes at their ends.
 func (g *Graph) strongest(n int) *Graph {
 	edges := slices.Clone(g.Edges)
-	slices.SortStableFunc(edges, func(a, b Edge) int { return -cmp.Compare(a.Count, b.Count) })
+	slices.SortStableFunc(edges, func(a, b Edge) int {
+		return cmp.Or(cmp.Compare(min(meaningOf(&a), byDefault), min(meaningOf(&b), byDefault)), -cmp.Compare(a.Count, b.Count))
+	})
 	edges = edges[:min(n, len(edges))]
 	out := *g
 	out.Nodes, out.Edges = nil, nil
@@ -64,9 +70,8 @@ func (g *Graph) strongest(n int) *Graph {
 
 func mermaid(g *Graph) []byte {
 	var b bytes.Buffer
-	fmt.Fprintf(&b, "%%%% %s\n", comment(g.caption()))
-	for _, note := range g.Notes {
-		fmt.Fprintf(&b, "%%%% %s\n", comment(note))
+	for _, line := range g.comments() {
+		fmt.Fprintf(&b, "%%%% %s\n", comment(line))
 	}
 	b.WriteString("flowchart LR\n")
 	for i, group := range g.groups() {
@@ -113,18 +118,36 @@ func mermaidArrow(e *Edge) string {
 	return "-->"
 }
 
-// mermaidStyles colours the edges that stand out.
+// mermaidStyles colours the edges that stand out, and the nodes at both ends of those
+// that violate.
 func mermaidStyles(b *bytes.Buffer, g *Graph) {
-	of := map[string][]string{}
+	of := map[meaning][]string{}
+	var bad []int
 	for i := range g.Edges {
-		if colour := edgeColour(&g.Edges[i]); colour != colourNetpol {
-			of[colour] = append(of[colour], fmt.Sprint(i))
+		e := &g.Edges[i]
+		m := meaningOf(e)
+		of[m] = append(of[m], fmt.Sprint(i))
+		if m == forbidden {
+			bad = append(bad, e.From, e.To)
 		}
 	}
-	for _, colour := range []string{colourDefault, colourUnknown, colourBlocked, colourAdded, colourRemoved} {
-		if len(of[colour]) > 0 {
-			fmt.Fprintf(b, "  linkStyle %s stroke:%s\n", strings.Join(of[colour], ","), colour)
+	for m := forbidden; m <= blocked; m++ {
+		if m == byNetpol || len(of[m]) == 0 {
+			continue
 		}
+		width := ""
+		if m == forbidden {
+			width = ",stroke-width:4px"
+		}
+		fmt.Fprintf(b, "  linkStyle %s stroke:%s%s\n", strings.Join(of[m], ","), colours[m], width)
+	}
+	if len(bad) > 0 {
+		slices.Sort(bad)
+		var names []string
+		for _, n := range slices.Compact(bad) {
+			names = append(names, fmt.Sprintf("n%d", n+1))
+		}
+		fmt.Fprintf(b, "  classDef violation stroke:%s,stroke-width:3px\n  class %s violation\n", colours[forbidden], strings.Join(names, ","))
 	}
 }
 

@@ -13,7 +13,7 @@ func (g *Graph) ByNamespace() *Graph {
 	if g.Folded {
 		return g
 	}
-	out := &Graph{Findings: g.Findings, Compared: g.Compared, Folded: true, Notes: slices.Clone(g.Notes)}
+	out := &Graph{Heading: g.Heading, Findings: g.Findings, Compared: g.Compared, Folded: true, Notes: slices.Clone(g.Notes)}
 	place := make([]int, len(g.Nodes))
 	elsewhere, many := -1, g.outside() > maxOutside
 	for i, n := range g.Nodes {
@@ -41,10 +41,11 @@ func (g *Graph) ByNamespace() *Graph {
 		from, to int
 		state    State
 		change   Change
+		violates bool
 	}
 	at := map[key]int{}
 	for _, e := range g.Edges {
-		k := key{place[e.From], place[e.To], e.State, e.Change}
+		k := key{place[e.From], place[e.To], e.State, e.Change, len(e.Violates) > 0}
 		if k.from == k.to {
 			if e.State != Blocked && e.Change != Removed {
 				out.Nodes[k.from].Inside += e.Count
@@ -65,8 +66,10 @@ func (g *Graph) ByNamespace() *Graph {
 		sum.Violates = append(slices.Clone(sum.Violates), e.Violates...)
 		slices.Sort(sum.Violates)
 		sum.Violates = slices.Compact(sum.Violates)
+		sum.severity = min(sum.severity, e.severity)
 	}
 	slices.SortStableFunc(out.Edges, compareEdges)
+	out.about = placed(g.about, place)
 	if elsewhere >= 0 {
 		blocks := out.Nodes[elsewhere].Blocks
 		slices.SortFunc(blocks, comparePrefixes)

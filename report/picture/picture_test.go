@@ -19,14 +19,16 @@ import (
 )
 
 // embedded is what a page has from files of its own, and their hashes.
-var embedded = regexp.MustCompile(`(?s)(<style>|<script>|'sha256-).*?(</style>|</script>|')`)
+var embedded = regexp.MustCompile(`(?s)(<style>).*?(</style>)|(<script>).*?(</script>)|(sha256-).*?=`)
 
 // The shop as everybody sees it first: solid what is open, dotted what was asked
 // about and is blocked, with the netpol that protects the database.
 func TestShop(t *testing.T) {
 	g := picture.New(shop(t))
 	for format, draw := range formats {
-		t.Run(format, func(t *testing.T) { golden(t, "shop."+format, embedded.ReplaceAllString(drawn(t, draw, g), "$1...$2")) })
+		t.Run(format, func(t *testing.T) {
+			golden(t, "shop."+format, embedded.ReplaceAllString(drawn(t, draw, g), "$1$3$5...$2$4"))
+		})
 	}
 }
 
@@ -108,6 +110,91 @@ func TestFindingMarksItsConnection(t *testing.T) {
 	}
 	if marked != 1 {
 		t.Errorf("%d edges are marked, want 1", marked)
+	}
+}
+
+// What is open or unknown, and what a change made of it: the signs of the label, and the
+// colour by what the line means. Nothing that violates a guardrail looks harmless.
+func TestMeaning(t *testing.T) {
+	for name, c := range map[string]struct {
+		edge         picture.Edge
+		class, label string
+	}{
+		"AViolationThatWasAdded":       {picture.Edge{Change: picture.Added, Violates: []string{"g"}}, "m-forbidden default added", "! + all ports"},
+		"AViolationThatIsUnknown":      {picture.Edge{State: picture.Unknown, Violates: []string{"g"}}, "m-forbidden unknown", "! unknown: all ports"},
+		"ARequiredPathThatWasRemoved":  {picture.Edge{State: picture.ByNetpol, Change: picture.Removed, Violates: []string{"g"}}, "m-forbidden netpol removed", "! − all ports"},
+		"Opened":                       {picture.Edge{State: picture.ByNetpol, Change: picture.Added}, "m-opened netpol added", "+ all ports"},
+		"Closed":                       {picture.Edge{State: picture.ByNetpol, Change: picture.Removed}, "m-closed netpol removed", "− all ports"},
+		"BlockedBeforeAndUnknown":      {picture.Edge{State: picture.Unknown, Change: picture.Added}, "m-unknown unknown added", "+ unknown: all ports"},
+		"OpenBeforeAndUnknown":         {picture.Edge{State: picture.Unknown, Change: picture.Turned}, "m-unknown unknown turned", "~ unknown: all ports"},
+		"UnknownBeforeAndOpenByNetpol": {picture.Edge{State: picture.ByNetpol, Change: picture.Turned}, "m-netpol netpol turned", "~ all ports"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c.edge.To, c.edge.Ports, c.edge.Count = 1, connectivity.AllPorts(), 1
+			g := &picture.Graph{Compared: true, Edges: []picture.Edge{c.edge}, Nodes: []picture.Node{
+				{Ref: cluster.Ref{Namespace: "a", Kind: "Pod", Name: "x"}, Workloads: 1}, {Ref: cluster.Ref{Namespace: "a", Kind: "Pod", Name: "y"}, Workloads: 1},
+			}}
+			text := drawn(t, picture.SVG, g)
+			for _, want := range []string{`<g class="edge ` + c.class + `">`, ">" + c.label + "<"} {
+				if !strings.Contains(text, want) {
+					t.Errorf("no %q in\n%s", want, text)
+				}
+			}
+			bad := len(c.edge.Violates) > 0
+			if bad != strings.Contains(text, "! violates a guardrail") {
+				t.Error("the legend is wrong about violations")
+			}
+			if mermaid := drawn(t, picture.Mermaid, g); bad != strings.Contains(mermaid, "class n1,n2 violation") || bad && strings.Contains(mermaid, "009E73") {
+				t.Error(mermaid)
+			}
+		})
+	}
+}
+
+// Addresses that one version tells apart and the other does not have not changed.
+func TestAddressesThatAreToldApart(t *testing.T) {
+	web := clustertest.Deployment("a/web", clustertest.Labels("app=web"))
+	before := clustertest.Snapshot(t, clustertest.Namespace("a"), web)
+	after := clustertest.Snapshot(t, clustertest.Namespace("a"), web,
+		clustertest.Netpol("a/web", `{podSelector: {}, policyTypes: [Ingress], ingress: [{from: [{ipBlock: {cidr: 10.0.0.0/8}}]}]}`))
+	source := of(after)
+	source.Before, source.Compared = of(before).Connections, true
+	got := map[string]string{}
+	g := picture.New(source)
+	for _, e := range g.Edges {
+		if g.Nodes[e.From].Outside() {
+			got[g.Nodes[e.From].Name()] = e.Change.String()
+		}
+	}
+	if len(got) != 2 || got["10.0.0.0/8"] != "" {
+		t.Errorf("got %v, want 10.0.0.0/8 as it was, and the rest removed", got)
+	}
+	for name, change := range got {
+		if name != "10.0.0.0/8" && change != "removed" {
+			t.Errorf("%s: %q", name, change)
+		}
+	}
+}
+
+// Where there is too much to draw, what changed is drawn, or what violates.
+func TestWhatMattersIsDrawnFirst(t *testing.T) {
+	for name, c := range map[string]struct {
+		edit func(*picture.Edge)
+		want string
+	}{
+		"TheChange":     {func(e *picture.Edge) { e.Change = picture.Added }, "only what changed"},
+		"TheViolations": {func(e *picture.Edge) { e.Violates = []string{"g"} }, "only what violates a guardrail"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := picture.New(of(crowd(t, 8, 16)))
+			c.edit(&g.Edges[5])
+			for _, format := range []string{"svg", "mmd"} {
+				text := drawn(t, formats[format], g)
+				if !strings.Contains(text, c.want) || strings.Contains(text, "namespaces, not workloads") || strings.Count(text, "app-") > 8 {
+					t.Errorf("%s: %.1500s", format, text)
+				}
+			}
+		})
 	}
 }
 

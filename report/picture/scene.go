@@ -174,7 +174,7 @@ func (a *arrangement) compose(outer *layers, inner []*interior) {
 	}
 	if a.dense {
 		for i, e := range a.Edges {
-			a.paths[i] = straight(a.nodes[e.From], a.nodes[e.To], e.State)
+			a.paths[i] = straight(a.nodes[e.From], a.nodes[e.To], shiftOf(&e))
 		}
 		return
 	}
@@ -211,11 +211,19 @@ func moved(list []point, by point) []point {
 	return out
 }
 
+// shiftOf keeps what is different between the same two boxes apart.
+func shiftOf(e *Edge) float64 {
+	shift := 4 * (float64(e.State) - 1.5)
+	if len(e.Violates) > 0 {
+		shift -= 2
+	}
+	return shift
+}
+
 // straight joins two boxes on the sides that face each other. Both ways, and each
 // state, keep apart.
-func straight(from, to rect, s State) []point {
+func straight(from, to rect, shift float64) []point {
 	a, b := from.centre(), to.centre()
-	shift := 4 * (float64(s) - 1.5)
 	switch {
 	case from.x+from.w < to.x:
 		return []point{{from.x + from.w, a.y - 6 + shift}, {to.x, b.y - 6 + shift}}

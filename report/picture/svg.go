@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"html"
 	"io"
+	"slices"
 	"strings"
 )
 
@@ -24,7 +25,11 @@ var pictureStyle string
 // SVG writes a drawing that needs no other program. It follows the reader's
 // choice of a light or a dark scheme, and asks for nothing over the network.
 func SVG(w io.Writer, g *Graph) error {
-	if !g.Folded && (len(g.Nodes) > svgNodes || len(g.Edges) > svgEdges) {
+	large := func(g *Graph) bool { return !g.Folded && (len(g.Nodes) > svgNodes || len(g.Edges) > svgEdges) }
+	if p := g.mattering(); large(g) && p != nil {
+		g = p
+	}
+	if large(g) {
 		g = g.ByNamespace().noted(fmt.Sprintf("namespaces, not workloads: with more than %d nodes or %d edges a drawing says little", svgNodes, svgEdges))
 	}
 	d := &drawing{Graph: g}
@@ -82,8 +87,9 @@ func (d *drawing) diagram() {
 // header writes what the picture shows, and returns the height it takes.
 func (d *drawing) header() float64 {
 	y := margin + 14
-	d.printf("<text class=\"heading\" x=\"%.0f\" y=\"%.0f\">Who can talk to whom</text>\n", margin, y)
-	for _, line := range append([]string{d.caption()}, d.Notes...) {
+	d.printf("<text class=\"heading\" x=\"%.0f\" y=\"%.0f\">%s</text>\n", margin, y, escaped(d.title()))
+	d.w = max(d.w, textWidth(d.title(), 18)+2*margin)
+	for _, line := range d.preface() {
 		y += 18
 		d.printf("<text class=\"caption\" x=\"%.0f\" y=\"%.0f\">%s</text>\n", margin, y, escaped(line))
 		d.w = max(d.w, textWidth(line, 12)+2*margin)
@@ -182,10 +188,13 @@ func (d *drawing) legend() {
 // kinds is one edge of each state and change that the graph has.
 func (g *Graph) kinds() []Edge {
 	var out []Edge
-	for change := Same; change <= Removed; change++ {
+	if slices.ContainsFunc(g.Edges, func(e Edge) bool { return len(e.Violates) > 0 }) {
+		out = append(out, Edge{State: ByNetpol, Violates: []string{""}})
+	}
+	for change := Same; change <= Turned; change++ {
 		for state := ByDefault; state <= Blocked; state++ {
 			for i := range g.Edges {
-				if g.Edges[i].State == state && g.Edges[i].Change == change {
+				if e := &g.Edges[i]; e.State == state && e.Change == change && len(e.Violates) == 0 {
 					out = append(out, Edge{State: state, Change: change})
 					break
 				}
@@ -197,11 +206,19 @@ func (g *Graph) kinds() []Edge {
 
 func legendText(e *Edge) string {
 	text := e.State.String()
-	if e.State == Blocked {
+	switch {
+	case len(e.Violates) > 0:
+		return "! violates a guardrail"
+	case e.State == Blocked:
 		text = "asked about, and blocked"
 	}
-	if e.Change != Same {
-		text = e.Change.String() + ", " + text
+	switch e.Change {
+	case Added:
+		return "+ added, " + text
+	case Removed:
+		return "− removed, was " + text
+	case Turned:
+		return "~ " + text + ", " + e.became()
 	}
 	return text
 }
@@ -210,7 +227,7 @@ func legendText(e *Edge) string {
 func (d *drawing) write(w io.Writer) error {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %.0f %.0f\" width=\"%.0f\" height=\"%.0f\" role=\"img\" aria-labelledby=\"title desc\">\n", d.w, d.h, d.w, d.h)
-	fmt.Fprintf(&b, "<title id=\"title\">Who can talk to whom</title>\n<desc id=\"desc\">%s</desc>\n", escaped(d.caption()))
+	fmt.Fprintf(&b, "<title id=\"title\">%s</title>\n<desc id=\"desc\">%s</desc>\n", escaped(d.title()), escaped(d.caption()))
 	fmt.Fprintf(&b, "<style>\n%s</style>\n<defs>\n%s</defs>\n", pictureStyle, markers())
 	fmt.Fprintf(&b, "<rect class=\"paper\" width=\"%.0f\" height=\"%.0f\"/>\n", d.w, d.h)
 	b.Write(d.body.Bytes())
@@ -222,10 +239,12 @@ func (d *drawing) write(w io.Writer) error {
 // markers are the ends of lines: an arrow, or for what is blocked a bar.
 func markers() string {
 	var b strings.Builder
-	for _, class := range []string{"netpol", "default", "unknown", "added", "removed"} {
-		fmt.Fprintf(&b, "<marker id=\"to-%s\" class=\"%s\" viewBox=\"0 0 10 10\" refX=\"9\" refY=\"5\" markerWidth=\"8\" markerHeight=\"8\" markerUnits=\"userSpaceOnUse\" orient=\"auto\"><path d=\"M0 0L10 5L0 10Z\"/></marker>\n", class, class)
+	for _, class := range meaningClasses[:blocked] {
+		fmt.Fprintf(&b, "<marker id=\"to-%s\" class=\"m-%s\" viewBox=\"0 0 10 10\" refX=\"9\" refY=\"5\" markerWidth=\"8\" markerHeight=\"8\" markerUnits=\"userSpaceOnUse\" orient=\"auto\"><path d=\"M0 0L10 5L0 10Z\"/></marker>\n", class, class)
 	}
-	b.WriteString("<marker id=\"to-blocked\" class=\"blocked\" viewBox=\"0 0 6 14\" refX=\"5\" refY=\"7\" markerWidth=\"6\" markerHeight=\"14\" markerUnits=\"userSpaceOnUse\" orient=\"auto\"><path d=\"M2 0H5V14H2Z\"/></marker>\n")
+	for _, m := range [][2]string{{"to-blocked", "blocked"}, {"to-blocked-forbidden", "forbidden"}} {
+		fmt.Fprintf(&b, "<marker id=\"%s\" class=\"m-%s\" viewBox=\"0 0 6 14\" refX=\"5\" refY=\"7\" markerWidth=\"6\" markerHeight=\"14\" markerUnits=\"userSpaceOnUse\" orient=\"auto\"><path d=\"M2 0H5V14H2Z\"/></marker>\n", m[0], m[1])
+	}
 	return b.String()
 }
 

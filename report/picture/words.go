@@ -37,6 +37,14 @@ func (n *Node) Title() string {
 	return text
 }
 
+// title is the Title, with the namespace of a workload where that is not said elsewhere.
+func (n *Node) title(withNamespace bool) string {
+	if withNamespace && n.Ref.Namespace != "" {
+		return n.Ref.Namespace + "/" + n.Title()
+	}
+	return n.Title()
+}
+
 // Subtitle is the small print of a node.
 func (n *Node) Subtitle() string {
 	switch {
@@ -94,6 +102,8 @@ func (e *Edge) Label() string {
 		text = "+ " + text
 	case Removed:
 		text = "− " + text
+	case Turned:
+		text = "~ " + text
 	}
 	if len(e.Violates) > 0 {
 		text = "! " + text
@@ -119,12 +129,23 @@ func (e *Edge) Sentence(nodes []Node) string {
 		text += " (" + why + ")"
 	}
 	if e.Change != Same {
-		text += ", " + e.Change.String()
+		text += ", " + e.became()
 	}
 	if len(e.Violates) > 0 {
 		text += ", violates " + strings.Join(e.Violates, ", ")
 	}
 	return text
+}
+
+// became says what a change made of the edge.
+func (e *Edge) became() string {
+	switch {
+	case e.Change == Turned && e.State == Unknown:
+		return "was open"
+	case e.Change == Turned:
+		return "was unknown"
+	}
+	return e.Change.String()
 }
 
 // why is the reasons of the edge in one line.
@@ -166,6 +187,42 @@ func number(n int, what string) string {
 		return "1 " + what
 	}
 	return fmt.Sprintf("%d %ss", n, what)
+}
+
+// title is the heading.
+func (g *Graph) title() string {
+	if g.Title != "" {
+		return g.Title
+	}
+	return "Who can talk to whom"
+}
+
+// origin says in a line where the picture comes from; empty when nobody has said.
+func (g *Graph) origin() string {
+	var parts []string
+	for _, p := range [][2]string{{"of ", g.Origin}, {"", g.Stamp}, {"by podcullis ", g.Version}} {
+		if p[1] != "" {
+			parts = append(parts, p[0]+p[1])
+		}
+	}
+	return strings.Join(parts, " · ")
+}
+
+// preface is what stands above a picture: what it shows, of what, and what it leaves out.
+func (g *Graph) preface() []string {
+	lines := []string{g.caption()}
+	if text := g.origin(); text != "" {
+		lines = append(lines, text)
+	}
+	return append(lines, g.Notes...)
+}
+
+// comments are the preface of a text: where it comes from only when somebody named it.
+func (g *Graph) comments() []string {
+	if g.Title == "" && g.Stamp == "" {
+		return append([]string{g.caption()}, g.Notes...)
+	}
+	return append([]string{g.title()}, g.preface()...)
 }
 
 // caption says what the picture shows.

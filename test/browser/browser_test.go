@@ -84,9 +84,8 @@ func observed(ctx context.Context) error {
 	return err
 }
 
-// open writes the page of a graph and opens it in a tab of its own, with the
-// network switched off.
-func open(t *testing.T, g *picture.Graph, options ...option) *tab {
+// browserOf is the browser of all tests.
+func browserOf(t *testing.T) context.Context {
 	t.Helper()
 	browser, _ := allocate()
 	if browser == nil {
@@ -95,6 +94,14 @@ func open(t *testing.T, g *picture.Graph, options ...option) *tab {
 		}
 		t.Skip("no Chromium: install Debian's package chromium; PODCULLIS_REQUIRE_BROWSER=1 makes this an error")
 	}
+	return browser
+}
+
+// open writes the page of a graph and opens it in a tab of its own, with the
+// network switched off.
+func open(t *testing.T, g *picture.Graph, options ...option) *tab {
+	t.Helper()
+	browserOf(t)
 	var b bytes.Buffer
 	if err := picture.HTML(&b, g); err != nil {
 		t.Fatal(err)
@@ -103,6 +110,13 @@ func open(t *testing.T, g *picture.Graph, options ...option) *tab {
 	if err := os.WriteFile(file, b.Bytes(), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	return openFile(t, file, options...)
+}
+
+// openFile opens a page that somebody has written.
+func openFile(t *testing.T, file string, options ...option) *tab {
+	t.Helper()
+	browser := browserOf(t)
 	if err := chromedp.Do(browser); err != nil { // starts it, once
 		t.Fatal(err)
 	}

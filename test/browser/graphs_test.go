@@ -1,10 +1,12 @@
 package browser_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/podcullis/podcullis/cluster"
 	"github.com/podcullis/podcullis/cluster/manifest"
+	"github.com/podcullis/podcullis/cluster/selector"
 	"github.com/podcullis/podcullis/connectivity"
 	"github.com/podcullis/podcullis/guardrail"
 	"github.com/podcullis/podcullis/report"
@@ -87,4 +89,56 @@ func large(t *testing.T) *picture.Graph {
 		t.Fatal(err)
 	}
 	return picture.New(picture.Source{Snapshot: s, Connections: connectivity.Connections(s, connectivity.Options{})})
+}
+
+// grown is a town of about so many workloads, after somebody deleted the default-deny of
+// two namespaces and the agreements of a third: of what that opens, some violates a
+// guardrail.
+func grown(t *testing.T, namespaces, pods int) *picture.Graph {
+	t.Helper()
+	objects, err := town.Plan{Seed: 11, Namespaces: namespaces, Pods: pods, Netpols: 9 * namespaces}.Model()
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, err := cluster.New(objects...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	after, quarters := before, 0
+	for ns := range before.Namespaces() {
+		if !strings.Contains(ns.Name, "-prod-") {
+			continue
+		}
+		quarters++
+		for _, n := range before.Netpols(ns.Name) {
+			if quarters == 1 && (n.Name == "default-deny" || n.Selector.Matches(map[string]string{"tier": "db"}) != selector.No) || quarters == 2 && n.Name == "api" {
+				if after, err = after.Apply(cluster.Change{Before: n}); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+	}
+	source := picture.Source{
+		Heading:  picture.Heading{Title: "The town", Origin: "town/", Stamp: "2026-11-27", Version: "1.0.0"},
+		Snapshot: after, Connections: connectivity.Connections(after, connectivity.Options{}),
+		Before: connectivity.Connections(before, connectivity.Options{}), Compared: true,
+	}
+	details := func(p connectivity.Peer) map[string]any {
+		return map[string]any{"namespace": p.Workload.Namespace, "kind": p.Workload.Kind, "name": p.Workload.Name}
+	}
+	severities := []string{"low", "critical", "medium", "high"}
+	for i, d := range connectivity.Diff(before, after, connectivity.Options{}) {
+		if !d.Added() || d.From.Workload == nil || d.To.Workload == nil || i%5 != 0 {
+			continue
+		}
+		source.Findings = append(source.Findings, report.Finding{
+			Violation: guardrail.Violation{
+				Guardrail: "only-with-an-agreement", Action: guardrail.Deny, Severity: severities[i%len(severities)],
+				Message: d.From.String() + " could reach " + d.To.String() + " on " + d.Gained().String(),
+				Details: map[string]any{"from": details(d.From), "to": details(d.To)},
+			},
+			Object: d.To.Workload.Ref,
+		})
+	}
+	return picture.New(source)
 }

@@ -166,7 +166,7 @@ const contrast = `(() => {
 		return 0.2126 * r + 0.7152 * g + 0.0722 * b;
 	};
 	const wrong = [];
-	for (const text of ['ink', 'soft', 'netpol', 'default', 'unknown', 'blocked', 'added', 'removed']) {
+	for (const text of ['ink', 'soft', 'netpol', 'default', 'unknown', 'blocked', 'forbidden', 'opened', 'closed']) {
 		for (const ground of ['paper', 'frame', 'box']) {
 			const [a, b] = [text, ground].map((v) => light(root.getPropertyValue('--' + v).trim())).sort((x, y) => y - x);
 			const ratio = (a + 0.05) / (b + 0.05);

@@ -32,7 +32,7 @@ func hostile() map[string]string {
 		"wide-numbers":       `violation contains {"msg": "x"} if count([s | some i in numbers.range(1, 10000000); s := sprintf("%900d", [i])]) >= 0`,
 		"string-doubling":    chain(`"aaaaaaaa"`, `concat("", [x%[1]d, x%[1]d])`, 40) + `violation contains {"msg": "x"} if count(x40) >= 0`,
 		"string-squares":     chain(`"aaaaaaaa"`, `replace(x%[1]d, "a", x%[1]d)`, 10) + `violation contains {"msg": "x"} if count(x10) >= 0`,
-		"hex-doubling":       chain(`"aaaaaaaa"`, `hex.encode(x%[1]d)`, 40) + `violation contains {"msg": "x"} if count(x40) >= 0`,
+		"base64-growing":     chain(`"aaaaaaaa"`, `base64.encode(x%[1]d)`, 90) + `violation contains {"msg": "x"} if count(x90) >= 0`,
 		"array-doubling":     chain(`[1, 2, 3, 4]`, `array.concat(x%[1]d, x%[1]d)`, 40) + `violation contains {"msg": "x"} if count(x40) >= 0`,
 		"set-of-sets":        `violation contains {"msg": "x"} if count(union({{[i, j] | some j in numbers.range(1, 3000)} | some i in numbers.range(1, 3000)})) >= 0`,
 		"sort-and-sum":       `violation contains {"msg": "x"} if { a := [x | some i in numbers.range(1, 400000); x := (i * 7919) % 1000003]; sum(sort(a)) >= 0 }`,
@@ -44,9 +44,8 @@ func hostile() map[string]string {
 		"matches":            chain(`"aaaaaaaa"`, `concat("", [x%[1]d, x%[1]d])`, 19) + `violation contains {"msg": "x"} if count(regex.find_all_string_submatch_n("((((((((((((a))))))))))))", x19, -1)) >= 0`,
 		"templates":          chain(`"aaaaaaaa"`, `$"{x%[1]d}{x%[1]d}{x%[1]d}{x%[1]d}{x%[1]d}{x%[1]d}{x%[1]d}{x%[1]d}"`, 12) + `violation contains {"msg": "x"} if x12 == "x"`,
 		"yaml":               `violation contains {"msg": "x"} if count(yaml.unmarshal(concat("", ["[", concat(",", ["1" | some i in numbers.range(1, 900000)]), "]"]))) >= 0`,
-		// neither: one call that does not come to an end
+		// neither: one call that does not finish
 		"states":         chain(`"aaaaaaaa"`, `concat("", [x%[1]d, x%[1]d])`, 14) + `violation contains {"msg": "x"} if { p := concat("", [s | some i in numbers.range(1, 100); s := "(a?){1000}"]); regex.match(concat("", [p, "b$"]), x14) }`,
-		"factors":        `violation contains {"msg": "x"} if product([x | some i in numbers.range(1, 300000); x := 123456789123456789 + i]) == 7`,
 		"powers":         chain(`123456789123456789`, `x%[1]d * x%[1]d`, 40) + `violation contains {"msg": "x"} if x40 == 7`,
 		"shared-written": chain(`[1]`, `[x%[1]d, x%[1]d]`, 40) + `violation contains {"msg": "x"} if json.marshal(x40) == ""`,
 		"shared-united":  chain(`{"a": 1}`, `{"a": x%[1]d, "b": x%[1]d}`, 40) + `violation contains {"msg": "x"} if object.union(x40, x40) == {}`,

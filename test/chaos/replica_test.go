@@ -194,7 +194,7 @@ func (c cluster) register(t *testing.T, address string, ca []byte, policy admiss
 func (c cluster) registerAs(t *testing.T, config admissionregistrationv1.WebhookClientConfig, policy admissionregistrationv1.FailurePolicyType) {
 	t.Helper()
 	var rules []admissionregistrationv1.RuleWithOperations
-	for _, door := range webhook.Doors() {
+	for _, door := range webhook.Resources() {
 		group, resource, _ := strings.Cut(door, "/")
 		rules = append(rules, admissionregistrationv1.RuleWithOperations{
 			Operations: []admissionregistrationv1.OperationType{"CREATE", "UPDATE", "DELETE"},

@@ -91,6 +91,9 @@ extraObjects:
       {{- include "podcullis.labels" . | nindent 4 }}
   value: 8
 extraEnv: [{name: TZ, value: UTC}, {name: NODE, valueFrom: {fieldRef: {fieldPath: spec.nodeName}}}]
+annotations: {example.com/owner: net}
+strategy: {rollingUpdate: {maxSurge: 2}}
+podSecurityContext: {fsGroup: 2000, runAsUser: 2000}
 podAnnotations: {example.com/scrape: "true"}
 podLabels: {team: net}
 commonLabels: {cost-centre: "42"}
@@ -109,7 +112,7 @@ networkPolicy:
   apiServerPorts: [6443]
   metricsFrom: [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: monitoring}}}]
   extraEgress: [{to: [{ipBlock: {cidr: 192.0.2.0/24}}]}]
-serviceMonitor: {enabled: true, interval: 15s, labels: {release: prometheus}}
+serviceMonitor: {enabled: true, interval: 15s, labels: {release: prometheus}, annotations: {a: b}, scrapeTimeout: 10s, relabelings: [{action: labeldrop, regex: endpoint}], metricRelabelings: [{action: drop, sourceLabels: [__name__], regex: go_.*}]}
 prometheusRule: {enabled: true, labels: {release: prometheus}, disabled: [PodcullisDown], slowSeconds: 0.5, certificateDays: 14, alertLabels: {team: net}}
 dashboard: {enabled: true, annotations: {grafana_folder: Network}}
 tests: {namespace: kube-public}

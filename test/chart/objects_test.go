@@ -142,7 +142,7 @@ func webhooksCoverEveryDoor(t *testing.T, r release) {
 		}
 	}
 	want := map[string][]string{}
-	for _, door := range webhook.Doors() {
+	for _, door := range webhook.Resources() {
 		name := "workloads.podcullis.io"
 		if strings.Contains(door, "/namespaces") || strings.HasSuffix(door, "/networkpolicies") {
 			name = "netpols.podcullis.io"

@@ -160,6 +160,10 @@ type serviceMonitor struct {
 			Port     string `json:"port"`
 			Path     string `json:"path"`
 			Interval string `json:"interval"`
+
+			ScrapeTimeout     string           `json:"scrapeTimeout"`
+			Relabelings       []map[string]any `json:"relabelings"`
+			MetricRelabelings []map[string]any `json:"metricRelabelings"`
 		} `json:"endpoints"`
 	} `json:"spec"`
 }

@@ -91,8 +91,9 @@ func TestSchemaIsClosed(t *testing.T) {
 		"global":                                true, // Helm's
 		"configuration.guardrails[].parameters": true, // the guardrail's own schema
 		"extraEnv[].valueFrom":                  true, "extraVolumes[]": true, "extraVolumeMounts[]": true, "resources.claims[]": true, "topologySpreadConstraints[]": true,
+		"serviceMonitor.relabelings[]": true, "serviceMonitor.metricRelabelings[]": true, // the operator's
 		"affinity.nodeAffinity": true, "affinity.podAffinity": true, "affinity.podAntiAffinity": true,
-		"networkPolicy.metricsFrom[]": true, "networkPolicy.extraEgress[]": true, // the API server's validation
+		"networkPolicy.metricsFrom[]": true, "networkPolicy.extraEgress[]": true, "networkPolicy.probesFrom[]": true, "podSecurityContext": true, "securityContext": true, "strategy.rollingUpdate": true, // the API server's validation
 	}
 	var walk func(path string, s schema)
 	walk = func(path string, s schema) {

@@ -31,9 +31,9 @@ func TestEveryWritableResourceOfTheModelIsADoorOrKnownToBeNone(t *testing.T) {
 		t.Fatal(err)
 	}
 	known := slices.Sorted(maps.Keys(withoutLabels))
-	known = append(known, webhook.Doors()...)
+	known = append(known, webhook.Resources()...)
 	kinds := map[string]bool{}
-	for _, door := range webhook.Doors() {
+	for _, door := range webhook.Resources() {
 		group, resource, _ := strings.Cut(door, "/")
 		resource, _, _ = strings.Cut(resource, "/")
 		kinds[group+"/"+resource] = true

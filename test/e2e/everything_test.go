@@ -32,7 +32,7 @@ func TestRegisteredForEverythingItStopsNobodysLeases(t *testing.T) {
 		if err != nil {
 			t.Errorf("kubectl %s: %v", change.args, err)
 		}
-		if change.warns != "" && !strings.Contains(stderr, "Warning: "+change.warns+" is no kind that Podcullis models") {
+		if change.warns != "" && !strings.Contains(stderr, "Warning: "+change.warns+" is not a kind that Podcullis models") {
 			t.Errorf("kubectl %s: %q", change.args, stderr)
 		}
 	}

@@ -200,7 +200,7 @@ func entries(options gateOptions, replicas ...*gate) []admissionregistrationv1.V
 			Rule:       admissionregistrationv1.Rule{APIGroups: []string{"*"}, APIVersions: []string{"*"}, Resources: []string{"*/*"}, Scope: ptr(admissionregistrationv1.AllScopes)},
 		})
 	}
-	for _, r := range webhook.Doors() {
+	for _, r := range webhook.Resources() {
 		group, resource, _ := strings.Cut(r, "/")
 		rules = append(rules, admissionregistrationv1.RuleWithOperations{
 			Operations: []admissionregistrationv1.OperationType{"CREATE", "UPDATE", "DELETE"},

@@ -76,7 +76,7 @@ func TestTheModelChangesOnlyByWhatWasJudged(t *testing.T) {
 		}
 	}
 	w.report(t)
-	for _, door := range webhook.Doors() {
+	for _, door := range webhook.Resources() {
 		if w.seen[door] == 0 {
 			t.Errorf("nothing was written by %s, so nothing is shown about it", door)
 		}
@@ -92,7 +92,7 @@ func TestEachDoorIsNeeded(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, door := range webhook.Doors() {
+	for _, door := range webhook.Resources() {
 		group, name, _ := strings.Cut(door, "/")
 		version := strings.TrimPrefix(group+"/v1", "/")
 		at := slices.IndexFunc(lists, func(l *metav1.APIResourceList) bool { return l.GroupVersion == version })

@@ -46,7 +46,7 @@ func decodeReview(r *wire.Reader) (*admissionv1.AdmissionRequest, error) {
 	}
 	r.End()
 	if err := r.Err(); err != nil {
-		return nil, fmt.Errorf("it is no AdmissionReview: %w", err)
+		return nil, fmt.Errorf("it is not an AdmissionReview: %w", err)
 	}
 	switch {
 	case review.Kind != reviewKind || review.APIVersion != reviewAPIVersion:

@@ -98,7 +98,7 @@ func (a *answering) write(request *admissionv1.AdmissionRequest, response admiss
 
 func tooLate(request *admissionv1.AdmissionRequest, after time.Duration) admission.Response {
 	response := admission.Errored(http.StatusGatewayTimeout, fmt.Errorf(
-		"podcullis cannot judge this in time, and does not allow what it has not judged: it did not come to an end within %s, most likely because of a guardrail; podcullis's log says which, when it does (request uid %s)",
+		"podcullis cannot judge this in time, and does not allow what it has not judged: it did not finish within %s, most likely because of a guardrail; podcullis's log says which, when it does (request uid %s)",
 		after.Round(100*time.Millisecond), request.UID))
 	response.Result.Reason = metav1.StatusReasonTimeout
 	response.UID = request.UID

@@ -58,7 +58,7 @@ func TestAJudgeThatDoesNotComeToAnEndIsNotWaitedFor(t *testing.T) {
 					t.Fatalf("got %s (%v)", body, err)
 				}
 				said := review.Response
-				if said.UID != "u-1" || said.Allowed != tt.allowed || said.Result.Code != tt.code || !strings.Contains(said.Result.Message, "it did not come to an end within") {
+				if said.UID != "u-1" || said.Allowed != tt.allowed || said.Result.Code != tt.code || !strings.Contains(said.Result.Message, "it did not finish within") {
 					t.Errorf("got %s", body)
 				}
 				if tt.allowed && (len(said.Warnings) != 1 || !strings.HasPrefix(said.Warnings[0], "would be denied: podcullis cannot judge this in time")) {

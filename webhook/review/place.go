@@ -131,7 +131,7 @@ func WaitOutside(ctx context.Context, wait func()) error {
 	wait()
 	p.handler.queued.Add(1) // it was in the queue once, so that none is too long for it
 	if !p.take(ctx) {
-		return fmt.Errorf("%w, and none of them came to its end in time; try again", ErrNoPlace)
+		return fmt.Errorf("%w, and none of them finished in time; try again", ErrNoPlace)
 	}
 	return nil
 }

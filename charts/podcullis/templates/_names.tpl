@@ -21,7 +21,15 @@
 {{- end -}}
 
 {{- define "podcullis.serviceAccount" -}}
+{{- if and (eq (toString .Values.serviceAccount.create) "false") (not .Values.serviceAccount.name) -}}
+{{- fail "serviceAccount.create is false: serviceAccount.name has to name the account that there is" -}}
+{{- end -}}
 {{- default (include "podcullis.fullname" .) .Values.serviceAccount.name -}}
+{{- end -}}
+
+{{/* Whether roles are made. Values of an older release (--reuse-values) do not say. */}}
+{{- define "podcullis.makesRoles" -}}
+{{- if ne (toString (dig "create" true (default dict .Values.rbac))) "false" }}yes{{ end -}}
 {{- end -}}
 
 {{- define "podcullis.selectorLabels" -}}
@@ -83,19 +91,11 @@ app.kubernetes.io/part-of: podcullis
 
 {{/* What the pods of the release have in common: the webhook, its test and the job at the end. */}}
 {{- define "podcullis.podSecurityContext" -}}
-runAsNonRoot: true
-runAsUser: 65532
-runAsGroup: 65532
-fsGroup: 65532
-seccompProfile:
-  type: RuntimeDefault
+{{- toYaml (default (dict "runAsNonRoot" true "seccompProfile" (dict "type" "RuntimeDefault")) .Values.podSecurityContext) -}}
 {{- end -}}
 
 {{- define "podcullis.containerSecurityContext" -}}
-allowPrivilegeEscalation: false
-readOnlyRootFilesystem: true
-capabilities:
-  drop: [ALL]
+{{- toYaml (default (dict "allowPrivilegeEscalation" false "readOnlyRootFilesystem" true "capabilities" (dict "drop" (list "ALL"))) .Values.securityContext) -}}
 {{- end -}}
 
 {{/* A pod that does one errand with the webhook's binary and ends. */}}

@@ -247,7 +247,7 @@ function arrange(nodes, edges) {
     let g = n.group === '' ? undefined : byName.get(n.group);
     if (g === undefined) {
       g = groups.length;
-      groups.push({name: n.group, nodes: []});
+      groups.push({name: n.group, titleWidth: n.titleWidth || 0, nodes: []});
       if (n.group !== '') byName.set(n.group, g);
     }
     groups[g].nodes.push(i);
@@ -265,7 +265,7 @@ function arrange(nodes, edges) {
   const left = between.map((b) => at[b.from] > at[b.to]);
   const inner = groups.map((g, i) => (g.name === '' ? null : interior(i)));
   const sizes = groups.map((g, i) => (inner[i]
-    ? {w: Math.max(inner[i].w, g.titleWidth || 8.5 * g.name.length) + 2 * FRAME_PAD, h: inner[i].h + FRAME_TITLE + FRAME_PAD}
+    ? {w: Math.max(inner[i].w, g.titleWidth) + 2 * FRAME_PAD, h: inner[i].h + FRAME_TITLE + FRAME_PAD}
     : {w: nodes[g.nodes[0]].w, h: NODE_HEIGHT}));
 
   function interior(group) {

@@ -5,27 +5,6 @@ import (
 	"github.com/podcullis/podcullis/cluster/selector"
 )
 
-// The colours of edges, of Okabe and Ito's palette for all kinds of colour
-// vision (2008). None stands alone: each state has a line and an end of its own.
-const (
-	colourNetpol  = "#0072B2" // blue
-	colourDefault = "#D55E00" // vermillion
-	colourUnknown = "#CC79A7" // reddish purple
-	colourBlocked = "#767676" // grey, dark enough on white and light enough on black
-	colourAdded   = "#009E73" // bluish green
-	colourRemoved = "#E69F00" // orange
-)
-
-func edgeColour(e *Edge) string {
-	switch e.Change {
-	case Added:
-		return colourAdded
-	case Removed:
-		return colourRemoved
-	}
-	return [...]string{ByDefault: colourDefault, ByNetpol: colourNetpol, Unknown: colourUnknown, Blocked: colourBlocked}[e.State]
-}
-
 // group are the nodes of a namespace, or with an empty name those of none.
 type group struct {
 	namespace string
@@ -57,24 +36,22 @@ func gateClass(m selector.Match) string {
 
 var stateClasses = [...]string{ByDefault: "default", ByNetpol: "netpol", Unknown: "unknown", Blocked: "blocked"}
 
-// edgeClass are the classes of the style sheet that an edge has.
+// edgeClass are the classes of the style sheet that an edge has: its state and change
+// make the line, its meaning the colour.
 func edgeClass(e *Edge) string {
-	class := stateClasses[e.State]
+	class := "m-" + meaningClasses[meaningOf(e)] + " " + stateClasses[e.State]
 	if e.Change != Same {
 		class += " " + e.Change.String()
-	}
-	if len(e.Violates) > 0 {
-		class += " violation"
 	}
 	return class
 }
 
 func marker(e *Edge) string {
 	switch {
+	case e.State == Blocked && len(e.Violates) > 0:
+		return "to-blocked-forbidden"
 	case e.State == Blocked:
 		return "to-blocked"
-	case e.Change != Same:
-		return "to-" + e.Change.String()
 	}
-	return "to-" + stateClasses[e.State]
+	return "to-" + meaningClasses[meaningOf(e)]
 }

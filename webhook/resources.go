@@ -1,10 +1,10 @@
 package webhook
 
-// Doors are the resources that have to be registered, as group/resource[/subresource]:
+// Resources are the resources that have to be registered, as group/resource[/subresource]:
 // all by which what the model is made of can be written, with every subresource by
 // which labels can change, or owners. Each needs CREATE, UPDATE and DELETE, in
 // API version v1.
-func Doors() []string {
+func Resources() []string {
 	return []string{
 		"/pods", "/pods/status", "/pods/binding", "/bindings",
 		"/namespaces", "/namespaces/status", "/namespaces/finalize",

@@ -108,10 +108,7 @@ func (e *evaluation) entrances(args []*ast.Term) (ast.Value, error) {
 		return nil, errTooMany
 	}
 	var out []*ast.Term
-	for _, x := range all {
-		if e.Origin != Admission && e.homeOfEntrance(x) != e.Change.Ref() {
-			continue // reported with another object
-		}
+	for _, x := range own(e, e.homes.entrances, q.key, all, e.homeOfEntrance) {
 		out = append(out, entranceTerm(x))
 	}
 	return ast.NewArray(out...), nil

@@ -23,6 +23,7 @@ type world struct {
 	closedBy      map[string][]connectivity.ClosedPath
 	weakenedBy    map[string][]connectivity.Weakening
 	entrancesBy   map[string][]connectivity.Entrance
+	homes         homes
 }
 
 // maxConnections bounds one answer of netpol.open and netpol.opened; a longer
@@ -42,6 +43,7 @@ func newWorld(t *turn, before, after *cluster.Snapshot, o connectivity.Options) 
 
 		weakenedBy:  map[string][]connectivity.Weakening{},
 		entrancesBy: map[string][]connectivity.Entrance{},
+		homes:       newHomes(),
 	}
 }
 

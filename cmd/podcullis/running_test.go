@@ -99,7 +99,7 @@ spec:
 			args:   []string{"audit", "--config", shopRules, "-f", filepath.Join("..", "..", "examples", "allow-all.yaml"), "-o", "wide"},
 			code:   violations,
 			stdout: []string{"critical   only-backend-reaches-db   NetworkPolicy shop/allow-all", "could reach shop/StatefulSet/db on all ports"},
-			stderr: "next: `podcullis explain --context ... shop/",
+			stderr: "next: `podcullis explain --context ... 0.0.0.0/0 shop/",
 		},
 		"CheckJudgesWhatWouldBe": {
 			reason: "the finding is in the file, and the path leads to a workload that only the cluster has",

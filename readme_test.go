@@ -239,7 +239,8 @@ func shippedGuardrails(t *testing.T) string {
 	return b.String()
 }
 
-// TestWhereIsWhat finds every path and every Go symbol of README.md's table.
+// TestWhereIsWhat finds every path and every Go symbol of README.md's table, and every
+// path of ARCHITECTURE.md's map.
 func TestWhereIsWhat(t *testing.T) {
 	_, section, found := strings.Cut(read(t, "README.md"), "## Where is what\n")
 	if !found {
@@ -272,8 +273,24 @@ func TestWhereIsWhat(t *testing.T) {
 			}
 		}
 	}
-	if rows < 10 {
-		t.Errorf("the table has %d rows; has its form changed?", rows)
+	if rows != 5 {
+		t.Errorf("the table has %d rows, want five: the others are in ARCHITECTURE.md", rows)
+	}
+	_, section, _ = strings.Cut(read(t, "ARCHITECTURE.md"), "## Code map\n")
+	section, _, _ = strings.Cut(section, "\n## ")
+	for line := range strings.Lines(section) {
+		if !strings.HasPrefix(line, "| `") {
+			continue
+		}
+		rows++
+		for _, m := range regexp.MustCompile("`([^`]+)`").FindAllStringSubmatch(strings.Split(line, "|")[1], -1) {
+			if _, err := os.Stat(m[1]); err != nil {
+				t.Errorf("ARCHITECTURE.md's map has %s, which is not there: %v", m[1], err)
+			}
+		}
+	}
+	if rows < 20 {
+		t.Errorf("both tables have %d rows; has their form changed?", rows)
 	}
 }
 

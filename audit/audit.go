@@ -29,6 +29,28 @@ type Evaluator interface {
 	EvaluateAll(ctx context.Context, before, after *cluster.Snapshot, reviews []guardrail.Review) ([]guardrail.Decision, error)
 }
 
+// counter is an Evaluator that tells how far it is: a *guardrail.Engine.
+type counter interface {
+	EvaluateEach(ctx context.Context, before, after *cluster.Snapshot, reviews []guardrail.Review, judged func()) ([]guardrail.Decision, error)
+}
+
+// progressKey is where a context carries who is told of progress.
+type progressKey struct{}
+
+// WithProgress is a context under which each object that is judged is told. Of what
+// cannot tell how far it is, nothing is told.
+func WithProgress(ctx context.Context, judged func()) context.Context {
+	return context.WithValue(ctx, progressKey{}, judged)
+}
+
+func evaluate(ctx context.Context, e Evaluator, before, after *cluster.Snapshot, reviews []guardrail.Review) ([]guardrail.Decision, error) {
+	judged, ok := ctx.Value(progressKey{}).(func())
+	if c, counts := e.(counter); ok && counts {
+		return c.EvaluateEach(ctx, before, after, reviews, judged)
+	}
+	return e.EvaluateAll(ctx, before, after, reviews)
+}
+
 // Item is one object to be judged.
 type Item struct {
 	schema.GroupVersionKind
@@ -92,7 +114,7 @@ func examine(ctx context.Context, e Evaluator, was *Earlier, items []Item, snaps
 			Time:    now,
 		})
 	}
-	decisions, err := e.EvaluateAll(ctx, was.Snapshot, snapshot, reviews)
+	decisions, err := evaluate(ctx, e, was.Snapshot, snapshot, reviews)
 	errs := []error{err}
 	var out Report
 	evaluated, sought := false, 0

@@ -22,6 +22,9 @@ type Breach struct {
 	By []Cause
 	// Delay is from the watch event that made it to its report.
 	Delay time.Duration
+	// Found is set for one that was not seen to get in, but found by an audit: By then names
+	// the object with which it is reported.
+	Found bool
 	// words is the violation as its guardrail says it beside one of the changes.
 	words func() guardrail.Violation
 }

@@ -155,14 +155,18 @@ func (e *Events) event(b Breach) *eventsv1.Event {
 	if e.Words != nil {
 		note = e.Words(regarding.Namespace, b)
 	}
-	digest := sha256.Sum256(fmt.Appendf(nil, "%q %q %q", b.Guardrail, last.Ref.String(), last.Write.ResourceVersion))
+	version, action, reason := last.Write.ResourceVersion, "SeenAfterwards", "ViolationGotIn"
+	if b.Found {
+		version, action, reason = b.Fingerprint(last.Ref), "Audited", "ViolationFound"
+	}
+	digest := sha256.Sum256(fmt.Appendf(nil, "%q %q %q", b.Guardrail, last.Ref.String(), version))
 	out := &eventsv1.Event{
 		ObjectMeta:          metav1.ObjectMeta{Namespace: regarding.Namespace, Name: fmt.Sprintf("%s.%x", cut(last.Ref.Name, maxEventName), digest[:8])},
 		EventTime:           metav1.NowMicro(),
 		ReportingController: "podcullis.io/podcullis-webhook",
 		ReportingInstance:   cut(e.Instance, 128),
-		Action:              "SeenAfterwards",
-		Reason:              "ViolationGotIn",
+		Action:              action,
+		Reason:              reason,
 		Regarding:           regarding,
 		Note:                cut(note, maxNote),
 		Type:                corev1.EventTypeWarning,
@@ -208,6 +212,9 @@ func Note(b Breach) string {
 	more := ""
 	if b.More > 0 {
 		more = fmt.Sprintf("; and %d more", b.More)
+	}
+	if b.Found {
+		return fmt.Sprintf("[%s] %s%s%s", b.Guardrail, line, more, advice)
 	}
 	return fmt.Sprintf("[%s] %s%s; it got in: %s%s", b.Guardrail, line, more, b.Causes(), advice)
 }

@@ -33,7 +33,7 @@ func groupOf(c cluster.Change) string {
 		_, group, _ := strings.Cut(o.Ref().Kind, ".")
 		return group
 	}
-	return ""
+	return cluster.EntryGroup(c.Ref().Kind)
 }
 
 // asked reports whether admission judges a change: it is about something that selectors

@@ -52,6 +52,9 @@ func (s *shard) changesSince(was *shard) []Change {
 	}
 	changesOf(&out, was.netpols, s.netpols)
 	changesOf(&out, was.templates, s.templates)
+	if s.entering != was.entering {
+		changesOf(&out, was.entries, s.entries)
+	}
 	if s.folding != was.folding {
 		changesOf(&out, was.pods, s.pods)
 	}
@@ -100,6 +103,9 @@ func (s *Snapshot) Object(ref Ref) Object {
 		}
 		if t, ok := s.Template(ref); ok {
 			return t
+		}
+		if e, ok := s.Entry(ref); ok {
+			return e
 		}
 	}
 	return nil

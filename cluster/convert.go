@@ -20,7 +20,8 @@ import (
 
 // FromAPI makes the model's object of a typed API object: a v1 Namespace, Pod
 // or ReplicationController, an apps/v1 Deployment, StatefulSet, DaemonSet or
-// ReplicaSet, a batch/v1 Job or CronJob, or a networking.k8s.io/v1 NetworkPolicy.
+// ReplicaSet, a batch/v1 Job or CronJob, a networking.k8s.io/v1 NetworkPolicy or Ingress, or
+// a v1 Service.
 // A missing namespace is "default", as it is for kubectl.
 //
 // An error names the fields that do not hold. The object is still returned when
@@ -62,7 +63,25 @@ func (b Bounds) FromAPI(o runtime.Object) (Object, error) {
 		t.Indexed = indexed(&o.Spec.JobTemplate.Spec)
 		return b.template(t, "jobTemplate", "spec")
 	}
+	if e, known, err := entryFromAPI(o); known {
+		return e, err
+	}
 	return nil, fmt.Errorf("the model has no place for %T", o)
+}
+
+// entryFromAPI makes an entry; known is false for another kind.
+func entryFromAPI(o runtime.Object) (e Object, known bool, err error) {
+	switch o := o.(type) {
+	case *corev1.Service:
+		s, err := newService(o)
+		if err != nil {
+			return nil, true, err
+		}
+		return s, true, nil
+	case *networkingv1.Ingress:
+		return newIngress(o), true, nil
+	}
+	return nil, false, nil
 }
 
 func newNamespace(o *corev1.Namespace) *Namespace {

@@ -29,6 +29,9 @@ type NamespaceDelta struct {
 	// Workloads are those, of the newer snapshot, that are new or whose pods or
 	// template differ from before, in order.
 	Workloads []*Workload
+	// Entries are the entries that were added, removed or replaced: both their versions.
+	// No connection depends on them.
+	Entries []Entry
 }
 
 // KeepIsolating leaves out the netpols of which both versions isolate the same pods: who is
@@ -77,6 +80,9 @@ func (s *shard) since(was *shard) NamespaceDelta {
 	d.Relabelled = d.Relabelled || !s.namespace.sameLabels(was.namespace)
 	if s.ordering != was.ordering {
 		d.Netpols = append(replaced(s.netpols, was.netpols), replaced(was.netpols, s.netpols)...)
+	}
+	if s.entering != was.entering {
+		d.Entries = append(replaced(s.entries, was.entries), replaced(was.entries, s.entries)...)
 	}
 	d.Templates = s.templating != was.templating
 	d.Workloads = s.changed(was)

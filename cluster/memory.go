@@ -171,7 +171,7 @@ func (w *remembering) compare(was, now *shard) {
 		was = newShard(name)
 		w.space(name).changed = w.step
 	}
-	if was.ordering != now.ordering || !maps.Equal(was.namespace.Labels, now.namespace.Labels) {
+	if was.ordering != now.ordering || was.entering != now.entering || !maps.Equal(was.namespace.Labels, now.namespace.Labels) {
 		w.space(name).changed = w.step
 	}
 	if was.folding == now.folding {
@@ -350,11 +350,11 @@ func (s *Snapshot) Remembered(m Membership) []*Remembered {
 	return out
 }
 
-// Held reports whether the netpols and the labels of a namespace are as they were
+// Held reports whether the netpols, entries and labels of a namespace are as they were
 // when a remembered class was last seen.
 func (s *Snapshot) Held(namespace string, r *Remembered) bool {
 	now, then := s.shard(namespace), s.memory.base.shard(namespace)
-	if now == nil || then == nil || now.ordering != then.ordering || !maps.Equal(now.namespace.Labels, then.namespace.Labels) {
+	if now == nil || then == nil || now.ordering != then.ordering || now.entering != then.entering || !maps.Equal(now.namespace.Labels, then.namespace.Labels) {
 		return false // the snapshot is ahead of the memory
 	}
 	sp := s.memory.spaceOf(namespace)

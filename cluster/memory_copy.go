@@ -205,6 +205,15 @@ func (s *shard) fingerprint() string {
 			return ""
 		}
 	}
+	in := s.enter()
+	for _, e := range in.services {
+		if !write(e.Pods.String()) || !write(e.plain()) {
+			return ""
+		}
+	}
+	if len(in.ingresses)+len(in.routes) > 0 && (!write(in.ingresses) || !write(in.routes)) {
+		return ""
+	}
 	return short(sum.Sum(nil))
 }
 

@@ -3,6 +3,7 @@ package cluster
 import (
 	"cmp"
 	"crypto/sha256"
+	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/labels"
@@ -24,6 +25,10 @@ func (r Ref) String() string {
 	return r.Namespace + "/" + r.Kind + "/" + r.Name
 }
 
+// KindText is the kind as people write it: a Service of Kubernetes itself is kept apart
+// from others of that kind only within the model.
+func (r Ref) KindText() string { return strings.TrimSuffix(r.Kind, ".core") }
+
 // Compare orders refs by namespace, kind and name.
 func (r Ref) Compare(o Ref) int {
 	return cmp.Or(
@@ -33,7 +38,7 @@ func (r Ref) Compare(o Ref) int {
 	)
 }
 
-// Object is one thing of the model: a *Namespace, *Pod, *Template, *Netpol or *Foreign.
+// Object is one thing of the model: a *Namespace, *Pod, *Template, *Netpol, *Foreign or an Entry.
 type Object interface {
 	// Ref is the object's identity in the model.
 	Ref() Ref

@@ -17,14 +17,16 @@ type shard struct {
 	pods      map[string]*Pod
 	templates map[templateKey]*Template
 	netpols   map[string]*Netpol
+	entries   map[templateKey]Entry
 	mentions  *mentions // what the netpols mention of its own pods
 
 	folding    *folding
 	ordering   *ordering
 	guarding   *guarding
 	templating *templating
+	entering   *entering
 
-	ownsPods, ownsTemplates, ownsNetpols bool
+	ownsPods, ownsTemplates, ownsNetpols, ownsEntries bool
 	// from is the shard that this one is a clone of, while somebody uses that.
 	from weak.Pointer[shard]
 }
@@ -39,19 +41,19 @@ type ordering struct {
 type templating struct{ _ byte }
 
 func newShard(name string) *shard {
-	return &shard{namespace: impliedNamespace(name), folding: &folding{}, ordering: &ordering{}, guarding: &guarding{}, templating: &templating{}}
+	return &shard{namespace: impliedNamespace(name), folding: &folding{}, ordering: &ordering{}, guarding: &guarding{}, entering: &entering{}, templating: &templating{}}
 }
 
 // clone shares everything with s and owns nothing of it yet.
 func (s *shard) clone() *shard {
 	c := *s
-	c.ownsPods, c.ownsTemplates, c.ownsNetpols = false, false, false
+	c.ownsPods, c.ownsTemplates, c.ownsNetpols, c.ownsEntries = false, false, false, false
 	c.from = weak.Make(s)
 	return &c
 }
 
 func (s *shard) empty() bool {
-	return s.namespace.Implied && len(s.pods) == 0 && len(s.templates) == 0 && len(s.netpols) == 0
+	return s.namespace.Implied && len(s.pods) == 0 && len(s.templates) == 0 && len(s.netpols) == 0 && len(s.entries) == 0
 }
 
 func (s *shard) apply(c Change) error {
@@ -78,6 +80,9 @@ func (s *shard) apply(c Change) error {
 		s.mentions = s.mentions.replace(was, now)
 		write(&s.netpols, &s.ownsNetpols, o.Name, o, c.After != nil)
 		s.ordering, s.guarding = &ordering{}, &guarding{}
+	case Entry:
+		write(&s.entries, &s.ownsEntries, o.entry(), o, c.After != nil)
+		s.entering = &entering{}
 	default:
 		return fmt.Errorf("the model has no place for %T", o)
 	}
@@ -114,6 +119,9 @@ func (s *shard) each(yield func(Object) bool) bool {
 	var objects []Object
 	for _, n := range s.netpols {
 		objects = append(objects, n)
+	}
+	for _, e := range s.entries {
+		objects = append(objects, e)
 	}
 	for _, t := range s.templates {
 		objects = append(objects, t)

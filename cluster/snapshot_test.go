@@ -142,8 +142,8 @@ func TestChangesThatAreNone(t *testing.T) {
 			}
 		})
 	}
-	if _, err := cluster.FromAPI(&corev1.Service{}); err == nil {
-		t.Error("the model has no place for a Service, and FromAPI says nothing")
+	if _, err := cluster.FromAPI(&corev1.Secret{}); err == nil {
+		t.Error("the model has no place for a Secret, and FromAPI says nothing")
 	}
 }
 

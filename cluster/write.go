@@ -38,6 +38,12 @@ func weight(o Object) int {
 		return len(o.Labels) + len(o.Owners) + len(o.Ports) + len(o.IPs)
 	case *Template:
 		return len(o.Labels) + len(o.ObjectLabels) + len(o.Owners) + len(o.Ports)
+	case *Service:
+		return len(o.Ports) + selectorWeight(o.Pods)
+	case *IngressEntry:
+		return len(o.Backends)
+	case *Route:
+		return len(o.Backends) + len(o.Gateways)
 	case *Netpol:
 		n := selectorWeight(o.Selector)
 		for _, rules := range o.Rules {

@@ -32,6 +32,9 @@ const (
 	// UnmodelledKind: an object of another policy API is present that may open
 	// what NetworkPolicies leave blocked.
 	UnmodelledKind Uncertainty = "unmodelled-kind"
+	// ControllerUnknown: which pods serve an Ingress or a route is not known, so whether
+	// netpols let them through is not either (Entrance).
+	ControllerUnknown Uncertainty = "controller-unknown"
 	// NotDecided: the search for the labels of a pod that gets through was given
 	// up (Scope Possible).
 	NotDecided Uncertainty = "not-decided"

@@ -30,6 +30,8 @@ type Fix struct {
 	Netpols []*cluster.Draft
 	// Cost counts the other connections that it shuts, by peers as Open lists them.
 	Cost int
+	// Lost are these connections.
+	Lost []Connection
 }
 
 // FixKind says what a fix does.
@@ -260,19 +262,14 @@ func (f *fixer) try(c *Fix) bool {
 	if err != nil || Explain(fixed, f.from, f.to, f.ports, f.options).Verdict != VerdictBlocked {
 		return false
 	}
-	c.Cost = f.cost(fixed)
+	c.Lost = f.lost(fixed)
+	c.Cost = len(c.Lost)
 	return f.options.Interrupted == nil || !f.options.Interrupted()
 }
 
-func (f *fixer) cost(fixed *cluster.Snapshot) int {
-	lost := Missing(f.snapshot, fixed, f.options)
-	cost := 0
-	for _, l := range lost {
-		if !f.asked(l) {
-			cost++
-		}
-	}
-	return cost
+// lost are the other connections that are there no more.
+func (f *fixer) lost(fixed *cluster.Snapshot) []Connection {
+	return slices.DeleteFunc(Missing(f.snapshot, fixed, f.options), f.asked)
 }
 
 // asked reports whether a connection is part of the path that is to be shut.

@@ -69,5 +69,5 @@ func (r Reason) doubtsAll() bool {
 
 // Uncertainties lists every reason, in alphabetical order.
 func Uncertainties() []Uncertainty {
-	return []Uncertainty{GeneratedLabel, HostNetwork, IPNotAssigned, NamespaceUnknown, NodeException, NotDecided, UnmodelledKind, UnparsableSelector}
+	return []Uncertainty{ControllerUnknown, GeneratedLabel, HostNetwork, IPNotAssigned, NamespaceUnknown, NodeException, NotDecided, UnmodelledKind, UnparsableSelector}
 }

@@ -27,10 +27,7 @@ func (e *evaluation) opened(args []*ast.Term) (ast.Value, error) {
 		return nil, errTooMany
 	}
 	var out []*ast.Term
-	for _, c := range all {
-		if e.Origin != Admission && e.homeOf(c, e.concerns) != e.Change.Ref() {
-			continue // reported with another object
-		}
+	for _, c := range own(e, e.homes.opened, q.key, all, func(c connectivity.Connection) cluster.Ref { return e.homeOf(c, e.concerns) }) {
 		out = append(out, connectionTerm(c))
 	}
 	return ast.NewArray(out...), nil
@@ -58,10 +55,8 @@ func (e *evaluation) exposed(args []*ast.Term) (ast.Value, error) {
 		return nil, err
 	}
 	var out []*ast.Term
-	for _, x := range e.world.exposed(q.key, q.parsed.which, q.parsed.directions) {
-		if e.Origin != Admission && e.objectOf(x.Workload) != e.Change.Ref() {
-			continue // reported with another object
-		}
+	all := e.world.exposed(q.key, q.parsed.which, q.parsed.directions)
+	for _, x := range own(e, e.homes.exposed, q.key, all, func(x connectivity.Exposure) cluster.Ref { return e.objectOf(x.Workload) }) {
 		out = append(out, exposureTerm(x))
 	}
 	return ast.NewArray(out...), nil

@@ -45,6 +45,11 @@ var builtins = []builtin{
 		answer:      (*evaluation).open,
 	},
 	{
+		name: "netpol.entrances", args: []types.Type{object}, result: listOfAny,
+		description: "The ways from outside the cluster to workloads that this change opens: {to?, ports?, through?, controllers?, unknown?}.",
+		answer:      (*evaluation).entrances,
+	},
+	{
 		name: "netpol.closed", args: []types.Type{object}, result: listOfAny,
 		description: "The paths that this change closes, or leaves shut for a new workload: {from, to, ports?, otherAPIs?}.",
 		answer:      (*evaluation).closed,
@@ -132,6 +137,7 @@ type evaluation struct {
 	*world
 	// concerns tells whether the guardrail that is asking judges an object.
 	concerns func(cluster.Ref) bool
+	asker    *instance
 	answers  map[int][]answered // by the hash of the question
 	fixing   fixing
 }
@@ -153,8 +159,8 @@ var maxOperands = sandbox.Size{Values: 5_000_000, Text: 32 << 20}
 
 // begin readies the evaluation for the next guardrail. At admission the answers
 // do not depend on who asks, and are kept.
-func (e *evaluation) begin(concerns func(cluster.Ref) bool) {
-	e.concerns = concerns
+func (e *evaluation) begin(asker *instance, concerns func(cluster.Ref) bool) {
+	e.asker, e.concerns = asker, concerns
 	if e.answers == nil || e.Origin != Admission {
 		e.answers = map[int][]answered{}
 	}

@@ -23,7 +23,8 @@ func (e *evaluation) closures(question *ast.Term, standing bool) (ast.Value, err
 	if err != nil {
 		return nil, err
 	}
-	all := remember(e.world.closedBy, fmt.Sprint(standing, question), func() []connectivity.ClosedPath {
+	key := fmt.Sprint(standing, question)
+	all := remember(e.world.closedBy, key, func() []connectivity.ClosedPath {
 		o := e.world.options
 		o.NothingRestricts = trusted
 		var all []connectivity.ClosedPath
@@ -40,10 +41,10 @@ func (e *evaluation) closures(question *ast.Term, standing bool) (ast.Value, err
 		return nil, errTooMany
 	}
 	var out []*ast.Term
+	if !standing {
+		all = own(e, e.homes.closed, key, all, func(c connectivity.ClosedPath) cluster.Ref { return e.homeOfClosure(c, e.concerns) })
+	}
 	for _, c := range all {
-		if !standing && e.Origin != Admission && e.homeOfClosure(c, e.concerns) != e.Change.Ref() {
-			continue // reported with another object
-		}
 		out = append(out, closureTerm(c))
 	}
 	return eachOnce(out), nil

@@ -21,7 +21,8 @@ type decided struct {
 	compiler *ast.Compiler
 	rules    map[*ast.Rule]bool // seen
 	parts    int
-	open     bool // something in it is decided by more
+	// parameters is set when they have a say; open, when something in it is decided by more.
+	parameters, open bool
 }
 
 // holds reports whether something belongs to it, with all that it depends on.
@@ -64,6 +65,7 @@ func (c *decided) part(t *ast.Term) {
 func (c *decided) follow(ref ast.Ref) {
 	switch {
 	case ref[0].Equal(ast.InputRootDocument):
+		c.parameters = true
 		c.open = c.open || len(ref) < 2 || !ref[1].Equal(ast.StringTerm("parameters"))
 	case ref[0].Equal(ast.DefaultRootDocument):
 		rules := c.compiler.GetRulesExact(ruleRef(c.compiler, ref))

@@ -123,6 +123,11 @@ type Decision struct {
 
 	// Deletes is set when there is no object after the change.
 	Deletes bool
+	// Inputs, if set, are the flags by which the command line finds what was judged, as
+	// the model is not a running cluster. Unchanged is set where they say how it was
+	// before the change.
+	Inputs    string
+	Unchanged bool
 }
 
 // With lists the violations of one action.

@@ -57,15 +57,26 @@ func (d Decision) Further() []string {
 	denials := d.With(Deny)
 	for _, v := range denials {
 		if question := v.Question(); question != "" {
-			file := "-f FILE "
-			if d.Deletes {
-				file = ""
-			}
-			out = append(out, fmt.Sprintf("to see why: podcullis explain --context CONTEXT %s%s", file, question))
+			out = append(out, d.explain(question))
 			break
 		}
 	}
 	return append(out, whoToAsk(denials)...)
+}
+
+// explain is the command that answers a question about what was judged.
+func (d Decision) explain(question string) string {
+	inputs, why := d.Inputs, "to see why"
+	switch {
+	case inputs != "" && d.Unchanged:
+		why = "to see how it is without the change"
+	case inputs != "":
+	case d.Deletes:
+		inputs = "--context CONTEXT"
+	default:
+		inputs = "--context CONTEXT -f FILE"
+	}
+	return fmt.Sprintf("%s: podcullis explain %s %s", why, inputs, question)
 }
 
 // Question are the arguments of `podcullis explain` that ask about the first path that the
@@ -74,6 +85,9 @@ func (d Decision) Further() []string {
 func (v Violation) Question() string {
 	for _, details := range v.Each() {
 		fields, _ := details.(map[string]any)
+		if fields["way"] != nil {
+			continue // it leads through objects that explain does not look at
+		}
 		from, to := peerArgument(fields["from"]), peerArgument(fields["to"])
 		if from != "" && to != "" {
 			return strings.Join(append([]string{from, to}, portArgument(fields["ports"])...), " ")

@@ -165,7 +165,7 @@ func TestOnlyBackendReachesDBTheInternetIncluded(t *testing.T) {
 	for name, test := range map[string]struct{ spec, want string }{
 		"AllowAll": {
 			`{podSelector: {}, ingress: [{}]}`,
-			"0.0.0.0/0 and ::/0 could reach shop/Deployment/db on all ports; shop/Deployment/bare and shop/Deployment/web could reach shop/Deployment/db on all ports",
+			"any address outside the cluster could reach shop/Deployment/db on all ports; shop/Deployment/bare and shop/Deployment/web could reach shop/Deployment/db on all ports",
 		},
 		"ABlockOutside": {
 			`{podSelector: {matchLabels: {app: db}}, ingress: [{from: [{ipBlock: {cidr: 10.8.0.0/16}}]}]}`,

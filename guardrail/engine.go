@@ -67,6 +67,22 @@ func (e *Engine) Reload(l *Library, c *Config) error {
 	return nil
 }
 
+// ErrNeedsEntries is ReloadWithoutEntries' where a guardrail NeedsEntries.
+var ErrNeedsEntries = errors.New("a guardrail asks what Services, Ingresses and routes lead to (exposed-to-outside, netpol.entrances)")
+
+// ReloadWithoutEntries is Reload where Services, Ingresses and routes are not in the model.
+func (e *Engine) ReloadWithoutEntries(l *Library, c *Config) error {
+	set, err := prepare(l, c)
+	if err != nil {
+		return err
+	}
+	if set.needsEntries() {
+		return ErrNeedsEntries
+	}
+	e.current.Store(set)
+	return nil
+}
+
 func prepare(l *Library, c *Config) (*ruleset, error) {
 	set := &ruleset{config: c, options: connectivity.Options{PodNetwork: c.podNetwork}}
 	v := &configValidator{file: c.validator.file, root: c.validator.root}
@@ -156,6 +172,11 @@ func (e *Engine) Evaluate(ctx context.Context, r Review) (Decision, error) {
 // EvaluateAll judges many reviews about the same two snapshots, as audit and CLI
 // do: what was computed for one serves the next. Nobody is Believed.
 func (e *Engine) EvaluateAll(ctx context.Context, before, after *cluster.Snapshot, reviews []Review) ([]Decision, error) {
+	return e.EvaluateEach(ctx, before, after, reviews, func() {})
+}
+
+// EvaluateEach is EvaluateAll, and tells after each review that it is judged.
+func (e *Engine) EvaluateEach(ctx context.Context, before, after *cluster.Snapshot, reviews []Review, judged func()) ([]Decision, error) {
 	set := e.current.Load()
 	t := e.lane.newTurn(ctx)
 	defer t.end()
@@ -169,6 +190,7 @@ func (e *Engine) EvaluateAll(ctx context.Context, before, after *cluster.Snapsho
 			errs = append(errs, fmt.Errorf("%s: %w", reviews[i].Subject(), err))
 		}
 		out = append(out, d)
+		judged()
 	}
 	return out, errors.Join(errs...)
 }
@@ -198,7 +220,7 @@ func (s *ruleset) ask(ctx context.Context, r *Review, w func() *world, instances
 				eval = &evaluation{Review: r, world: w()}
 			}
 			d.Evaluated = append(d.Evaluated, i.Name)
-			eval.begin(s.concerning(i, r))
+			eval.begin(i, s.concerning(i, r))
 			found, err = i.run(ctx, eval, in)
 		}
 		if err != nil {

@@ -12,9 +12,10 @@ import (
 const Embedded = "embedded"
 
 // LooksEverywhere reports whether a guardrail in force may ask about more than pairs of
-// namespaces: one that is not of the Embedded source and asks about the model.
+// namespaces: one that is not of the Embedded source and asks about the model, or one that
+// follows routes, of which the one of a third namespace may lead from one to another.
 func (e *Engine) LooksEverywhere() bool {
-	return slices.ContainsFunc(e.current.Load().instances, func(i *instance) bool { return i.asksModel })
+	return slices.ContainsFunc(e.current.Load().instances, func(i *instance) bool { return i.asksModel || i.needsEntries() })
 }
 
 // Excludes reports whether nobody judges what is in a namespace.

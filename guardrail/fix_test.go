@@ -73,7 +73,7 @@ func reviewed(ctx context.Context, t testing.TB, r Review) ([]Violation, *evalua
 	}
 	set := e.current.Load()
 	eval := &evaluation{Review: &r, world: set.world(newLane().newTurn(ctx), r.Before, r.After)}
-	eval.begin(set.concerning(set.instances[0], &r))
+	eval.begin(set.instances[0], set.concerning(set.instances[0], &r))
 	found, err := set.instances[0].run(ctx, eval, &input{review: &r})
 	if err != nil {
 		t.Fatal(err)

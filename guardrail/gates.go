@@ -17,7 +17,7 @@ type gate struct {
 }
 
 // gated are the questions whose answers are lists, and which may be gates.
-var gated = []string{"netpol.opened", "netpol.open", "netpol.closed", "netpol.blocked", "netpol.barriers", "netpol.exposed"}
+var gated = []string{"netpol.opened", "netpol.open", "netpol.closed", "netpol.blocked", "netpol.barriers", "netpol.exposed", "netpol.entrances"}
 
 // gatesTime bounds how long finding the gates of one guardrail may take; one whose gates
 // are not found is evaluated each time.
@@ -188,15 +188,15 @@ func (f *gateFinder) made(e *ast.Expr, of map[ast.Var][]gate, scopes []ast.Body)
 	return x, gates, ok
 }
 
-// never reports whether an expression about nothing but the parameters does not hold.
+// never reports whether an expression about the parameters, and nothing else, does not hold.
 func (f *gateFinder) never(e *ast.Expr, scopes []ast.Body) bool {
-	answers, ok := f.solve(ast.NewBody(e), ast.BooleanTerm(true), scopes)
-	return ok && len(answers) == 0
+	answers, by, ok := f.solve(ast.NewBody(e), ast.BooleanTerm(true), scopes)
+	return ok && by.parameters && len(answers) == 0
 }
 
 // constant is what a term comes to in every review.
 func (f *gateFinder) constant(t *ast.Term, scopes []ast.Body) (*ast.Term, bool) {
-	answers, ok := f.solve(nil, t, scopes)
+	answers, _, ok := f.solve(nil, t, scopes)
 	if !ok || len(answers) != 1 {
 		return nil, false
 	}
@@ -207,13 +207,13 @@ const answerVar = ast.Var("answer")
 
 // solve asks for a term where some expressions hold, together with those of the scopes that
 // bind their variables. ok is false when that depends on more than the parameters.
-func (f *gateFinder) solve(query ast.Body, t *ast.Term, scopes []ast.Body) (answers []*ast.Term, ok bool) {
+func (f *gateFinder) solve(query ast.Body, t *ast.Term, scopes []ast.Body) (answers []*ast.Term, by *decided, ok bool) {
 	query = append(slices.Clone(query), ast.Equality.Expr(ast.NewTerm(answerVar), t))
 	bound := map[*ast.Expr]bool{}
-	known := &decided{compiler: f.compiler, rules: map[*ast.Rule]bool{}}
+	by = &decided{compiler: f.compiler, rules: map[*ast.Rule]bool{}}
 	for i := 0; i < len(query); i++ {
-		if !known.holds(query[i]) {
-			return nil, false
+		if !by.holds(query[i]) {
+			return nil, nil, false
 		}
 		bound[query[i]] = true
 		for x := range query[i].Vars(ast.VarVisitorParams{SkipRefCallHead: true, SkipClosures: false}) {
@@ -229,18 +229,18 @@ func (f *gateFinder) solve(query ast.Body, t *ast.Term, scopes []ast.Body) (answ
 		rego.GenerateJSON(func(t *ast.Term, _ *rego.EvalContext) (any, error) { return t, nil }),
 	).Eval(f.ctx)
 	if err != nil {
-		return nil, false
+		return nil, nil, false
 	}
 	for _, r := range results {
 		answer, ok := r.Bindings[string(answerVar)].(*ast.Term)
 		if !ok {
-			return nil, false
+			return nil, nil, false
 		}
 		if !slices.ContainsFunc(answers, answer.Equal) {
 			answers = append(answers, answer)
 		}
 	}
-	return answers, true
+	return answers, by, true
 }
 
 // binderOf is the first expression that says something of a variable.

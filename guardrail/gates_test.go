@@ -30,6 +30,7 @@ func TestGates(t *testing.T) {
 		"TwoRules":            {body: "violation contains \"x\" if some c in " + q + "\nwarn contains \"x\" if some c in netpol.exposed({})", gates: []string{"netpol.exposed", "netpol.opened"}},
 		"TwoClausesOfOne":     {body: "violation contains \"x\" if some c in " + q + "\nviolation contains \"y\" if some c in netpol.exposed({})", gates: []string{"netpol.exposed", "netpol.opened"}},
 		"NeverHolds":          {body: "violation contains \"x\" if some c in " + q + "\nviolation contains \"y\" if { input.parameters.no == true; input.request.name == \"a\" }", gates: []string{"netpol.opened"}},
+		"FalseBeyondDoubt":    {body: `violation contains "x" if { input.request.name == "a"; false }`},
 		"ReadsTheRequest":     {body: `violation contains "x" if { input.request.name == "a"; some c in ` + q + ` }`, gates: []string{"netpol.opened"}},
 		"OneWithoutAGate":     {body: "violation contains \"x\" if some c in " + q + "\nviolation contains \"y\" if input.request.name == \"a\"", reports: 1},
 		"Count":               {body: `violation contains "x" if count(` + q + `) == 0`, reports: 1},

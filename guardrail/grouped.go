@@ -208,6 +208,9 @@ func wordsOf(peers []ast.Object, namespaces []string) (text, brief string) {
 				blocks = append(blocks, block)
 			}
 		}
+		if all := connectivity.Anywhere(); slices.Equal(blocks, all[:]) {
+			return "any address outside the cluster", "those addresses"
+		}
 		return connectivity.AddressesText(blocks), "those addresses"
 	}
 	where := "namespace " + strings.Join(namespaces, "")

@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/podcullis/podcullis/cluster"
 )
 
 // home is the API group of a kind that the model knows, whose bare name means
@@ -53,10 +55,15 @@ func (l kindList) covers(entry string) bool {
 // groupKindOf reads the kind of a cluster.Ref, which carries the group where the
 // model does not understand the kind.
 func groupKindOf(kind string) schema.GroupKind {
-	if bare, group, dotted := strings.Cut(kind, "."); dotted {
+	if bare, group, dotted := strings.Cut(kind, "."); dotted && group == "core" { // see cluster.KindIn
+		return schema.GroupKind{Kind: bare}
+	} else if dotted {
 		return schema.GroupKind{Group: group, Kind: bare}
 	}
-	group, _ := home(kind)
+	group, modelled := home(kind)
+	if !modelled {
+		group = cluster.EntryGroup(kind)
+	}
 	return schema.GroupKind{Group: group, Kind: kind}
 }
 
@@ -67,7 +74,7 @@ func (r *Review) groupKind() schema.GroupKind {
 		return requested
 	}
 	kind := groupKindOf(r.kind())
-	if _, modelled := home(kind.Kind); !modelled && kind.Group == "" && kind.Kind == requested.Kind {
+	if _, modelled := home(kind.Kind); !modelled && kind.Kind == requested.Kind && (kind.Group == "" || kind.Group == cluster.EntryGroup(kind.Kind)) {
 		return requested
 	}
 	return kind

@@ -15,15 +15,18 @@ import (
 )
 
 // parameterSchema is the JSON schema (draft 2020-12) of a guardrail's parameters.
-// Three formats are known beside the standard ones: label-selector, for an object
-// that must be a metav1.LabelSelector, cidr, and path-question, for parameters
-// that are passed on to netpol.opened or netpol.open.
+// Four formats are known beside the standard ones: label-selector, for an object
+// that must be a metav1.LabelSelector, cidr, path-question, for parameters
+// that are passed on to netpol.opened or netpol.open, and entrance-question, for those
+// that are passed on to netpol.entrances.
 type parameterSchema struct {
 	document map[string]any
 	compiled *jsonschema.Schema
 	// asksPaths is set by the format path-question of the whole: it is checked
 	// last, because the schema names the field that is wrong.
 	asksPaths bool
+	// asksEntrances is that of the format entrance-question.
+	asksEntrances bool
 }
 
 func newParameterSchema(document any) (*parameterSchema, error) {
@@ -45,8 +48,8 @@ func newParameterSchema(document any) (*parameterSchema, error) {
 	if _, said := root["additionalProperties"]; !said {
 		root["additionalProperties"] = false // a misspelt parameter is an error
 	}
-	asksPaths := root["format"] == "path-question"
-	if asksPaths {
+	asksPaths, asksEntrances := root["format"] == "path-question", root["format"] == "entrance-question"
+	if asksPaths || asksEntrances {
 		delete(root, "format")
 	}
 	c := jsonschema.NewCompiler()
@@ -60,7 +63,7 @@ func newParameterSchema(document any) (*parameterSchema, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &parameterSchema{document: root, compiled: compiled, asksPaths: asksPaths}, nil
+	return &parameterSchema{document: root, compiled: compiled, asksPaths: asksPaths, asksEntrances: asksEntrances}, nil
 }
 
 func validateSelector(v any) error {
@@ -126,6 +129,11 @@ func (s *parameterSchema) complete(given map[string]any) (map[string]any, []fiel
 	complete := plain.(map[string]any)
 	if s.asksPaths {
 		if err := validatePathQuestion(complete); err != nil {
+			return nil, []fieldError{{message: err.Error()}}
+		}
+	}
+	if s.asksEntrances {
+		if _, err := entranceQuestionOf(complete); err != nil {
 			return nil, []fieldError{{message: err.Error()}}
 		}
 	}

@@ -61,6 +61,7 @@ func (a *questions[Q]) read(t *ast.Term, parse func(*ast.Term) (Q, error)) (*que
 type asking struct {
 	paths     questions[pathQuestion]
 	exposures questions[exposureQuestion]
+	entrances questions[entranceQuestion]
 }
 
 func (e *evaluation) pathQuestion(t *ast.Term) (*question[pathQuestion], error) {

@@ -51,7 +51,7 @@ func (r *Review) Subject() string {
 	kind, namespace, name := r.Request.Kind.Kind, r.Request.Namespace, r.Request.Name
 	if c := r.Change; c.Before != nil || c.After != nil {
 		ref := c.Ref()
-		kind, name = ref.Kind, ref.Name
+		kind, name = ref.KindText(), ref.Name
 	}
 	if r.isNamespace() || namespace == "" {
 		return kind + " " + name

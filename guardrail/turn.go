@@ -37,6 +37,8 @@ const (
 	// evaluation's next turn is twice as long: of many that together take more time than
 	// there is, those that came first end, instead of all running out of time at once.
 	turnLength = 5 * time.Millisecond
+	// backgroundTurn is that of an evaluation that nobody waits for.
+	backgroundTurn = time.Millisecond
 	// breath is how long an evaluation with a turn keeps its processor without asking
 	// whether somebody else wants it.
 	breath = 100 * time.Microsecond
@@ -82,6 +84,7 @@ type turn struct {
 	offered       time.Duration // the processor
 	length        time.Duration // of the next turn
 	held          atomic.Bool
+	background    bool   // nobody waits for it: its turns stay short
 	suspicion     uint64 // bytes on the heap from which on it is worth a collection
 }
 
@@ -95,6 +98,12 @@ func (l *lane) newTurn(ctx context.Context) *turn {
 		time.AfterFunc(overdueAfter, t.markOverdue)
 	})
 	return t
+}
+
+// inBackground makes it the turn of an evaluation that nobody waits for. It may go on for
+// very long: its turns must not grow, or somebody waits for a whole one.
+func (t *turn) inBackground() {
+	t.background, t.length = true, backgroundTurn
 }
 
 // err is why an evaluation was stopped.
@@ -177,7 +186,7 @@ func (t *turn) pause() (now time.Duration, goOn bool) {
 		}
 		return now, true
 	}
-	if t.held.Load() {
+	if t.held.Load() && !t.background {
 		t.length *= 2
 	}
 	t.giveBack()

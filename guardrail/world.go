@@ -22,6 +22,8 @@ type world struct {
 	exposedBy     map[string][]connectivity.Exposure
 	closedBy      map[string][]connectivity.ClosedPath
 	weakenedBy    map[string][]connectivity.Weakening
+	entrancesBy   map[string][]connectivity.Entrance
+	homes         homes
 }
 
 // maxConnections bounds one answer of netpol.open and netpol.opened; a longer
@@ -39,7 +41,9 @@ func newWorld(t *turn, before, after *cluster.Snapshot, o connectivity.Options) 
 		exposedBy: map[string][]connectivity.Exposure{},
 		closedBy:  map[string][]connectivity.ClosedPath{},
 
-		weakenedBy: map[string][]connectivity.Weakening{},
+		weakenedBy:  map[string][]connectivity.Weakening{},
+		entrancesBy: map[string][]connectivity.Entrance{},
+		homes:       newHomes(),
 	}
 }
 

@@ -87,7 +87,7 @@
 #             blocked:
 #               type: array
 #               minItems: 1
-#               items: {enum: [generated-label, host-network, ip-not-assigned, namespace-unknown, node-exception, not-decided, unmodelled-kind, unparsable-selector]}
+#               items: {enum: [controller-unknown, generated-label, host-network, ip-not-assigned, namespace-unknown, node-exception, not-decided, unmodelled-kind, unparsable-selector]}
 #         else: {enum: [open, blocked]}
 #       barriers:
 #         description: Whether a change is warned about that leaves a path shut on one side only, where both did so before.

@@ -81,7 +81,7 @@
 #             open:
 #               type: array
 #               minItems: 1
-#               items: {enum: [generated-label, host-network, ip-not-assigned, namespace-unknown, node-exception, not-decided, unmodelled-kind, unparsable-selector]}
+#               items: {enum: [controller-unknown, generated-label, host-network, ip-not-assigned, namespace-unknown, node-exception, not-decided, unmodelled-kind, unparsable-selector]}
 #         else: {enum: [blocked, open]}
 #       otherAPIs:
 #         description: How a path counts that NetworkPolicies leave open and an object of another network policy API may close. ignored takes it to be open.

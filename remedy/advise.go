@@ -56,7 +56,9 @@ func otherwise(e Evaluator, r guardrail.Review, d guardrail.Decision) string {
 }
 
 // isElsewhere tells whether a guardrail has better words for the path.
-func (p path) isElsewhere() bool { return p.isObstacle() || p.from.Witness || p.to.Witness }
+func (p path) isElsewhere() bool {
+	return p.isObstacle() || p.entrance || p.from.Witness || p.to.Witness
+}
 
 // allPaths tells whether everything that is denied is a path.
 func allPaths(d guardrail.Decision) bool {

@@ -16,6 +16,7 @@ type path struct {
 	from, to  peer
 	ports     connectivity.PortSet
 	because   []because
+	entrance  bool // it leads through a Service, an Ingress or a route
 }
 
 type peer struct {
@@ -101,11 +102,12 @@ func pathOf(details any) (p path, unknown bool) {
 		}
 		Because []because
 		Unknown string
+		Way     []any
 	}
 	if json.Unmarshal(raw, &in) != nil || len(in.Because) == 0 {
 		return p, false
 	}
-	p = path{from: in.From, to: in.To, because: in.Because}
+	p = path{from: in.From, to: in.To, because: in.Because, entrance: len(in.Way) > 0}
 	for _, x := range in.Ports {
 		protocol, ok := cluster.ParseProtocol(x.Protocol)
 		if !ok {

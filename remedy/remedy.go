@@ -22,6 +22,8 @@ type Remedy struct {
 	// those that it still opens with the edit. Both are 0, and Lost is empty, where they
 	// say nothing: the change is no netpol's, or what is denied is that it isolates less.
 	Opened, Kept int
+	// Keeps are those of them that are still open, as a whole.
+	Keeps []connectivity.Connection
 	// Lost are the connections that are there no more with the edit, and that nobody
 	// forbids, sorted by peers.
 	Lost []connectivity.Connection
@@ -344,31 +346,38 @@ func (s *search) remedy(a attempt) Remedy {
 	if _, isNetpol := s.review.Change.After.(*cluster.Netpol); !isNetpol || s.exposes || s.large() {
 		r.Lost = nil
 	} else {
-		r.Opened, r.Kept = s.kept(a.change)
+		r.Opened, r.Keeps = s.kept(a.change)
+		r.Kept = pairsIn(r.Keeps)
 	}
 	if s.ctx.Err() != nil { // the count was interrupted
-		r.Opened, r.Kept = 0, 0
+		r.Opened, r.Kept, r.Keeps = 0, 0, nil
 	}
 	return r
 }
 
-// kept counts the connections that the change opens, and those of them that the
+// kept counts the connections that the change opens, and lists those of them that the
 // edited one opens on all the same ports.
-func (s *search) kept(c *changed) (opened, kept int) {
+func (s *search) kept(c *changed) (opened int, kept []connectivity.Connection) {
 	gone := map[string]bool{}
 	for _, l := range connectivity.Missing(s.review.After, c.review.After, s.options) {
 		gone[pairOf(l)] = true
 	}
-	pairs := map[string]bool{}
 	for _, x := range s.opened() {
-		pairs[pairOf(x)] = true
-	}
-	for p := range pairs {
-		if !gone[p] {
-			kept++
+		if !gone[pairOf(x)] {
+			kept = append(kept, x)
 		}
 	}
-	return len(pairs), kept
+	return pairsIn(s.opened()), kept
+}
+
+// pairsIn counts the pairs of peers: what is certain and what is unknown between two is
+// one connection for people.
+func pairsIn(list []connectivity.Connection) int {
+	pairs := map[string]bool{}
+	for _, c := range list {
+		pairs[pairOf(c)] = true
+	}
+	return len(pairs)
 }
 
 func pairOf(c connectivity.Connection) string { return c.From.String() + " " + c.To.String() }

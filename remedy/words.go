@@ -112,8 +112,12 @@ func (r Remedy) Advice() string {
 const maxNamed = 2
 
 // LostText names what is closed beside what is forbidden; "" for nothing.
-func (r Remedy) LostText() string {
-	groups := r.lostGroups()
+func (r Remedy) LostText() string { return Named(r.Lost) }
+
+// Named names the first of some connections and counts the others, those with the same
+// ends and ports as one; "" for none.
+func Named(list []connectivity.Connection) string {
+	groups := groupsOf(list)
 	var out []string
 	for i, g := range groups {
 		if i == maxNamed {
@@ -140,9 +144,9 @@ type lostGroup struct {
 
 const outsideText = "any address outside the cluster"
 
-func (r Remedy) lostGroups() []*lostGroup {
+func groupsOf(list []connectivity.Connection) []*lostGroup {
 	var byTarget []*lostGroup
-	for _, l := range r.lostSets() {
+	for _, l := range setsOf(list) {
 		i := slices.IndexFunc(byTarget, func(g *lostGroup) bool { return g.to[0] == l.to && g.ports == l.ports })
 		if i < 0 {
 			byTarget = append(byTarget, &lostGroup{to: []string{l.to}, ports: l.ports})
@@ -168,10 +172,10 @@ type lostSet struct {
 	blocks          []netip.Prefix
 }
 
-func (r Remedy) lostSets() []*lostSet {
+func setsOf(list []connectivity.Connection) []*lostSet {
 	var out []*lostSet
 	at := map[lostKey]*lostSet{}
-	for _, l := range r.Lost {
+	for _, l := range list {
 		s := &lostSet{from: l.From.String(), to: l.To.String(), ports: l.Ports.String()}
 		key := lostKey{s.from, s.to, s.ports}
 		block := l.From.CIDR

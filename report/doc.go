@@ -5,6 +5,6 @@
 // file: whether to colour is in [Style].
 //
 // Invariants (imports_test.go holds the first):
-//   - It imports guardrail, connectivity and cluster; none of them imports it.
+//   - It imports guardrail, connectivity, cluster and policyreport; none of them imports it.
 //   - The same answer gives the same bytes.
 package report

@@ -13,7 +13,8 @@ import (
 
 // FixText writes what would shut a path: one line, and how to do it: an edit as a
 // patch, so that it drops nothing else of the netpol, a new netpol as YAML.
-func FixText(w io.Writer, fixes []connectivity.Fix) error {
+// cost says what a fix closes beside the path.
+func FixText(w io.Writer, fixes []connectivity.Fix, cost func(connectivity.Fix) string) error {
 	var b bytes.Buffer
 	if len(fixes) == 0 {
 		b.WriteString("\nto fix: no single edit of the NetworkPolicies there shuts it\n")
@@ -21,7 +22,7 @@ func FixText(w io.Writer, fixes []connectivity.Fix) error {
 		return err
 	}
 	fix := fixes[0]
-	fmt.Fprintf(&b, "\nto fix: %s; %s\n\n", fix, costWords(fix.Cost))
+	fmt.Fprintf(&b, "\nto fix: %s; %s\n\n", fix, cost(fix))
 	for _, n := range fix.Netpols {
 		how := patchText
 		if fix.Kind == connectivity.FixIsolate {
@@ -51,14 +52,4 @@ func manifestText(n *cluster.Draft) (string, error) {
 	}
 	text, err := yaml.JSONToYAML(manifest)
 	return "---\n" + string(text), err
-}
-
-func costWords(cost int) string {
-	switch cost {
-	case 0:
-		return "that closes nothing else"
-	case 1:
-		return "that closes 1 other connection"
-	}
-	return fmt.Sprintf("that closes %d other connections", cost)
 }

@@ -32,14 +32,43 @@ type jsonFinding struct {
 	Description string `json:"description,omitempty"`
 	Owner       string `json:"owner,omitempty"`
 	Link        string `json:"link,omitempty"`
+	Fingerprint string `json:"fingerprint,omitempty"`
 }
 
 type jsonResult struct {
 	list[jsonFinding]
 
+	// What a baseline names: what is there, and what is gone.
+	Known []jsonFinding  `json:"known,omitempty"`
+	Gone  []BaselineItem `json:"gone,omitempty"`
+
 	Exempted  []jsonExempted  `json:"exempted,omitempty"`
 	Unread    []jsonUnread    `json:"unread,omitempty"`
 	Unmatched []jsonUnmatched `json:"unmatched,omitempty"`
+
+	Expired    []jsonExpired    `json:"expired,omitempty"`
+	Unmodelled []jsonUnmodelled `json:"unmodelled,omitempty"`
+	Unjudged   []jsonUnjudged   `json:"unjudged,omitempty"`
+}
+
+// jsonExpired is an exemption whose time is over.
+type jsonExpired struct {
+	Exemption string `json:"exemption"`
+	Expires   string `json:"expires"`
+	Reason    string `json:"reason"`
+}
+
+// jsonUnmodelled is an object of another policy API; its kind carries the group.
+type jsonUnmodelled struct {
+	Object   jsonObject `json:"object"`
+	Location Location   `json:"location"`
+	Opens    bool       `json:"opens"`
+}
+
+type jsonUnjudged struct {
+	Object   jsonObject `json:"object"`
+	Location Location   `json:"location"`
+	Why      string     `json:"why"`
 }
 
 type jsonExempted struct {
@@ -83,8 +112,26 @@ func FindingsYAML(w io.Writer, findings []Finding) error {
 
 func (r *Result) document() jsonResult {
 	doc := jsonResult{list: list[jsonFinding]{APIVersion, "Findings", []jsonFinding{}}}
+	prints := fingerprinter{}
 	for _, f := range r.Findings {
-		doc.Items = append(doc.Items, findingOf(f))
+		j := findingOf(f)
+		j.Fingerprint = prints.finding(f)
+		doc.Items = append(doc.Items, j)
+	}
+	for _, f := range r.Known {
+		j := findingOf(f)
+		j.Fingerprint = prints.finding(f)
+		doc.Known = append(doc.Known, j)
+	}
+	doc.Gone = r.Gone
+	for _, x := range r.Expired {
+		doc.Expired = append(doc.Expired, jsonExpired{x.Name, x.Expires, x.Reason})
+	}
+	for _, u := range r.Unmodelled {
+		doc.Unmodelled = append(doc.Unmodelled, jsonUnmodelled{objectOf(u.Ref), u.Location, u.Opens})
+	}
+	for _, u := range r.Unjudged {
+		doc.Unjudged = append(doc.Unjudged, jsonUnjudged{objectOf(u.Ref), u.Location, u.Why})
 	}
 	for _, x := range r.Exempted {
 		doc.Exempted = append(doc.Exempted, jsonExempted{findingOf(x.Finding), x.Exemption, x.Reason})
@@ -93,19 +140,21 @@ func (r *Result) document() jsonResult {
 	for _, u := range r.Unmatched {
 		j := jsonUnmatched{Guardrail: u.Guardrail, Exemption: u.Exemption, Side: u.Side, Selector: u.Selector, Message: u.String()}
 		if u.Netpol != (cluster.Ref{}) {
-			j.Object, j.Location = &jsonObject{u.Netpol.Kind, u.Netpol.Namespace, u.Netpol.Name}, &u.Location
+			j.Object, j.Location = &jsonObject{u.Netpol.KindText(), u.Netpol.Namespace, u.Netpol.Name}, &u.Location
 		}
 		doc.Unmatched = append(doc.Unmatched, j)
 	}
 	return doc
 }
 
+func objectOf(r cluster.Ref) jsonObject { return jsonObject{r.Kind, r.Namespace, r.Name} }
+
 func findingOf(f Finding) jsonFinding {
 	return jsonFinding{
 		Guardrail: f.Guardrail,
 		Action:    string(f.Action),
 		Severity:  f.Severity,
-		Object:    jsonObject{f.Object.Kind, f.Object.Namespace, f.Object.Name},
+		Object:    jsonObject{f.Object.KindText(), f.Object.Namespace, f.Object.Name},
 		Location:  f.Location,
 		Message:   f.Message,
 		Details:   f.Details,

@@ -51,7 +51,7 @@ type junitSkipped struct {
 func (r *Result) JUnit(w io.Writer) error {
 	suite := junitSuite{Name: "podcullis"}
 	for _, o := range r.Objects {
-		c := junitCase{Class: "podcullis." + o.Ref.Kind, Name: title(o.Ref), File: o.Location.File}
+		c := junitCase{Class: "podcullis." + o.Ref.KindText(), Name: title(o.Ref), File: o.Location.File}
 		for _, f := range r.Findings {
 			if f.Object != o.Ref {
 				continue

@@ -38,6 +38,8 @@ type Finding struct {
 	guardrail.Violation
 	Object   cluster.Ref
 	Location Location
+	// Fingerprint is set where the finding was numbered among others, see Result.Since.
+	Fingerprint string
 }
 
 // VerdictOf sums up connections.

@@ -17,6 +17,19 @@ type Result struct {
 	Unread []Unread
 	// Unmatched are questions and netpols that choose nobody.
 	Unmatched []Unmatched
+	// Expired are exemptions that exempt nothing any more.
+	Expired []guardrail.Exemption
+	// Unmodelled are objects of other policy APIs, beside which NetworkPolicies are not
+	// the whole truth.
+	Unmodelled []Unmodelled
+	// Unjudged are changes about which nobody could say anything.
+	Unjudged []Unjudged
+	// Known are findings that a baseline names, and Gone what it names and is not there
+	// any more.
+	Known []Finding
+	Gone  []BaselineItem
+	// KnownRemarks is how many remarks a baseline names.
+	KnownRemarks int
 	// Objects are those that were judged.
 	Objects []Object
 	// FailOnUnread and FailOnUnmatched say that one of those is a failure.
@@ -47,6 +60,21 @@ type Unmatched struct {
 	Location Location
 }
 
+// Unmodelled is an object of another policy API.
+type Unmodelled struct {
+	Ref      cluster.Ref
+	Location Location
+	// Opens is set when the API can open what NetworkPolicies leave blocked.
+	Opens bool
+}
+
+// Unjudged is a change about which nobody could say anything.
+type Unjudged struct {
+	Ref      cluster.Ref
+	Location Location
+	Why      string
+}
+
 // Failed reports whether the check fails for more than its findings.
 func (r *Result) Failed() bool {
 	return r.FailOnUnread && len(r.Unread) > 0 || r.FailOnUnmatched && len(r.Unmatched) > 0
@@ -69,6 +97,9 @@ const (
 	notLookedAt   = "not-looked-at"
 	choosesNobody = "chooses-nobody"
 	isExempted    = "exempted"
+	isExpired     = "expired-exemption"
+	isUnmodelled  = "unmodelled-policy"
+	isUnjudged    = "not-judged"
 )
 
 func (r *Result) remarks() []remark {
@@ -84,6 +115,20 @@ func (r *Result) remarks() []remark {
 			notLookedAt, level(r.FailOnUnread), r.FailOnUnread, u.Ref, title(u.Ref),
 			fmt.Sprintf("not looked at, makes pods: %s (%s)", title(u.Ref), u.Why), u.Location,
 		})
+	}
+	for _, u := range r.Unjudged {
+		out = append(out, remark{isUnjudged, guardrail.Deny, true, u.Ref, title(u.Ref), fmt.Sprintf("could not be judged: %s: %s", title(u.Ref), u.Why), u.Location})
+	}
+	for _, u := range r.Unmodelled {
+		can := "closes more than NetworkPolicies say"
+		if u.Opens {
+			can = "may open what NetworkPolicies leave blocked, so that no path beside it is proved shut"
+		}
+		out = append(out, remark{isUnmodelled, guardrail.Warn, false, u.Ref, title(u.Ref), fmt.Sprintf("not modelled: %s %s", title(u.Ref), can), u.Location})
+	}
+	for _, x := range r.Expired {
+		text := fmt.Sprintf("exemption %s expired after %s and exempts nothing any more: %s", x.Name, x.Expires, x.Reason)
+		out = append(out, remark{isExpired, guardrail.Warn, false, cluster.Ref{}, "exemption " + x.Name, text, Location{}})
 	}
 	for _, u := range r.Unmatched {
 		name := "guardrail " + u.Guardrail
@@ -116,9 +161,9 @@ func (r *Result) Remarks() []string {
 
 func (m *remark) line() string {
 	if m.location.File == "" {
-		return m.text
+		return line(m.text)
 	}
-	return m.location.String() + ": " + m.text
+	return line(m.location.String() + ": " + m.text)
 }
 
 // FindingsText writes findings grouped by object.

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/url"
 	"path/filepath"
+	"regexp"
 	"strings"
 
 	"github.com/owenrumney/go-sarif/v3/pkg/report/v210/sarif"
@@ -22,6 +23,7 @@ func (r *Result) SARIF(w io.Writer, version string) error {
 	run := sarif.NewRun()
 	run.Tool = sarif.NewTool().WithDriver(sarif.NewToolComponent().
 		WithName("podcullis").WithVersion(version).WithInformationURI("https://github.com/podcullis/podcullis"))
+	prints := fingerprinter{}
 	for _, f := range r.Findings {
 		rule := run.AddRule(f.Guardrail)
 		rule.WithShortDescription(sarif.NewMultiformatMessageString().WithText(f.Rule + " (" + f.Severity + ")")).
@@ -31,7 +33,7 @@ func (r *Result) SARIF(w io.Writer, version string) error {
 			WithLevel(level(f.Action)).
 			WithMessage(sarif.NewTextMessage(f.Message)).
 			WithLocations([]*sarif.Location{sarifLocation(f.Object, f.Location)}).
-			WithPartialFingerprints(map[string]string{"podcullis/v1": fingerprint(f)})
+			WithPartialFingerprints(map[string]string{"podcullis/v1": fingerprint(f), "podcullis/v2": prints.finding(f)})
 	}
 	if remarks := r.remarks(); len(remarks) > 0 {
 		run.AddInvocation(notified(remarks))
@@ -104,12 +106,15 @@ func sarifLocation(object cluster.Ref, place Location) *sarif.Location {
 	return out.WithPhysicalLocation(physical)
 }
 
+// remoteBase is a URL without anything that has to be escaped.
+var remoteBase = regexp.MustCompile(`^[a-z][a-z0-9+.-]*://[A-Za-z0-9][A-Za-z0-9._~:/?#@&=+-]*$`)
+
 // uri is the file as a URI reference; empty for standard input and a cluster.
 func (l Location) uri() (uri string, relative bool) {
 	switch {
 	case l.File == "-" || strings.HasPrefix(l.File, ClusterPrefix):
 		return "", false
-	case strings.Contains(l.File, "://"): // a remote base of a kustomization
+	case remoteBase.MatchString(l.File): // of a kustomization
 		return l.File, false
 	case filepath.IsAbs(l.File):
 		return (&url.URL{Scheme: "file", Path: filepath.ToSlash(l.File)}).String(), false
@@ -117,7 +122,8 @@ func (l Location) uri() (uri string, relative bool) {
 	return (&url.URL{Path: filepath.ToSlash(filepath.Clean(l.File))}).String(), true
 }
 
-// fingerprint stays the same while lines move.
+// fingerprint is the first version of one: two findings that begin alike share it. It
+// stays for those who have recorded it.
 func fingerprint(f Finding) string {
 	sum := sha256.Sum256([]byte(f.Guardrail + "\x00" + f.Object.String() + "\x00" + f.Summary()))
 	return hex.EncodeToString(sum[:])

@@ -43,7 +43,7 @@ func (r *Result) Text(w io.Writer, s Style) error {
 			if i > 0 {
 				b.WriteByte('\n')
 			}
-			fmt.Fprintf(&b, "%s: %s\n", f.Location, s.paint(bold, title(f.Object)))
+			fmt.Fprintf(&b, "%s: %s\n", line(f.Location.String()), s.paint(bold, line(title(f.Object))))
 		}
 		colour := yellow
 		if f.Action == "deny" {
@@ -53,14 +53,14 @@ func (r *Result) Text(w io.Writer, s Style) error {
 		if i+1 < len(findings) && findings[i+1].Object == f.Object && f.sharesAdvice(findings[i+1]) {
 			message = f.WithoutAdvice() // one edit is for both, and is told once
 		}
-		fmt.Fprintf(&b, "  %s [%s] %s\n", s.paint(colour, string(f.Action)), f.Guardrail, strings.ReplaceAll(message, "\n", "\n  "))
+		fmt.Fprintf(&b, "  %s [%s] %s\n", s.paint(colour, string(f.Action)), line(f.Guardrail), strings.Join(lines(message), "\n  "))
 	}
 	whom := r.whomToAsk()
-	for i, line := range whom {
+	for i, about := range whom {
 		if i == 0 {
 			b.WriteByte('\n')
 		}
-		b.WriteString(line + "\n")
+		b.WriteString(line(about) + "\n")
 	}
 	for i, m := range r.remarks() {
 		if i == 0 && len(findings) > 0 {
@@ -70,7 +70,10 @@ func (r *Result) Text(w io.Writer, s Style) error {
 		if m.failure {
 			colour = red
 		}
-		b.WriteString(strings.Replace(m.line(), m.text, s.paint(colour, m.text), 1) + "\n")
+		if m.location.File != "" {
+			b.WriteString(line(m.location.String()) + ": ")
+		}
+		b.WriteString(s.paint(colour, line(m.text)) + "\n")
 	}
 	_, err := w.Write(b.Bytes())
 	return err
@@ -98,11 +101,11 @@ func (f Finding) sharesAdvice(o Finding) bool {
 func title(r cluster.Ref) string {
 	switch {
 	case r.Name == "":
-		return r.Kind
+		return r.KindText()
 	case r.Namespace == "":
-		return r.Kind + " " + r.Name
+		return r.KindText() + " " + r.Name
 	}
-	return r.Kind + " " + r.Namespace + "/" + r.Name
+	return r.KindText() + " " + r.Namespace + "/" + r.Name
 }
 
 func portsText(c connectivity.Connection) string {

@@ -16,6 +16,9 @@ func (j *Judge) changeFrom(r *admissionv1.AdmissionRequest, before *cluster.Snap
 	if c := j.customOf(r.Kind); c != nil {
 		return customChange(c, r)
 	}
+	if j.takesEntry(r.Kind) {
+		return entryChange(r, j.Bounds)
+	}
 	return changeFrom(r, before, j.Clock(), j.Bounds)
 }
 

@@ -163,6 +163,9 @@ func (j *Judge) keptFields(kind metav1.GroupVersionKind) fields {
 	if c := j.customOf(kind); c != nil {
 		return customFields(c)
 	}
+	if cluster.IsEntry(kind.Group, kind.Kind) {
+		return fields{"metadata": metaFields, "spec": nil}
+	}
 	switch kind.Kind {
 	case "Namespace":
 		return fields{"metadata": metaFields}
@@ -217,6 +220,8 @@ func (j *Judge) decodeEntry(e ledger.Entry) (cluster.Object, error) {
 		if t, err = customTemplate(c, &r.AdmissionRequest, e.Content, "content"); t != nil {
 			o = t
 		}
+	} else if cluster.IsEntry(kind.Group, kind.Kind) {
+		o, err = entryOf(&r.AdmissionRequest, e.Content, "content", j.Bounds)
 	} else {
 		o, err = modelObject(&r.AdmissionRequest, runtime.RawExtension{Raw: e.Content}, "content", j.Bounds)
 	}
@@ -235,6 +240,9 @@ func (j *Judge) kindOf(model string) (metav1.GroupVersionKind, bool) {
 		if c := &j.Custom[i]; cluster.CustomKind(c.GroupKind()) == model {
 			return metav1.GroupVersionKind{Group: c.Group, Version: c.Version, Kind: c.Kind}, true
 		}
+	}
+	if group, kind, ok := cluster.EntryKind(model); ok {
+		return metav1.GroupVersionKind{Group: group, Version: "v1", Kind: kind}, true
 	}
 	for _, kind := range wire.Kinds() {
 		if kind.Kind == model {
@@ -334,6 +342,9 @@ func current(s *cluster.Snapshot, r cluster.Ref) cluster.Object {
 	default:
 		if t, ok := s.Template(r); ok {
 			return t
+		}
+		if e, ok := s.Entry(r); ok {
+			return e
 		}
 	}
 	return nil

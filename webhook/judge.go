@@ -65,12 +65,18 @@ type JudgeOptions struct {
 	Exempt func(namespace string) bool
 	// Custom are kinds of other APIs that make pods, as the model follows them.
 	Custom []cluster.Custom
+	// Entries reports whether Services, Ingresses and routes are in the model: then a change
+	// of one is judged by what it does. Nil is that they are not.
+	Entries func() bool
 	// Claims knows who may act for an owner that the model does not hold. Nil when
 	// there is no API server: then nobody may.
 	Claims Claims
 	// OwnNamespace, if set, says whether answers name nothing of other namespaces than the
 	// one that they are about. It is asked for every answer.
 	OwnNamespace func() bool
+	// Decided, if set, hears of every decision as it is worded for the answer; err is why
+	// a request could not be judged.
+	Decided func(d guardrail.Decision, err error)
 	// Bounds are how much an object may hold to be read; zero is the default.
 	Bounds cluster.Bounds
 	// EvaluationTime bounds the evaluation of one request; 2 s when zero.
@@ -118,6 +124,9 @@ func (j *Judge) Handle(ctx context.Context, r admission.Request) admission.Respo
 	j.record(ctx, &r, verdict)
 	if j.OwnNamespace != nil && j.OwnNamespace() {
 		verdict = verdict.conceal(&r)
+	}
+	if j.Decided != nil {
+		j.Decided(verdict.decision, verdict.err)
 	}
 	return j.respond(verdict)
 }

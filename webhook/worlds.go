@@ -293,7 +293,7 @@ func nameEntries(entries []ledger.Entry) string {
 
 func subjectOf(r cluster.Ref) string {
 	if r.Namespace == "" {
-		return r.Kind + " " + r.Name
+		return r.KindText() + " " + r.Name
 	}
-	return r.Kind + " " + r.Namespace + "/" + r.Name
+	return r.KindText() + " " + r.Namespace + "/" + r.Name
 }

@@ -214,5 +214,8 @@ func current(s *cluster.Snapshot, ref cluster.Ref) cluster.Object {
 			return t
 		}
 	}
+	if e, ok := s.Entry(ref); ok {
+		return e
+	}
 	return nil
 }

@@ -64,10 +64,7 @@ func reader(b cluster.Bounds) func(runtime.Object) (cluster.Object, error) {
 		case *boundObject:
 			return o.model, o.err
 		case *customObject:
-			if o.template == nil {
-				return nil, o.err
-			}
-			return o.template, o.err
+			return o.model, o.err
 		}
 		return b.FromAPI(o)
 	}

@@ -43,10 +43,18 @@ func (m *Model) CatchUp(ctx context.Context, resource string) error {
 	return f.catchUp(stored, version)
 }
 
+// served is the resource in the version that is served.
+func (f *feed) served() schema.GroupVersionResource {
+	if f.now == nil {
+		return f.version
+	}
+	return f.now(f.version)
+}
+
 // stored are the versions of all objects, and that of the list.
 func (f *feed) stored(ctx context.Context, client metadata.Interface) (map[types.NamespacedName]uint64, string, error) {
-	list, err := client.Resource(f.version).List(ctx, metav1.ListOptions{})
-	if f.optional && apierrors.IsNotFound(err) {
+	list, err := client.Resource(f.served()).List(ctx, metav1.ListOptions{})
+	if f.now != nil && apierrors.IsNotFound(err) {
 		return f.notServed(ctx, client)
 	}
 	if err != nil {
@@ -67,7 +75,7 @@ func (f *feed) notServed(ctx context.Context, client metadata.Interface) (map[ty
 	if err != nil {
 		return nil, "", err
 	}
-	if _, err = client.Resource(f.version).List(ctx, metav1.ListOptions{Limit: 1}); !apierrors.IsNotFound(err) {
+	if _, err = client.Resource(f.served()).List(ctx, metav1.ListOptions{Limit: 1}); !apierrors.IsNotFound(err) {
 		return nil, "", errors.Join(ErrBehind, err)
 	}
 	return nil, other.ResourceVersion, nil

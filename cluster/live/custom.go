@@ -8,6 +8,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/rest"
@@ -34,8 +35,8 @@ type customObject struct {
 	metav1.TypeMeta
 	metav1.ObjectMeta
 
-	template *cluster.Template // nil when the object has none
-	err      error             // why it cannot be read
+	model cluster.Object // nil when the object has no template
+	err   error          // why it cannot be read
 }
 
 // DeepCopyObject implements runtime.Object.
@@ -56,12 +57,29 @@ func (k *customKind) trim(in any) (any, error) {
 	}}
 	raw, err := u.MarshalJSON()
 	if err == nil {
-		out.template, _, err = k.Read(raw)
+		var t *cluster.Template
+		if t, _, err = k.Read(raw); t != nil {
+			out.model = t
+		}
 	}
 	if err != nil {
 		out.err = fmt.Errorf("its pod template: %w", err)
 	}
 	return out, nil
+}
+
+// listWatch implements otherKind.
+func (k *customKind) listWatch(source Source, resource schema.GroupVersionResource) (*toolscache.ListWatch, error) {
+	lw, err := source(resource)
+	if err != nil {
+		return nil, err
+	}
+	return servedOrEmpty(lw), nil
+}
+
+// now implements otherKind.
+func (k *customKind) now(resource schema.GroupVersionResource) schema.GroupVersionResource {
+	return resource
 }
 
 // listWatch lists and watches the objects of a resource that has no Go type here.

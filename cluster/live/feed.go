@@ -38,7 +38,8 @@ type feed struct {
 	resource string
 	listens  bool
 	version  schema.GroupVersionResource
-	optional bool // it may not be served
+	// now is the version that is served, for one that may not be served; else nil.
+	now func(schema.GroupVersionResource) schema.GroupVersionResource
 
 	queue  *queue
 	listed chan struct{} // closed once the first list is in the queue
@@ -156,7 +157,7 @@ func (f *feed) is(o any) []event {
 	}
 	name := types.NamespacedName{Namespace: m.GetNamespace(), Name: m.GetName()}
 	f.known[name] = versionOf(m.GetResourceVersion())
-	if c, ok := api.(*customObject); ok && c.template == nil && c.err == nil {
+	if c, ok := api.(*customObject); ok && c.model == nil && c.err == nil {
 		return []event{{ref: f.ref(name), write: write, seen: f.observation(name, m, api)}} // without a template it makes no pods of its own
 	}
 	return []event{{ref: f.ref(name), api: api, write: write, seen: f.observation(name, m, api)}}

@@ -92,8 +92,12 @@ func (f *freshness) ask(ctx context.Context, k kind, watch versioned) error {
 	if since == "" {
 		return errNotListed
 	}
-	newest, err := f.probe(ctx, k.resource, since)
-	if k.custom != nil && since == notServed && errors.Is(err, errNotServed) {
+	resource := k.resource
+	if k.other != nil {
+		resource = k.other.now(resource)
+	}
+	newest, err := f.probe(ctx, resource, since)
+	if k.other != nil && since == notServed && errors.Is(err, errNotServed) {
 		return nil // its definition is not there, and so are no objects
 	}
 	if err != nil || newest == "" {

@@ -27,6 +27,9 @@ type Options struct {
 	// Custom are kinds of other APIs that make pods: they are followed, too. One that
 	// is not served has no objects.
 	Custom []cluster.Custom
+	// Entries is set to follow Services, Ingresses and routes, too. Routes that are not
+	// served have no objects.
+	Entries bool
 	// ForeignPeriod is how often the objects are asked for; 0 means every minute. Kinds
 	// that are newly served are looked at within seconds.
 	ForeignPeriod time.Duration
@@ -89,7 +92,7 @@ type generation struct {
 func New(source Source, opts Options) *Model {
 	m := &Model{
 		source:     source,
-		kinds:      append(kinds(), customKinds(opts.Custom)...),
+		kinds:      kindsOf(opts),
 		log:        opts.Log,
 		queue:      queue{wake: make(chan struct{}, 1)},
 		synced:     make(chan struct{}),
@@ -106,8 +109,8 @@ func New(source Source, opts Options) *Model {
 	for _, k := range m.kinds {
 		f := newFeed(k.name, &m.queue, m.trim)
 		f.version, f.resource, f.listens = k.resource, k.resource.GroupResource().String(), m.observer != nil
-		if k.custom != nil {
-			f.trim, f.optional = k.custom.trim, true
+		if k.other != nil {
+			f.trim, f.now = k.other.trim, k.other.now
 		}
 		m.feeds[f.resource] = f
 	}
@@ -122,6 +125,21 @@ func New(source Source, opts Options) *Model {
 	}
 	m.now.Store(&generation{snapshot: &cluster.Snapshot{}, superseded: make(chan struct{})})
 	return m
+}
+
+func kindsOf(opts Options) []kind {
+	out := append(kinds(), customKinds(opts.Custom)...)
+	if opts.Entries {
+		out = append(out, entryKinds()...)
+	}
+	return out
+}
+
+func (m *Model) listWatch(k kind) (*toolscache.ListWatch, error) {
+	if k.other != nil {
+		return k.other.listWatch(m.source, k.resource)
+	}
+	return m.source(k.resource)
 }
 
 // Snapshot is the newest snapshot; the empty cluster before Synced.
@@ -204,14 +222,11 @@ func (m *Model) Start(ctx context.Context) error {
 
 	var initial []<-chan struct{}
 	for _, k := range m.kinds {
-		lw, err := m.source(k.resource)
+		lw, err := m.listWatch(k)
 		if err != nil {
 			return err
 		}
 		f := m.feeds[k.resource.GroupResource().String()]
-		if f.optional {
-			lw = servedOrEmpty(lw)
-		}
 		initial = append(initial, f.listed)
 		reflector := f.reflector(lw, k.object, m.log)
 		if m.freshness != nil {

@@ -47,12 +47,15 @@ func start(t *testing.T, opts Options) *fixture {
 		return a
 	}}))
 	byResource := map[schema.GroupVersionResource]*fakeKind{}
-	for _, k := range append(kinds(), customKinds(opts.Custom)...) {
+	for _, k := range kindsOf(opts) {
 		f.kinds[k.name] = newFakeKind()
 		byResource[k.resource] = f.kinds[k.name]
 	}
 	f.Model = New(func(r schema.GroupVersionResource) (*toolscache.ListWatch, error) {
-		return byResource[r].listWatch(), nil
+		if k, ok := byResource[r]; ok {
+			return k.listWatch(), nil
+		}
+		return unserved(r), nil
 	}, opts)
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error)

@@ -8,6 +8,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	toolscache "k8s.io/client-go/tools/cache"
 )
 
 // kind is one of the kinds that are watched.
@@ -15,7 +16,16 @@ type kind struct {
 	name     string
 	resource schema.GroupVersionResource
 	object   runtime.Object
-	custom   *customKind // nil for one that cluster.FromAPI knows
+	other    otherKind // nil for one that cluster.FromAPI knows
+}
+
+// otherKind is a kind without a Go type here, which may not be served.
+type otherKind interface {
+	trim(object any) (any, error)
+	// listWatch is that of the resource.
+	listWatch(Source, schema.GroupVersionResource) (*toolscache.ListWatch, error)
+	// now is the resource in the version that is served.
+	now(schema.GroupVersionResource) schema.GroupVersionResource
 }
 
 // kinds are those that cluster.FromAPI knows.
@@ -57,6 +67,10 @@ func trim(in any) (any, error) {
 		}
 		pod.Spec.NodeName = o.Spec.NodeName
 		return pod, nil
+	case *corev1.Service:
+		return trimService(o), nil
+	case *networkingv1.Ingress:
+		return trimIngress(o), nil
 	case *networkingv1.NetworkPolicy:
 		return &networkingv1.NetworkPolicy{ObjectMeta: trimMeta(&o.ObjectMeta), Spec: o.Spec}, nil
 	case *appsv1.Deployment:

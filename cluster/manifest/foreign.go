@@ -10,12 +10,12 @@ import (
 
 // foreignPolicy tells whether a kind is a policy of another API. One that only
 // looks so is a misspelt NetworkPolicy first.
-func foreignPolicy(gvk schema.GroupVersionKind) bool {
+func (l *loader) foreignPolicy(gvk schema.GroupVersionKind) bool {
 	if !cluster.IsForeign(gvk.Group, gvk.Kind) {
 		return false
 	}
 	known, _ := cluster.ForeignKindOf(gvk.Group, gvk.Kind)
-	return known.Resource != "" || mistaken(gvk) == ""
+	return known.Resource != "" || l.mistaken(gvk) == ""
 }
 
 // foreign keeps an object of a policy API that the model does not understand:

@@ -59,16 +59,16 @@ func newAPI(gvk schema.GroupVersionKind) runtime.Object {
 // mistaken explains a kind that looks like a modelled one but is none: an API
 // version that is no longer served, or a misspelling. It is empty for kinds that
 // the model has no use for.
-func mistaken(gvk schema.GroupVersionKind) string {
+func (l *loader) mistaken(gvk schema.GroupVersionKind) string {
 	if !builtin(gvk.Group) {
-		for _, m := range modelled() {
+		for _, m := range l.kinds() {
 			if m.Kind == gvk.Kind && near(gvk.Group, m.Group) {
 				return fmt.Sprintf("there is no apiVersion %s; did you mean %s?", gvk.GroupVersion(), m.GroupVersion())
 			}
 		}
 		return ""
 	}
-	for _, m := range modelled() {
+	for _, m := range l.kinds() {
 		switch {
 		case gvk.Kind == m.Kind && (gvk.Group == m.Group || gvk.Group == "extensions"):
 			return fmt.Sprintf("apiVersion %s of %s is no longer served: use %s", gvk.GroupVersion(), gvk.Kind, m.GroupVersion())

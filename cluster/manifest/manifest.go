@@ -116,6 +116,8 @@ type Input struct {
 	// be read is then kept as unknown, and told in Set.Notes. Bounds say what is.
 	Stored bool
 	Bounds cluster.Bounds
+	// Entries takes Services, Ingresses and routes into the set, which else are skipped.
+	Entries bool
 	// Exclude are patterns, as of a .gitignore, of what is left out below a source
 	// that is a directory. A source itself is never left out.
 	Exclude []string

@@ -44,14 +44,16 @@ func (l *loader) document(d document, depth int) {
 		return
 	}
 	switch {
-	case newAPI(gvk) != nil:
+	case l.newAPI(gvk) != nil:
 		l.modelled(d, gvk)
-	case foreignPolicy(gvk):
+	case l.in.Entries && cluster.IsRoute(gvk.Group, gvk.Kind):
+		l.route(d, gvk)
+	case l.foreignPolicy(gvk):
 		l.foreign(d, gvk)
 	case isList(gvk, fields):
 		l.list(d, gvk, fields, depth)
 	default:
-		if reason := mistaken(gvk); reason != "" {
+		if reason := l.mistaken(gvk); reason != "" {
 			l.fail(d.at, "%s", reason)
 			return
 		}
@@ -117,7 +119,7 @@ func (l *loader) skip(d document, gvk schema.GroupVersionKind) {
 
 // modelled reads an object of a kind that the model is made of.
 func (l *loader) modelled(d document, gvk schema.GroupVersionKind) {
-	api := newAPI(gvk)
+	api := l.newAPI(gvk)
 	problems := slices.DeleteFunc(decode(d.json, api), unknownStatus)
 	meta := api.(metav1.Object)
 	namespace := ""

@@ -82,14 +82,14 @@ func foreignKinds(served Discovery) ([]servedKind, error) {
 func listable(r metav1.APIResource) bool { return slices.Contains(r.Verbs, "list") }
 
 // otherGroups tells whether an error of discovery is about aggregated APIs that
-// hold no policy, such as metrics: they are down more often than not.
+// hold no policy and no route, such as metrics: they are down more often than not.
 func otherGroups(err error) bool {
 	var failed *discovery.ErrGroupDiscoveryFailed
 	if !errors.As(err, &failed) {
 		return false
 	}
 	for gv := range failed.Groups {
-		if cluster.ForeignGroup(gv.Group) {
+		if cluster.ForeignGroup(gv.Group) || cluster.IsRoute(gv.Group, "HTTPRoute") {
 			return false
 		}
 	}

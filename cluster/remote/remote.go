@@ -52,7 +52,7 @@ func kinds() []kind {
 // Read lists everything that the model is made of. name stands for the file in
 // the locations of the objects: "cluster prod". The list of each kind is
 // consistent by itself; between them time passes.
-func Read(ctx context.Context, client dynamic.Interface, served Discovery, name string) (*manifest.Set, error) {
+func Read(ctx context.Context, client dynamic.Interface, served Discovery, name string, also ...Also) (*manifest.Set, error) {
 	r := reader{client: client, at: manifest.Location{File: name}}
 	for _, k := range kinds() {
 		if err := r.list(ctx, k.GroupVersion().WithResource(k.resource), func(u *unstructured.Unstructured) error { return r.keep(k, u) }); err != nil {
@@ -61,6 +61,11 @@ func Read(ctx context.Context, client dynamic.Interface, served Discovery, name 
 	}
 	if err := r.foreign(ctx, served); err != nil {
 		return nil, err
+	}
+	for _, more := range also {
+		if err := more(ctx, &r, served); err != nil {
+			return nil, err
+		}
 	}
 	set := manifest.NewSet(r.objects...)
 	set.Notes = r.notes

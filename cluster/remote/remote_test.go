@@ -21,19 +21,22 @@ import (
 )
 
 var resources = map[schema.GroupVersionResource]string{
-	{Version: "v1", Resource: "namespaces"}:                                      "NamespaceList",
-	{Version: "v1", Resource: "pods"}:                                            "PodList",
-	{Group: "networking.k8s.io", Version: "v1", Resource: "networkpolicies"}:     "NetworkPolicyList",
-	{Group: "apps", Version: "v1", Resource: "deployments"}:                      "DeploymentList",
-	{Group: "apps", Version: "v1", Resource: "statefulsets"}:                     "StatefulSetList",
-	{Group: "apps", Version: "v1", Resource: "daemonsets"}:                       "DaemonSetList",
-	{Group: "apps", Version: "v1", Resource: "replicasets"}:                      "ReplicaSetList",
-	{Version: "v1", Resource: "replicationcontrollers"}:                          "ReplicationControllerList",
-	{Group: "batch", Version: "v1", Resource: "jobs"}:                            "JobList",
-	{Group: "batch", Version: "v1", Resource: "cronjobs"}:                        "CronJobList",
-	{Group: "cilium.io", Version: "v2", Resource: "ciliumnetworkpolicies"}:       "CiliumNetworkPolicyList",
-	{Group: "example.org", Version: "v1", Resource: "foonetworkpolicys"}:         "FooNetworkPolicyList",
-	{Group: "crd.projectcalico.org", Version: "v1", Resource: "networkpolicies"}: "NetworkPolicyList",
+	{Version: "v1", Resource: "namespaces"}:                                          "NamespaceList",
+	{Version: "v1", Resource: "services"}:                                            "ServiceList",
+	{Group: "networking.k8s.io", Version: "v1", Resource: "ingresses"}:               "IngressList",
+	{Group: "gateway.networking.k8s.io", Version: "v1beta1", Resource: "httproutes"}: "HTTPRouteList",
+	{Version: "v1", Resource: "pods"}:                                                "PodList",
+	{Group: "networking.k8s.io", Version: "v1", Resource: "networkpolicies"}:         "NetworkPolicyList",
+	{Group: "apps", Version: "v1", Resource: "deployments"}:                          "DeploymentList",
+	{Group: "apps", Version: "v1", Resource: "statefulsets"}:                         "StatefulSetList",
+	{Group: "apps", Version: "v1", Resource: "daemonsets"}:                           "DaemonSetList",
+	{Group: "apps", Version: "v1", Resource: "replicasets"}:                          "ReplicaSetList",
+	{Version: "v1", Resource: "replicationcontrollers"}:                              "ReplicationControllerList",
+	{Group: "batch", Version: "v1", Resource: "jobs"}:                                "JobList",
+	{Group: "batch", Version: "v1", Resource: "cronjobs"}:                            "CronJobList",
+	{Group: "cilium.io", Version: "v2", Resource: "ciliumnetworkpolicies"}:           "CiliumNetworkPolicyList",
+	{Group: "example.org", Version: "v1", Resource: "foonetworkpolicys"}:             "FooNetworkPolicyList",
+	{Group: "crd.projectcalico.org", Version: "v1", Resource: "networkpolicies"}:     "NetworkPolicyList",
 }
 
 // served is a Discovery with a fixed answer.
@@ -93,6 +96,42 @@ func TestRead(t *testing.T) {
 	}
 	if _, err := set.Snapshot(); err != nil {
 		t.Errorf("what is stored stays in the model: %v", err)
+	}
+}
+
+// What leads in from outside is read where it is asked for, routes in the version that is served.
+func TestReadEntries(t *testing.T) {
+	routes := served{lists: []*metav1.APIResourceList{{GroupVersion: "gateway.networking.k8s.io/v1beta1", APIResources: []metav1.APIResource{
+		{Name: "httproutes", Kind: "HTTPRoute", Verbs: metav1.Verbs{"list"}}, {Name: "gateways", Kind: "Gateway", Verbs: metav1.Verbs{"list"}},
+	}}}}
+	documents := []string{
+		web,
+		`{apiVersion: v1, kind: Service, metadata: {name: web, namespace: shop}, spec: {type: NodePort, selector: {app: web}, ports: [{port: 80}]}}`,
+		`{apiVersion: networking.k8s.io/v1, kind: Ingress, metadata: {name: web, namespace: shop}, spec: {}}`,
+		`{apiVersion: gateway.networking.k8s.io/v1beta1, kind: HTTPRoute, metadata: {name: web, namespace: shop}, spec: {}}`,
+	}
+	for _, test := range []struct {
+		also []remote.Also
+		want string
+	}{
+		{nil, "shop/Pod/web"},
+		{[]remote.Also{remote.Entries}, "shop/Pod/web shop/Service.core/web shop/Ingress/web shop/HTTPRoute/web"},
+	} {
+		set, err := remote.Read(t.Context(), client(t, documents...), routes, "cluster test", test.also...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, o := range set.Objects {
+			got = append(got, o.Ref().String())
+		}
+		if text := strings.Join(got, " "); text != test.want {
+			t.Errorf("got %s, want %s", text, test.want)
+		}
+	}
+	down := served{err: &discovery.ErrGroupDiscoveryFailed{Groups: map[schema.GroupVersion]error{{Group: "gateway.networking.k8s.io", Version: "v1"}: errors.New("down")}}}
+	if _, err := remote.Read(t.Context(), client(t, documents...), down, "cluster test", remote.Entries); err == nil {
+		t.Error("whether there are routes is not known, and that is no error")
 	}
 }
 

@@ -12,27 +12,30 @@ import (
 	"github.com/podcullis/podcullis/webhook"
 )
 
-// watchForBreaches reports what got in without us. A model that does not follow an API
+// watchForBreaches reports what got in without us, and has what is there audited. A model that does not follow an API
 // server has nothing to report.
 func (a *app) watchForBreaches() error {
 	model, ok := a.model.Model.(*live.Model)
-	if !ok || !a.options.watchViolations {
+	if !ok || !a.options.watchViolations && !a.options.audit.on {
 		return nil
 	}
 	options := breach.Options{
 		Model: model, InForce: a.guardrails.engine.InForce, DryRun: webhook.Mode(a.options.mode) == webhook.Audit,
 		Registry: a.registry, Log: a.log,
 	}
+	var events *breach.Events
 	if a.options.events {
-		events, err := a.newEvents()
-		if err != nil {
+		var err error
+		if events, err = a.newEvents(); err != nil {
 			return err
 		}
 		options.Tell = events.Tell
 		a.watches = append(a.watches, events.Watch)
 	}
-	a.watches = append(a.watches, breach.New(options).Watch)
-	return nil
+	if a.options.watchViolations {
+		a.watches = append(a.watches, breach.New(options).Watch)
+	}
+	return a.auditCluster(events)
 }
 
 func (a *app) newEvents() (*breach.Events, error) {

@@ -77,6 +77,10 @@ func TestFlagsThatDoNotHoldAreNamed(t *testing.T) {
 		"SecretName":      {args: []string{"--certificate-secret=b"}, want: `--certificate-secret must be namespace/name, got "b"`},
 		"HostWithout":     {args: []string{"--certificate-host=b"}, want: "--certificate-host and --webhook-configuration need --certificate-secret"},
 		"Remove":          {args: []string{"--remove=b"}, want: `--remove: want RESOURCE[.GROUP]/[NAMESPACE/]NAME, got "b"`},
+		"AuditOfFiles":    {args: []string{"--audit", "--cluster-manifests=x"}, want: "--audit needs an API server"},
+		"AuditInterval":   {args: []string{"--audit", "--audit-interval=1s"}, want: "--audit-interval must be >= 1m0s, got 1s"},
+		"AuditLease":      {args: []string{"--audit", "--audit-lease=b"}, want: `--audit-lease must be namespace/name, got "b"`},
+		"AuditReports":    {args: []string{"--audit", "--audit-reports=b"}, want: `--audit-reports must be one of auto, openreports, policyreport, none, got "b"`},
 		"CanaryAndRemove": {args: []string{"--remove=a/b", "--canary=default"}, want: "--canary and --remove: give one of them, got both"},
 	}
 	for name, tc := range cases {

@@ -33,6 +33,7 @@ type guardrailFiles struct {
 	engine  *guardrail.Engine
 	set     atomic.Pointer[string] // what tells the guardrails in force from others
 	custom  []cluster.Custom       // those of the first configuration: they are followed from the start
+	entries bool                   // whether it needs Services, Ingresses and routes, which are then followed from the start
 	digest  [sha256.Size]byte
 	reloads *prometheus.CounterVec
 	good    prometheus.Gauge
@@ -64,6 +65,7 @@ func loadGuardrails(o *options, log *slog.Logger, registry prometheus.Registerer
 	if f.engine, err = guardrail.New(library, config); err != nil {
 		return nil, err
 	}
+	f.entries = f.engine.NeedsEntries()
 	f.set.Store(&set)
 	f.good.Set(1)
 	f.tell()
@@ -153,7 +155,13 @@ func (f *guardrailFiles) reload() error {
 	if !reflect.DeepEqual(config.Custom(), f.custom) {
 		return errExtraWorkloads
 	}
-	if err := f.engine.Reload(library, config); err != nil {
+	into := f.engine.Reload
+	if !f.entries {
+		into = f.engine.ReloadWithoutEntries
+	}
+	if err := into(library, config); errors.Is(err, guardrail.ErrNeedsEntries) {
+		return fmt.Errorf("%w, and these are not watched: what is watched is chosen at the start, so restart podcullis-webhook (with the chart, helm upgrade does)", err)
+	} else if err != nil {
 		return err
 	}
 	f.set.Store(&set)

@@ -119,3 +119,44 @@ func TestAChangeOfExtraWorkloadsNeedsARestart(t *testing.T) {
 		t.Errorf("another list: %v", err)
 	}
 }
+
+// So it is with Services, Ingresses and routes: a guardrail that needs them is refused where
+// they are not watched, and one that does not is in force.
+func TestAGuardrailThatNeedsEntriesNeedsARestart(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "config.yaml")
+	write := func(parameters string) {
+		t.Helper()
+		text := "apiVersion: podcullis.io/v1alpha1\nkind: Guardrails\nguardrails:\n- {name: a, guardrail: exposed-to-outside, action: deny, parameters: " + parameters + "}\n"
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	load := func() *guardrailFiles {
+		t.Helper()
+		f, err := loadGuardrails(&options{config: file}, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return f
+	}
+	write("{through: [default, ipBlock]}")
+	f := load()
+	if f.entries {
+		t.Error("what netpols alone decide needs no Services")
+	}
+	write("{through: [default]}")
+	if err := f.reload(); err != nil {
+		t.Error(err)
+	}
+	write("{}")
+	if err := f.reload(); err == nil || !strings.Contains(err.Error(), "restart podcullis-webhook") {
+		t.Errorf("want a hint to restart, got %v", err)
+	}
+	if f = load(); !f.entries {
+		t.Error("the server does not follow what the guardrail asks about")
+	}
+	write("{through: [ipBlock]}")
+	if err := f.reload(); err != nil {
+		t.Error(err)
+	}
+}

@@ -189,6 +189,11 @@ func watched(guardrails *guardrailFiles) map[string]schema.GroupVersionResource 
 	for _, r := range live.Resources() {
 		out[r.GroupResource().String()] = r
 	}
+	if guardrails.entries {
+		for _, r := range live.EntryResources() {
+			out[r.GroupResource().String()] = r
+		}
+	}
 	for _, c := range guardrails.custom {
 		out[c.GroupVersionResource.GroupResource().String()] = c.GroupVersionResource
 	}

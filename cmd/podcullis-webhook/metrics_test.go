@@ -25,6 +25,7 @@ contexts: [{name: c, context: {cluster: c}}], clusters: [{name: c, cluster: {ser
 	}
 	o := defaultOptions()
 	o.kubeconfig, o.selfSignedDir = kubeconfig, t.TempDir()
+	o.audit.on, o.audit.namespaces, o.audit.reports = true, true, "auto"
 	a, err := setup(t.Context(), o, io.Discard)
 	if err != nil {
 		t.Fatal(err)
@@ -73,6 +74,8 @@ func TestFixedLabelsAreThereFromTheStart(t *testing.T) {
 	want := map[string][]string{
 		"podcullis_model_objects":           {"namespaces", "netpols", "pods", "workloads"},
 		"podcullis_access_questions_total":  {"allowed", "denied", "error"},
+		"podcullis_audit_reports_total":     {"deleted", "failed", "written"},
+		"podcullis_audit_rounds_total":      {"complete", "incomplete"},
 		"podcullis_claims_total":            {"believed", "failed", "refused"},
 		"podcullis_ledger_commits_total":    {"barrier", "behind", "busy", "crowded", "failed", "foreign", "full", "refused", "unavailable", "written"},
 		"podcullis_ledger_retries_total":    {"barrier", "behind", "busy", "crowded", "depends", "failed", "foreign", "full", "unavailable"},

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/podcullis/podcullis/cluster"
+	"github.com/podcullis/podcullis/policyreport/shelf"
 	"github.com/podcullis/podcullis/webhook"
 )
 
@@ -55,6 +56,7 @@ type options struct {
 	knownCallers     bool
 	watchViolations  bool
 	events           bool
+	audit            auditOptions
 	canary           string
 	remove           []string
 	bounds           cluster.Bounds
@@ -76,6 +78,7 @@ func defaultOptions() *options {
 		bounds:          cluster.Bounds{Netpol: cluster.DefaultNetpolBound, Object: cluster.DefaultObjectBound},
 		watchViolations: true,
 		events:          true,
+		audit:           auditOptions{interval: time.Hour, reports: shelf.None},
 	}
 }
 
@@ -117,6 +120,7 @@ func (o *options) AddFlags(f *pflag.FlagSet) {
 	f.StringVar(&o.logLevel, "log-level", o.logLevel, "debug, info, warn or error")
 	f.BoolVar(&o.watchViolations, "watch-violations", o.watchViolations, "see violations that got in without being asked about: count and log them")
 	f.BoolVar(&o.events, "events", o.events, "write an Event for each of those, beside the object that changed last")
+	o.audit.addFlags(f)
 	f.StringVar(&o.canary, "canary", o.canary, "instead of serving, submit to this `namespace`, as a dry run, what the chart's canary guardrail refuses, and say whether it was; in --mode audit, whether it was warned of")
 	f.StringArrayVar(&o.remove, "remove", o.remove, "instead of serving, remove this object, `resource[.group]/[namespace/]name`, if it is there; repeatable")
 }
@@ -176,6 +180,7 @@ func (o *options) Validate(rest []string) error {
 	if o.rememberFor < 0 {
 		wrong("--remember-for must not be negative, got %s", o.rememberFor)
 	}
+	errs = append(errs, o.audit.validate(len(o.clusterManifests) > 0)...)
 	errs = append(errs, o.validateMemory()...)
 	errs = append(errs, o.validateConsistency()...)
 	if o.reloadPeriod <= 0 {

@@ -116,6 +116,7 @@ func setup(ctx context.Context, o *options, stderr io.Writer) (_ *app, err error
 		Namespace: a.model.namespace,
 		Remember:  a.model.live,
 		Custom:    a.guardrails.custom,
+		Entries:   func() bool { return a.guardrails.entries },
 		Claims:    a.model.claims,
 
 		Bounds:       o.bounds,
@@ -201,7 +202,7 @@ func (a *app) keepCertificate(ctx context.Context) error {
 // newModel chooses the source of the cluster: files, an API server, or nothing.
 func newModel(ctx context.Context, o *options, guardrails *guardrailFiles, clock *apiClock, log *slog.Logger, registry prometheus.Registerer) (model, error) {
 	if len(o.clusterManifests) > 0 {
-		set, err := manifest.Read(manifest.Input{Sources: o.clusterManifests, Stored: true, Bounds: o.bounds})
+		set, err := manifest.Read(manifest.Input{Sources: o.clusterManifests, Stored: true, Bounds: o.bounds, Entries: guardrails.entries})
 		if err != nil {
 			return model{}, err
 		}
@@ -264,7 +265,7 @@ func newLiveModel(ctx context.Context, config *rest.Config, guardrails *guardrai
 		return model{}, err
 	}
 	options := live.Options{
-		Log: log, Custom: guardrails.custom, Reader: direct, Discovery: discovery, Probe: probe, ProbePeriod: maxStaleness / probesInStaleness,
+		Log: log, Custom: guardrails.custom, Entries: guardrails.entries, Reader: direct, Discovery: discovery, Probe: probe, ProbePeriod: maxStaleness / probesInStaleness,
 		Memory: limits, Bounds: o.bounds,
 	}
 	if o.memoryFrom != "" {

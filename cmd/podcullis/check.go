@@ -12,12 +12,11 @@ import (
 	"github.com/podcullis/podcullis/cluster/manifest"
 	"github.com/podcullis/podcullis/guardrail"
 	"github.com/podcullis/podcullis/policies"
-	"github.com/podcullis/podcullis/report"
 )
 
 func (p *program) check() *cobra.Command {
 	var sources sources
-	outputs := outputs{formats: []string{"text", "json", "yaml", "sarif", "junit", "github"}}
+	outputs := outputs{formats: findingFormats()}
 	var policyDirs []string
 	var config string
 	var failOnUnread, failOnUnmatched bool
@@ -60,6 +59,7 @@ chooses nobody; --fail-on-unread and --fail-on-unmatched make that exit code 1.`
 			if err != nil {
 				return err
 			}
+			sources.entries = engine.NeedsEntries()
 			was, in, err := p.checked(c.Context(), &sources, before)
 			if err != nil {
 				return err
@@ -83,17 +83,10 @@ chooses nobody; --fail-on-unread and --fail-on-unmatched make that exit code 1.`
 			}
 			result := resultOf(found, in.set)
 			result.FailOnUnread, result.FailOnUnmatched = failOnUnread, failOnUnmatched
-			if err := outputs.write(p, writers{
-				"text":   result.Text,
-				"json":   func(w io.Writer, _ report.Style) error { return result.JSON(w) },
-				"yaml":   func(w io.Writer, _ report.Style) error { return result.YAML(w) },
-				"sarif":  func(w io.Writer, _ report.Style) error { return result.SARIF(w, build().Version) },
-				"junit":  func(w io.Writer, _ report.Style) error { return result.JUnit(w) },
-				"github": func(w io.Writer, _ report.Style) error { return result.GitHub(w) },
-			}); err != nil {
+			if err := outputs.write(p, findingWriters(result, now, func(w io.Writer) error { return p.page(w, in, config, result) })); err != nil {
 				return err
 			}
-			if !outputs.toStdout("text") {
+			if !outputs.toStdout("text", "wide", "markdown", "html") {
 				p.remark(result.Remarks())
 			}
 			if evalErr != nil {

@@ -236,7 +236,7 @@ func (e *evaluated) text(w io.Writer, name string) error {
 	for _, a := range e.look.Asked {
 		var operands []string
 		for _, x := range a.Operands {
-			operands = append(operands, shown(x))
+			operands = append(operands, inALine(x))
 		}
 		fmt.Fprintf(w, "  %s(%s)\n    is %s\n", a.Builtin, strings.Join(operands, ", "), answerOf(a))
 	}
@@ -250,7 +250,7 @@ func (e *evaluated) text(w io.Writer, name string) error {
 	for _, r := range e.look.Rules {
 		fmt.Fprintf(w, "  %s: %s\n", r.Name, number(len(r.Values), "element"))
 		for _, v := range r.Values {
-			fmt.Fprintf(w, "    %s\n", shown(v))
+			fmt.Fprintf(w, "    %s\n", inALine(v))
 		}
 	}
 	for _, x := range e.said.exempted {
@@ -271,13 +271,13 @@ func answerOf(a regotest.Asked) string {
 		return "undefined"
 	}
 	if list, ok := a.Answer.([]any); ok && len(list) > 0 {
-		return number(len(list), "element") + ": " + shown(list)
+		return number(len(list), "element") + ": " + inALine(list)
 	}
-	return shown(a.Answer)
+	return inALine(a.Answer)
 }
 
-// shown is a value in a line.
-func shown(v any) string {
+// inALine is a value in a line.
+func inALine(v any) string {
 	text, err := json.Marshal(v)
 	if err != nil {
 		return "?"

@@ -38,7 +38,7 @@ func fixOf(ctx context.Context, s *cluster.Snapshot, e connectivity.Explanation,
 // text writes the edit in a line, and as a patch: it drops nothing else of the netpol.
 func (f fixing) text(w io.Writer) error {
 	if !f.found {
-		return report.FixText(w, f.others)
+		return report.FixText(w, f.others, func(x connectivity.Fix) string { return closes(x.Lost) })
 	}
 	if _, err := fmt.Fprintf(w, "\nto fix: %s\n\n", f.summary()); err != nil {
 		return err
@@ -56,13 +56,21 @@ func (f fixing) text(w io.Writer) error {
 	return nil
 }
 
+// summary says what to do, what it closes beside the path, and what it leaves.
 func (f fixing) summary() string {
 	o := f.remedy.Edits[0].Object
-	text := fmt.Sprintf("in NetworkPolicy %s/%s, %s", o.Namespace, o.Name, f.remedy.Text)
-	if lost := f.remedy.LostText(); lost != "" {
-		return text + "; that also closes " + lost
+	text := fmt.Sprintf("in NetworkPolicy %s/%s, %s; %s", o.Namespace, o.Name, f.remedy.Text, closes(f.remedy.Lost))
+	if kept := remedy.Named(f.remedy.Keeps); kept != "" {
+		return text + ", and keeps " + kept
 	}
-	return text + "; that closes nothing else"
+	return text
+}
+
+func closes(lost []connectivity.Connection) string {
+	if text := remedy.Named(lost); text != "" {
+		return "that also closes " + text
+	}
+	return "that closes nothing else"
 }
 
 // patch is the JSON merge patch from the netpol as it is to the edited one.

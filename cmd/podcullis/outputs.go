@@ -64,9 +64,9 @@ func (o *outputs) parse() error {
 	return nil
 }
 
-// toStdout tells whether a format goes to standard output.
-func (o *outputs) toStdout(format string) bool {
-	return slices.Contains(o.targets, target{format: format})
+// toStdout tells whether one of some formats goes to standard output.
+func (o *outputs) toStdout(formats ...string) bool {
+	return slices.ContainsFunc(formats, func(f string) bool { return slices.Contains(o.targets, target{format: f}) })
 }
 
 // write writes every output that was asked for.

@@ -81,6 +81,7 @@ func (p *program) order(ctx context.Context, o *planOptions) error {
 	if err != nil {
 		return err
 	}
+	o.sources.entries = engine.NeedsEntries()
 	in, err := p.load(ctx, &o.sources)
 	if err != nil {
 		return err

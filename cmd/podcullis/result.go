@@ -86,34 +86,34 @@ func (p *program) remark(lines []string) {
 
 // conclude sums up, and makes violations the exit code.
 func (p *program) conclude(c *cobra.Command, r *report.Result, in input, guardrails string, failing *failing) error {
-	workloads, netpols := 0, 0
-	for range in.snapshot.AllWorkloads() {
-		workloads++
-	}
-	for ns := range in.snapshot.Namespaces() {
-		netpols += len(in.snapshot.Netpols(ns.Name))
-	}
+	workloads, netpols := inhabitants(in.snapshot)
 	p.say("%s, %s: %s among %s, %s%s", number(len(in.set.Objects), "object"), guardrails,
 		outcome(r), number(workloads, "workload"), number(netpols, "netpol"), besides(r))
 	if workloads == 0 && !in.idle() { // else load has said so
 		p.say("note: no workloads: nothing that could reach anything was read")
 	}
-	if r.FailOnUnread && len(r.Unread) > 0 {
-		p.say("--fail-on-unread: %s not looked at", number(len(r.Unread), "object"))
-	}
-	if r.FailOnUnmatched && len(r.Unmatched) > 0 {
-		p.say("--fail-on-unmatched: %s nobody", choosing(len(r.Unmatched)))
-	}
+	failed := p.sayFailures(r)
 	for _, f := range r.Findings {
 		if failing.counts(f) {
 			p.say("next: `%[1]s explain -f ... %[2]s` says what opens a path, and `%[1]s explain %[3]s` what a guardrail wants", c.Root().DisplayName(), firstQuestion(r), f.Rule)
 			return errViolations
 		}
 	}
-	if r.Failed() {
+	if failed {
 		return errViolations
 	}
 	return nil
+}
+
+// sayFailures says for what the command fails beside findings.
+func (p *program) sayFailures(r *report.Result) bool {
+	if r.FailOnUnread && len(r.Unread) > 0 {
+		p.say("--fail-on-unread: %s not looked at", number(len(r.Unread), "object"))
+	}
+	if r.FailOnUnmatched && len(r.Unmatched) > 0 {
+		p.say("--fail-on-unmatched: %s nobody", choosing(len(r.Unmatched)))
+	}
+	return r.Failed()
 }
 
 // firstQuestion is about the first path that a finding names.
@@ -153,6 +153,12 @@ func besides(r *report.Result) string {
 	}
 	if n := len(r.Unmatched); n > 0 {
 		words = append(words, choosing(n)+" nobody")
+	}
+	if n := len(r.Unmodelled); n > 0 {
+		words = append(words, number(n, "object")+" of other policy APIs")
+	}
+	if n := len(r.Expired); n > 0 {
+		words = append(words, number(n, "exemption")+" expired")
 	}
 	if len(words) == 0 {
 		return ""

@@ -39,7 +39,7 @@ type reviewOptions struct {
 }
 
 func (p *program) review() *cobra.Command {
-	o := reviewOptions{outputs: outputs{formats: []string{"text", "json", "review"}}}
+	o := reviewOptions{outputs: outputs{formats: append(findingFormats(), "review")}}
 	c := &cobra.Command{
 		Use:   "review -f FILE|DIR|- | --helm CHART | -k DIR | --context NAME  --create FILE | --update FILE | --apply FILE|DIR | --delete FILE|KIND/NS/NAME | --review FILE",
 		Short: "Ask what the webhook would answer to a change",
@@ -76,6 +76,10 @@ something could not be judged. --fail-on warn counts warnings, too.`,
 type answered struct {
 	request  *admissionv1.AdmissionRequest
 	response admissionv1.AdmissionResponse
+	// decision is what the guardrails said, and err why nobody could say anything.
+	decision guardrail.Decision
+	err      error
+	location report.Location
 }
 
 func (p *program) answer(ctx context.Context, o *reviewOptions) error {
@@ -92,19 +96,22 @@ func (p *program) answer(ctx context.Context, o *reviewOptions) error {
 	if err != nil {
 		return err
 	}
+	o.sources.entries = engine.NeedsEntries()
 	in, err := p.load(ctx, &o.sources)
 	if err != nil {
 		return err
 	}
 	p.sayNamed(in.snapshot, engine.AsksNamespaceLabels())
-	door := &door{engine: engine, custom: custom, snapshot: in.snapshot}
+	door := &door{engine: engine, custom: custom, snapshot: in.snapshot, inputs: &inputs{sources: &o.sources}}
 	var answers []answered
 	if o.review != "" {
 		r, err := p.admissionReview(o.review, &o.sources)
 		if err != nil {
 			return err
 		}
-		answers = append(answers, answered{r, door.judge(ctx, r)})
+		a := door.judge(ctx, r)
+		a.location = report.Location{File: o.review}
+		answers = append(answers, a)
 	} else {
 		steps, err := p.steps(ctx, &o.edits, &o.sources, in.set)
 		if err != nil {
@@ -118,11 +125,17 @@ func (p *program) answer(ctx context.Context, o *reviewOptions) error {
 			answers = append(answers, a)
 		}
 	}
-	if err := o.outputs.write(p, writers{
-		"text":   func(w io.Writer, _ report.Style) error { return answersText(w, answers) },
-		"json":   func(w io.Writer, _ report.Style) error { return answersJSON(w, answers) },
-		"review": func(w io.Writer, _ report.Style) error { return answersReview(w, answers) },
-	}); err != nil {
+	result := resultOfAnswers(answers)
+	by := findingWriters(result, time.Now(), func(w io.Writer) error {
+		after := in
+		after.snapshot = door.snapshot
+		return p.page(w, after, o.config, result)
+	})
+	by["text"] = func(w io.Writer, _ report.Style) error { return answersText(w, answers) }
+	by["json"] = func(w io.Writer, _ report.Style) error { return indented(w, answersDocument(answers)) }
+	by["yaml"] = func(w io.Writer, _ report.Style) error { return answersYAML(w, answers) }
+	by["review"] = func(w io.Writer, _ report.Style) error { return answersReview(w, answers) }
+	if err := o.outputs.write(p, by); err != nil {
 		return err
 	}
 	return p.settle(answers, o.failOn, engine)
@@ -151,6 +164,7 @@ type door struct {
 	engine   *guardrail.Engine
 	custom   []cluster.Custom
 	snapshot *cluster.Snapshot
+	inputs   *inputs
 }
 
 // Snapshot implements webhook.Model.
@@ -161,21 +175,24 @@ func (d *door) WaitFor(_ context.Context, condition func(*cluster.Snapshot) bool
 	return condition(d.snapshot)
 }
 
-func (d *door) judge(ctx context.Context, r *admissionv1.AdmissionRequest) admissionv1.AdmissionResponse {
+func (d *door) judge(ctx context.Context, r *admissionv1.AdmissionRequest) answered {
+	a := answered{request: r}
 	judge := webhook.NewJudge(webhook.JudgeOptions{
-		Evaluator: d.engine, Model: d, Mode: webhook.Enforce, Custom: d.custom,
+		Evaluator: pointed{d.engine, d.inputs}, Model: d, Mode: webhook.Enforce, Custom: d.custom, Entries: d.engine.NeedsEntries,
 		OwnNamespace:   func() bool { return d.engine.Messages() == guardrail.OwnNamespaceMessages },
 		EvaluationTime: reviewTime, Log: slog.New(slog.DiscardHandler),
+		Decided: func(decision guardrail.Decision, err error) { a.decision, a.err = decision, err },
 	})
-	response := judge.Handle(ctx, admission.Request{AdmissionRequest: *r}).AdmissionResponse
-	response.UID = r.UID
-	return response
+	a.response = judge.Handle(ctx, admission.Request{AdmissionRequest: *r}).AdmissionResponse
+	a.response.UID = r.UID
+	return a
 }
 
 // step judges one change, and makes it if it is allowed.
 func (d *door) step(ctx context.Context, s step) (answered, error) {
-	a := answered{request: s.request()}
-	a.response = d.judge(ctx, a.request)
+	d.inputs.judge(&s)
+	a := d.judge(ctx, s.request())
+	a.location = place(s.object())
 	if !a.response.Allowed {
 		return a, nil
 	}
@@ -184,6 +201,7 @@ func (d *door) step(ctx context.Context, s step) (answered, error) {
 		return a, hint(fmt.Errorf("%s: %w", s.object().Location, err), "correct the manifest")
 	}
 	d.snapshot = after
+	d.inputs.pass(s)
 	return a, nil
 }
 
@@ -285,7 +303,7 @@ type jsonObject struct {
 	Name      string `json:"name"`
 }
 
-func answersJSON(w io.Writer, answers []answered) error {
+func answersDocument(answers []answered) map[string]any {
 	items := []jsonAnswer{}
 	for _, a := range answers {
 		code := int32(http.StatusOK)
@@ -298,7 +316,15 @@ func answersJSON(w io.Writer, answers []answered) error {
 			Allowed:   a.response.Allowed, Code: code, Message: a.message(), Warnings: a.response.Warnings,
 		})
 	}
-	return indented(w, map[string]any{"apiVersion": report.APIVersion, "kind": "Answers", "items": items})
+	return map[string]any{"apiVersion": report.APIVersion, "kind": "Answers", "items": items}
+}
+
+func answersYAML(w io.Writer, answers []answered) error {
+	text, err := yaml.Marshal(answersDocument(answers))
+	if err == nil {
+		_, err = w.Write(text)
+	}
+	return err
 }
 
 // answersReview writes an AdmissionReview for each change, one after the other.

@@ -66,7 +66,11 @@ func (s *sources) running(ctx context.Context) (*manifest.Set, error) {
 	if err != nil {
 		return nil, hint(err, "correct the kubeconfig")
 	}
-	set, err := remote.Read(ctx, client, served, report.ClusterPrefix+name)
+	var also []remote.Also
+	if s.entries {
+		also = append(also, remote.Entries)
+	}
+	set, err := remote.Read(ctx, client, served, report.ClusterPrefix+name, also...)
 	switch {
 	case remote.Forbidden(err):
 		return nil, hint(err, "whoever asks needs list in every namespace on pods, namespaces, NetworkPolicies, workloads and the other policy APIs: what is not seen could open any path")

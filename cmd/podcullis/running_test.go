@@ -94,6 +94,13 @@ spec:
 			reason: "the shop obeys its guardrails",
 			args:   []string{"check", "--config", shopRules},
 		},
+		"AuditFindsWhatIsThere": {
+			reason: "the whole of a cluster, in the words of admission; nobody has to have a file of it",
+			args:   []string{"audit", "--config", shopRules, "-f", filepath.Join("..", "..", "examples", "allow-all.yaml"), "-o", "wide"},
+			code:   violations,
+			stdout: []string{"critical   only-backend-reaches-db   NetworkPolicy shop/allow-all", "could reach shop/StatefulSet/db on all ports"},
+			stderr: "next: `podcullis explain --context ... 0.0.0.0/0 shop/",
+		},
 		"CheckJudgesWhatWouldBe": {
 			reason: "the finding is in the file, and the path leads to a workload that only the cluster has",
 			args:   []string{"check", "--config", shopRules, "-f", filepath.Join(shopAfter, "30-debug.yaml")},

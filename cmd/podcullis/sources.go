@@ -31,6 +31,8 @@ type sources struct {
 	// what is left out of directories.
 	defaultNamespace string
 	excludes         []string
+	// entries takes Services, Ingresses and routes in, because a guardrail asks about them.
+	entries bool
 }
 
 func (s *sources) addFlags(c *cobra.Command) {
@@ -159,7 +161,7 @@ func (s *sources) chartsOnly() bool {
 // read reads the manifests, and renders what is none yet.
 func (p *program) read(ctx context.Context, s *sources) (*manifest.Set, error) {
 	in := manifest.Input{
-		Sources: s.files, Stdin: p.stdin, Namespace: s.defaultNamespace, Exclude: s.excludes,
+		Sources: s.files, Stdin: p.stdin, Namespace: s.defaultNamespace, Exclude: s.excludes, Entries: s.entries,
 		Kustomize: func(dir string) ([]manifest.Text, error) { return render.Kustomization(dir) },
 	}
 	for _, text := range s.kustomizations {

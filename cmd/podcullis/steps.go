@@ -154,7 +154,7 @@ func (p *program) changed(ctx context.Context, flag string, files []string, s *s
 	if slices.Contains(files, "-") && slices.Contains(s.files, "-") {
 		return nil, hint(fmt.Errorf("--%s -: standard input is taken by -f -", flag), "put one of them in a file")
 	}
-	set, err := p.read(ctx, &sources{files: files, defaultNamespace: s.defaultNamespace, excludes: s.excludes})
+	set, err := p.read(ctx, &sources{files: files, defaultNamespace: s.defaultNamespace, excludes: s.excludes, entries: s.entries})
 	if err != nil {
 		return nil, fmt.Errorf("--%s: %w", flag, err)
 	}

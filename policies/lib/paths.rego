@@ -54,9 +54,17 @@ namespace(p) := p.namespaces[0] if {
 default_deny(p) := $"`podcullis explain default-deny -n {namespace(p)}` prints one"
 
 # ports_of are the ports of several connections as one.
-ports_of(group) := $"{ports(group.ports)} (not each on all of them)" if {
-	group.mixed
-} else := ports(group.ports)
+ports_of(group) := ports(group.ports) if {
+	not group.mixed
+} else := "all ports, some of them on fewer" if {
+	ports(group.ports) == "all ports"
+} else := $"{ports(group.ports)} (which of these depends on the {sort_of(group.from)})"
+
+sort_of(p) := "address" if {
+	p.cidr
+} else := "pod" if {
+	p.witness
+} else := "workload"
 
 # details are for machines: the connection, and beside the first one all where several
 # have the same cause and target.
@@ -76,6 +84,7 @@ netpols(names) := $"NetworkPolicy {names[0]}" if {
 rule(reason) := $"{reason.direction} rule {reason.rule + 1} of NetworkPolicy {reason.netpol}"
 
 uncertainty := {
+	"controller-unknown": "which may let through whoever serves what leads there from outside",
 	"ip-not-assigned": "whose address block may hold the address that a pod will get",
 	"host-network": "which matches a pod on the host's network, and only some network plugins see it there",
 	"generated-label": "which asks for a label that pods get from their controller or with their node, so that what it matches is not known",

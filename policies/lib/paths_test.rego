@@ -44,3 +44,15 @@ test_reasons if {
 	said({"direction": "ingress", "netpol": "shop/a", "rule": 0, "unknown": "unparsable-selector"}) == "ingress rule 1 of NetworkPolicy shop/a, which holds something that does not parse, so that what it matches is not known"
 	said({"direction": "ingress", "netpol": "shop/a", "rule": 0, "unknown": "ip-not-assigned"}) == "ingress rule 1 of NetworkPolicy shop/a, whose address block may hold the address that a pod will get"
 }
+
+mixed(from, ports) := {"from": from, "to": db, "ports": ports, "mixed": true}
+
+test_ports_that_differ if {
+	every_port := [span("TCP", 1, 65535), span("UDP", 1, 65535), span("SCTP", 1, 65535)]
+	some_ports := [span("TCP", 80, 80), span("TCP", 443, 443)]
+	paths.ports_of(mixed({"many": 2, "text": "a and b"}, some_ports)) == "TCP 80, TCP 443 (which of these depends on the workload)"
+	paths.ports_of(mixed({"many": 2, "witness": true}, some_ports)) == "TCP 80, TCP 443 (which of these depends on the pod)"
+	paths.ports_of(mixed({"many": 2, "cidr": "10.0.0.0/8, 192.0.2.0/24"}, some_ports)) == "TCP 80, TCP 443 (which of these depends on the address)"
+	paths.ports_of(mixed({"many": 2, "text": "a and b"}, every_port)) == "all ports, some of them on fewer"
+	paths.ports_of(object.remove(mixed(web, some_ports), {"mixed"})) == "TCP 80, TCP 443"
+}

@@ -291,7 +291,7 @@ func (b *builder) addBlocked(x connectivity.Explanation) {
 	if x.Verdict != connectivity.VerdictBlocked {
 		return
 	}
-	e := Edge{From: b.node(endOf(x.From)), To: b.node(endOf(x.To)), State: Blocked, Ports: x.Asked, Count: 1}
+	e := Edge{From: b.asked(endOf(x.From)), To: b.asked(endOf(x.To)), State: Blocked, Ports: x.Asked, Count: 1}
 	if slices.ContainsFunc(b.Edges, func(o Edge) bool { return o.From == e.From && o.To == e.To && o.State == Blocked }) {
 		return // two guardrails ask about it
 	}
@@ -309,6 +309,17 @@ func (b *builder) addBlocked(x connectivity.Explanation) {
 		return cmp.Or(-cmp.Compare(side(x), side(y)), cmp.Compare(b.selects[x], b.selects[y]), x.Netpol.Compare(y.Netpol))
 	})
 	b.Edges = append(b.Edges, e)
+}
+
+// asked is the node of an end that somebody asks about: of a block the one that is there
+// and has it, so that 0.0.0.0/0 is not drawn beside anywhere.
+func (b *builder) asked(e end) int {
+	for i := range b.Nodes {
+		if e.workload == nil && !slices.ContainsFunc(e.blocks, func(p netip.Prefix) bool { return !slices.Contains(b.Nodes[i].Blocks, p) }) {
+			return i
+		}
+	}
+	return b.node(e)
 }
 
 func side(s Shield) int {

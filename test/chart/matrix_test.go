@@ -48,6 +48,7 @@ configuration: {exclude: {namespaces: []}}
 fullnameOverride: gate`
 	everythingOn = `
 replicas: 3
+audit: {enabled: true, interval: 30m, metricsByNamespace: true}
 selfGuard: {allowCutOff: true}
 configuration:
   podNetwork: [10.244.0.0/16, "fd00:10:244::/56"]

@@ -110,7 +110,7 @@ func read(t *testing.T, a *txtar.Archive) *scenario {
 
 func load(t *testing.T, text []byte) *manifest.Set {
 	t.Helper()
-	set, err := manifest.Load([]string{"-"}, bytes.NewReader(text))
+	set, err := manifest.Read(manifest.Input{Sources: []string{"-"}, Stdin: bytes.NewReader(text), Entries: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -129,7 +129,7 @@ func (s *scenario) lookup(ref string) *manifest.Object {
 func (s *scenario) admit(t *testing.T) string {
 	t.Helper()
 	judge := webhook.NewJudge(webhook.JudgeOptions{
-		Evaluator: s.engine, Model: model{s.snapshot}, Mode: webhook.Enforce, Custom: s.custom,
+		Evaluator: s.engine, Model: model{s.snapshot}, Mode: webhook.Enforce, Custom: s.custom, Entries: s.engine.NeedsEntries,
 		EvaluationTime: time.Minute, // a busy machine is no verdict
 		Log:            slog.New(slog.DiscardHandler),
 		Now:            func() time.Time { return now },

@@ -149,6 +149,23 @@ ConfigMap (docs/adr/0013-drift.md). */}}
     resources: [{{ .resource }}]
     scope: "*"
   {{- end }}
+  {{- if include "podcullis.entries" . }}
+  - apiGroups: [""]
+    apiVersions: [v1]
+    operations: [CREATE, UPDATE, DELETE]
+    resources: [services]
+    scope: "*"
+  - apiGroups: [networking.k8s.io]
+    apiVersions: [v1]
+    operations: [CREATE, UPDATE, DELETE]
+    resources: [ingresses]
+    scope: "*"
+  - apiGroups: [gateway.networking.k8s.io]
+    apiVersions: ["*"]
+    operations: [CREATE, UPDATE, DELETE]
+    resources: [httproutes, grpcroutes, tlsroutes, tcproutes, udproutes]
+    scope: "*"
+  {{- end }}
 {{- if .Values.selfGuard.enabled }}
 # What would cut Podcullis itself off. It is never in the way of a recovery.
 - name: self.podcullis.io
@@ -236,6 +253,20 @@ apiServer:
 {{- $all = append $all (ternary (get $presets (toString .)) . (kindIs "string" .)) -}}
 {{- end -}}
 {{- toJson $all -}}
+{{- end -}}
+
+{{/* Whether a guardrail asks what Services, Ingresses and routes lead to. */}}
+{{- define "podcullis.entries" -}}
+{{- $asks := .Values.watchEntries -}}
+{{- range .Values.configuration.guardrails -}}
+{{- if eq (toString .guardrail) "exposed-to-outside" -}}
+{{- $through := dig "through" (list "service") (.parameters | default dict) -}}
+{{- if or (has "service" $through) (has "ingress" $through) (has "route" $through) -}}
+{{- $asks = true -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- if $asks }}true{{ end -}}
 {{- end -}}
 
 {{/* Whether a pod that starts asks the others what they remember. It has no client

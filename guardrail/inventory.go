@@ -1,0 +1,52 @@
+package guardrail
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+
+	"github.com/podcullis/podcullis/cluster"
+)
+
+// Inventory judges what a snapshot holds, as audit does, by the guardrails that need no
+// more than the model: each review is of one object as if it were created in an empty
+// cluster. heed hears of each decision, and may take its time; the evaluations take turns
+// with those of admission all the same. An error names what could not be judged; the rest
+// is judged nevertheless, unless ctx has ended.
+func (f InForce) Inventory(ctx context.Context, s *cluster.Snapshot, reviews iter.Seq[Review], heed func(*Review, Decision)) error {
+	t := f.lane.newTurn(ctx)
+	defer t.end()
+	t.inBackground()
+	w := f.set.world(t, &cluster.Snapshot{}, s)
+	var errs []error
+	for r := range reviews {
+		if ctx.Err() != nil {
+			return errors.Join(append(errs, context.Cause(ctx))...)
+		}
+		if slices.Contains(f.set.config.Exclude.Namespaces, r.namespace()) {
+			continue
+		}
+		r.Before, r.After = w.before, w.after
+		d, err := f.set.ask(ctx, &r, given(w), f.instances)
+		for _, failure := range d.Failures {
+			err = errors.Join(err, failure)
+		}
+		if err != nil && len(errs) < maxInventoryErrors {
+			errs = append(errs, fmt.Errorf("%s: %w", r.Subject(), err))
+		}
+		heed(&r, d)
+		t.pause() // most reviews need no Rego, and nothing in them asks whose turn it is
+	}
+	return errors.Join(errs...)
+}
+
+// maxInventoryErrors bounds an error: one guardrail that is broken is so for each object.
+const maxInventoryErrors = 10
+
+// Exemptions lists the configured exemptions.
+func (f InForce) Exemptions() []Exemption { return slices.Clone(f.set.config.Exemptions) }
+
+// Same tells whether both are the guardrails of one moment.
+func (f InForce) Same(o InForce) bool { return f.set == o.set }

@@ -96,7 +96,7 @@ var ErrNoTests = errors.New("no tests to run")
 // Run runs the tests. A test that fails is no error; an error is what does not compile.
 func Run(ctx context.Context, o Options) (*Report, error) {
 	sandbox.Bound()
-	modules, err := o.parse()
+	modules, tested, err := o.parse()
 	if err != nil {
 		return nil, err
 	}
@@ -140,7 +140,7 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 		return nil, ErrNoTests
 	}
 	if o.Coverage {
-		r.Coverage = w.coverage(modules, o.Tested)
+		r.Coverage = w.coverage(tested)
 	}
 	return r, nil
 }
@@ -149,9 +149,10 @@ func (o *Options) timeout() time.Duration { return cmp.Or(o.Timeout, DefaultTime
 
 func (o *Options) wants(file string) bool { return len(o.Files) == 0 || slices.Contains(o.Files, file) }
 
-// parse reads the guardrails of all sources, and the tests of those that are tested.
-func (o *Options) parse() (map[string]*ast.Module, error) {
-	modules := map[string]*ast.Module{}
+// parse reads the guardrails of all sources, and the tests of those that are tested; tested
+// are the guardrails of these.
+func (o *Options) parse() (modules, tested map[string]*ast.Module, err error) {
+	modules, tested = map[string]*ast.Module{}, map[string]*ast.Module{}
 	var errs []error
 	read := func(s guardrail.Source, tests bool) {
 		err := fs.WalkDir(s.FS, ".", func(p string, d fs.DirEntry, err error) error {
@@ -174,6 +175,9 @@ func (o *Options) parse() (map[string]*ast.Module, error) {
 				return nil
 			}
 			modules[name] = m
+			if tests && !isTest(p) {
+				tested[name] = m
+			}
 			return nil
 		})
 		if err != nil {
@@ -186,7 +190,7 @@ func (o *Options) parse() (map[string]*ast.Module, error) {
 	for _, s := range o.Tested {
 		read(s, true)
 	}
-	return modules, errors.Join(errs...)
+	return modules, tested, errors.Join(errs...)
 }
 
 func isTest(file string) bool { return strings.HasSuffix(file, "_test.rego") }

@@ -1,6 +1,7 @@
 package regotest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -154,13 +155,8 @@ type FileCoverage struct {
 // Lines are those from one to another.
 type Lines struct{ From, To int }
 
-func (w *watch) coverage(modules map[string]*ast.Module, tested []guardrail.Source) *Coverage {
-	judged := map[string]*ast.Module{}
-	for file, m := range modules {
-		if !isTest(file) && slices.ContainsFunc(tested, func(s guardrail.Source) bool { return within(file, s.Name) }) {
-			judged[file] = m
-		}
-	}
+// coverage is that of some modules.
+func (w *watch) coverage(judged map[string]*ast.Module) *Coverage {
 	report := w.lines.Report(judged)
 	out := &Coverage{Percent: 100}
 	reached, all := 0, 0
@@ -170,9 +166,7 @@ func (w *watch) coverage(modules map[string]*ast.Module, tested []guardrail.Sour
 		if n := f.CoveredLines + f.NotCoveredLines; n > 0 {
 			c.Percent = 100 * float64(f.CoveredLines) / float64(n)
 		}
-		for _, r := range f.NotCovered {
-			c.Missed = append(c.Missed, Lines{r.Start.Row, r.End.Row})
-		}
+		c.Missed = joined(f.NotCovered)
 		reached, all = reached+f.CoveredLines, all+f.CoveredLines+f.NotCoveredLines
 		out.Files = append(out.Files, c)
 	}
@@ -182,6 +176,20 @@ func (w *watch) coverage(modules map[string]*ast.Module, tested []guardrail.Sour
 	return out
 }
 
-func within(file, dir string) bool {
-	return dir == "." || strings.HasPrefix(file, strings.TrimSuffix(dir, "/")+"/")
+// joined are ranges in order, those that touch as one.
+func joined(ranges []cover.Range) []Lines {
+	var all []Lines
+	for _, r := range ranges {
+		all = append(all, Lines{r.Start.Row, r.End.Row})
+	}
+	slices.SortFunc(all, func(a, b Lines) int { return cmp.Compare(a.From, b.From) })
+	var out []Lines
+	for _, l := range all {
+		if n := len(out); n > 0 && l.From <= out[n-1].To+1 {
+			out[n-1].To = max(out[n-1].To, l.To)
+			continue
+		}
+		out = append(out, l)
+	}
+	return out
 }

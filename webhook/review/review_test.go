@@ -71,10 +71,10 @@ func TestWhatIsNoReviewIsNeverAllowed(t *testing.T) {
 		status int    // of HTTP; 200 is a denial with the uid
 		want   string // in the message
 	}{
-		"Empty":                  {"", "", 400, "no AdmissionReview"},
-		"NotJSON":                {"", "hello", 400, "no AdmissionReview"},
+		"Empty":                  {"", "", 400, "not an AdmissionReview"},
+		"NotJSON":                {"", "hello", 400, "not an AdmissionReview"},
 		"Null":                   {"", "null", 400, "want apiVersion admission.k8s.io/v1"},
-		"AnArray":                {"", "[" + servingtest.PodReview + "]", 400, "no AdmissionReview"},
+		"AnArray":                {"", "[" + servingtest.PodReview + "]", 400, "not an AdmissionReview"},
 		"APod":                   {"", `{"kind":"Pod","apiVersion":"v1","metadata":{"uid":"u-1"}}`, 400, "want apiVersion admission.k8s.io/v1 and kind AdmissionReview"},
 		"NoKind":                 {"", replace(`"kind":"AdmissionReview",`, ``), 400, "want apiVersion admission.k8s.io/v1 and kind AdmissionReview"},
 		"KindInAnotherCase":      {"encoding/json would take it", replace(`"kind":"AdmissionReview"`, `"Kind":"AdmissionReview"`), 400, "want apiVersion"},

@@ -194,6 +194,7 @@ func (e *evaluation) call(ctx context.Context, b builtin, args []*ast.Term) (*as
 		t = ast.NewTerm(v)
 	}
 	e.answers[hash] = append(e.answers[hash], answered{b.name, args, t})
+	lensOf(ctx).answered(b.name, args[:len(b.args)], t)
 	return t, nil
 }
 

@@ -74,14 +74,17 @@ func (i *instance) run(ctx context.Context, e *evaluation, in *input) (found []V
 		return nil, err
 	}
 	defer e.turn.done(i)
-	if i.gated && e.shut(ctx, i.gates) {
+	lens := lensOf(ctx)
+	if lens == nil && i.gated && e.shut(ctx, i.gates) {
 		return nil, e.turn.err()
 	}
-	value, err := in.value(i.readsObject, i.parameters)
+	value, err := in.value(i.readsObject || lens != nil, i.parameters)
 	if err != nil {
 		return nil, err
 	}
-	results, err := i.query.Eval(context.WithValue(ctx, evaluationKey{}, e), rego.EvalParsedInput(value), rego.EvalExternalCancel(e.turn), rego.EvalMetrics(metrics.NoOp()))
+	lens.asking(i.Name, value)
+	options := append([]rego.EvalOption{rego.EvalParsedInput(value), rego.EvalExternalCancel(e.turn), rego.EvalMetrics(metrics.NoOp())}, lens.options()...)
+	results, err := i.query.Eval(context.WithValue(ctx, evaluationKey{}, e), options...)
 	if err := e.turn.err(); err != nil {
 		return nil, err
 	}
@@ -95,6 +98,7 @@ func (i *instance) run(ctx context.Context, e *evaluation, in *input) (found []V
 	if !ok || sets.Len() != len(i.rules) {
 		return nil, errors.New("a rule that should be a set of violations is undefined")
 	}
+	lens.reported(i.rules, sets)
 	return i.reported(sets)
 }
 

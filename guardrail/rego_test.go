@@ -1,7 +1,6 @@
 package guardrail
 
 import (
-	"context"
 	"flag"
 	"io/fs"
 	"os"
@@ -11,10 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/open-policy-agent/opa/v1/ast"
-	"github.com/open-policy-agent/opa/v1/cover"
 	"github.com/open-policy-agent/opa/v1/format"
-	"github.com/open-policy-agent/opa/v1/rego"
-	"github.com/open-policy-agent/opa/v1/tester"
 
 	"github.com/podcullis/podcullis/guardrail/sandbox"
 )
@@ -37,60 +33,6 @@ func regoFiles(t *testing.T) map[string][]byte {
 		t.Fatalf("no Rego files in %s: %v", policiesDir, err)
 	}
 	return files
-}
-
-// TestRego runs policies/*_test.rego inside the sandbox, and wants every line of
-// the guardrails to be seen by one of them.
-func TestRego(t *testing.T) {
-	modules := map[string]*ast.Module{}
-	for file, text := range regoFiles(t) {
-		m, err := ast.ParseModuleWithOpts(file, string(text), ast.ParserOptions{Capabilities: Capabilities(), ProcessAnnotation: true, RegoVersion: ast.RegoV1})
-		if err != nil {
-			t.Fatal(err)
-		}
-		modules[file] = m
-	}
-	var custom []*tester.Builtin
-	for i, option := range builtinOptions() {
-		if builtins[i].name == "netpol.fix" { // no review, no fix: a test that wants one says which
-			option = rego.FunctionDyn(&rego.Function{Name: builtins[i].name, Decl: builtins[i].function()},
-				func(rego.BuiltinContext, []*ast.Term) (*ast.Term, error) { return nil, nil })
-		}
-		if builtins[i].name == "netpol.grouped" { // it needs no review
-			option = rego.FunctionDyn(&rego.Function{Name: builtins[i].name, Decl: builtins[i].function()},
-				func(_ rego.BuiltinContext, args []*ast.Term) (*ast.Term, error) {
-					v, err := (&evaluation{world: &world{}}).grouped(args)
-					return ast.NewTerm(v), err
-				})
-		}
-		custom = append(custom, &tester.Builtin{Decl: builtins[i].decl(), Func: option})
-	}
-	coverage := cover.New()
-	results, err := tester.NewRunner().
-		SetCompiler(ast.NewCompiler().WithCapabilities(Capabilities()).WithSchemas(inputSchema())).
-		SetModules(modules).
-		AddCustomBuiltins(custom).
-		RaiseBuiltinErrors(true).
-		SetCoverageQueryTracer(coverage).
-		RunTests(context.Background(), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	tests := 0
-	for r := range results {
-		tests++
-		if !r.Pass() {
-			t.Errorf("%s: %s.%s failed: %v", r.Location, r.Package, r.Name, r.Error)
-		}
-	}
-	if tests < 25 {
-		t.Errorf("ran %d Rego tests, want more than that", tests)
-	}
-	for file, r := range coverage.Report(modules).Files {
-		if !strings.HasSuffix(file, "_test.rego") && len(r.NotCovered) > 0 {
-			t.Errorf("%s: no test reaches the lines %v", file, r.NotCovered)
-		}
-	}
 }
 
 func TestRegoIsFormatted(t *testing.T) {

@@ -76,6 +76,10 @@ func (r *Result) JUnit(w io.Writer) error {
 		}
 	}
 	suite.Tests = len(suite.Cases)
+	return writeJUnit(w, suite)
+}
+
+func writeJUnit(w io.Writer, suite junitSuite) error {
 	if _, err := io.WriteString(w, xml.Header); err != nil {
 		return err
 	}

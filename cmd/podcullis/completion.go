@@ -45,9 +45,19 @@ func (p *program) complete(root *cobra.Command) {
 		offer("namespace", func(c *cobra.Command, _ []string, begun string) ([]string, cobra.ShellCompDirective) {
 			return beginning(p.namespaceNames(c), begun), cobra.ShellCompDirectiveNoFileComp
 		})
-		if c.Name() == "explain" {
+		switch c.Name() {
+		case "explain":
 			c.ValidArgsFunction = p.explainable
-		} else {
+		case "eval":
+			c.ValidArgsFunction = func(c *cobra.Command, args []string, begun string) ([]string, cobra.ShellCompDirective) {
+				if len(args) > 0 {
+					return nil, cobra.ShellCompDirectiveNoFileComp
+				}
+				return beginning(p.guardrailNames(c), begun), cobra.ShellCompDirectiveNoFileComp
+			}
+		case "test":
+			c.ValidArgsFunction = extensions("rego")
+		default:
 			c.ValidArgsFunction = cobra.NoFileCompletions
 		}
 	}

@@ -89,12 +89,8 @@ func (p *program) answer(ctx context.Context, o *reviewOptions) error {
 	if err := oneOf("fail-on", o.failOn, "deny", "warn", "never"); err != nil {
 		return err
 	}
-	if o.edits.given() == (o.review != "") {
-		err := errNoChange
-		if o.review != "" {
-			err = errors.New("--review is a change, and --create, --update, --apply and --delete name others")
-		}
-		return hint(err, "name it with --create FILE, --update FILE, --apply FILE|DIR, --delete FILE|KIND/NAMESPACE/NAME, or --review FILE with an AdmissionReview")
+	if err := oneChange(&o.edits, o.review); err != nil {
+		return err
 	}
 	engine, custom, err := p.configured(o.config, o.policyDirs)
 	if err != nil {

@@ -1,0 +1,15 @@
+package regotest
+
+import (
+	"testing"
+
+	"github.com/podcullis/podcullis/internal/deptest"
+)
+
+func TestImports(t *testing.T) {
+	deptest.Rule{
+		Ours:      []string{"guardrail", "guardrail/sandbox"},
+		Not:       []string{"os", "net/http", "log", "log/slog"},
+		NotLinked: deptest.API,
+	}.Check(t, ".")
+}

@@ -120,7 +120,7 @@ func later(a, b Cause) int {
 
 // cause describes a change. The journal is looked through from its end.
 func cause(c cluster.Change, journal []cluster.Written) Cause {
-	out := Cause{Ref: c.Ref(), Group: groupOf(c)}
+	out := Cause{Ref: c.Ref(), Group: c.Group()}
 	switch {
 	case c.Before == nil:
 		out.Did = "created"

@@ -25,6 +25,25 @@ func (c Change) Ref() Ref {
 	return Ref{}
 }
 
+// Group is the API group of the object's kind; empty for the core group.
+func (c Change) Group() string {
+	object := c.After
+	if object == nil {
+		object = c.Before
+	}
+	switch o := object.(type) {
+	case nil:
+		return ""
+	case *Netpol:
+		return "networking.k8s.io"
+	case *Template:
+		return o.Group
+	case *Foreign:
+		return o.Group
+	}
+	return EntryGroup(object.Ref().Kind)
+}
+
 func (c Change) validate() error {
 	switch {
 	case c.Before == nil && c.After == nil:

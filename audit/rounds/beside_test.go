@@ -33,8 +33,8 @@ func BenchmarkAdmissionBeside(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	review := review(some, time.Now())
-	review.Change, review.Before, review.After, review.Origin = cluster.Change{After: some}, after, s, guardrail.Admission
+	review := guardrail.Presented(cluster.Change{After: some}, guardrail.Admission, time.Now())
+	review.Before, review.After = after, s
 	ask := func() time.Duration {
 		began := time.Now()
 		if _, err := e.Evaluate(b.Context(), review); err != nil {

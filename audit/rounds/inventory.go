@@ -4,14 +4,7 @@ import (
 	"errors"
 	"iter"
 	"slices"
-	"strings"
 	"time"
-
-	admissionv1 "k8s.io/api/admission/v1"
-	"k8s.io/apimachinery/pkg/api/meta"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/podcullis/podcullis/cluster"
 	"github.com/podcullis/podcullis/guardrail"
@@ -26,39 +19,11 @@ func inventory(s *cluster.Snapshot, now time.Time) iter.Seq[guardrail.Review] {
 			if _, foreign := o.(*cluster.Foreign); foreign {
 				continue
 			}
-			if !yield(review(o, now)) {
+			if !yield(guardrail.Presented(cluster.Change{After: o}, guardrail.Audit, now)) {
 				return
 			}
 		}
 	}
-}
-
-func review(o cluster.Object, now time.Time) guardrail.Review {
-	ref := o.Ref()
-	bare, _, _ := strings.Cut(ref.Kind, ".")
-	kind := schema.GroupVersionKind{Group: groupOf(o), Version: "v1", Kind: bare}
-	plural, _ := meta.UnsafeGuessKindToResource(kind)
-	namespace := ref.Namespace
-	if _, is := o.(*cluster.Namespace); is {
-		namespace = ref.Name // as the API server sends it
-	}
-	return guardrail.Review{
-		Request: &admissionv1.AdmissionRequest{
-			UID: types.UID(ref.String()), Kind: metav1.GroupVersionKind(kind), Resource: metav1.GroupVersionResource(plural),
-			Namespace: namespace, Name: ref.Name, Operation: admissionv1.Create,
-		},
-		Change: cluster.Change{After: o}, Origin: guardrail.Audit, Time: now,
-	}
-}
-
-func groupOf(o cluster.Object) string {
-	switch o := o.(type) {
-	case *cluster.Netpol:
-		return "networking.k8s.io"
-	case *cluster.Template:
-		return o.Group
-	}
-	return ""
 }
 
 // What a remark is about, as package report has it.

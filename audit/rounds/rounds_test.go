@@ -55,7 +55,7 @@ spec: {podSelector: {}, policyTypes: [Ingress, Egress]}
 
 func snapshot(t testing.TB, docs ...string) *cluster.Snapshot {
 	t.Helper()
-	set, err := manifest.Read(manifest.Input{Texts: []manifest.Text{{Name: "test", Data: []byte(strings.Join(docs, "---\n"))}}})
+	set, err := manifest.Read(manifest.Input{Entries: true, Texts: []manifest.Text{{Name: "test", Data: []byte(strings.Join(docs, "---\n"))}}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -48,6 +48,17 @@ func (o *customObject) DeepCopyObject() runtime.Object {
 
 // trim is a toolscache.TransformFunc, see trim.
 func (k *customKind) trim(in any) (any, error) {
+	return trimmed(in, "its pod template", func(_ string, raw []byte) (cluster.Object, error) {
+		t, _, err := k.Read(raw)
+		if t == nil {
+			return nil, err // and not a nil *Template
+		}
+		return t, err
+	})
+}
+
+// trimmed is what is kept of an object of another API. What cannot be read is kept with why.
+func trimmed(in any, what string, read func(namespace string, raw []byte) (cluster.Object, error)) (any, error) {
 	u, ok := in.(*unstructured.Unstructured)
 	if !ok {
 		return in, nil
@@ -57,13 +68,10 @@ func (k *customKind) trim(in any) (any, error) {
 	}}
 	raw, err := u.MarshalJSON()
 	if err == nil {
-		var t *cluster.Template
-		if t, _, err = k.Read(raw); t != nil {
-			out.model = t
-		}
+		out.model, err = read(u.GetNamespace(), raw)
 	}
 	if err != nil {
-		out.err = fmt.Errorf("its pod template: %w", err)
+		out.err = fmt.Errorf("%s: %w", what, err)
 	}
 	return out, nil
 }

@@ -2,7 +2,6 @@ package live
 
 import (
 	"context"
-	"fmt"
 	"maps"
 	"slices"
 	"sync/atomic"
@@ -106,24 +105,13 @@ func (k *routeKind) listWatch(source Source, resource schema.GroupVersionResourc
 
 // trim is a toolscache.TransformFunc, see trim.
 func (k *routeKind) trim(in any) (any, error) {
-	u, ok := in.(*unstructured.Unstructured)
-	if !ok {
-		return in, nil
-	}
-	out := &customObject{ObjectMeta: metav1.ObjectMeta{
-		Name: u.GetName(), Namespace: u.GetNamespace(), UID: u.GetUID(), ResourceVersion: u.GetResourceVersion(), DeletionTimestamp: u.GetDeletionTimestamp(),
-	}}
-	raw, err := u.MarshalJSON()
-	if err == nil {
-		var r *cluster.Route
-		if r, _, err = cluster.NewRoute(k.kind, u.GetNamespace(), raw); err == nil {
-			out.model = r
+	return trimmed(in, "the route", func(namespace string, raw []byte) (cluster.Object, error) {
+		r, _, err := cluster.NewRoute(k.kind, namespace, raw)
+		if err != nil {
+			return nil, err
 		}
-	}
-	if err != nil {
-		out.err = fmt.Errorf("the route: %w", err)
-	}
-	return out, nil
+		return r, nil
+	})
 }
 
 func trimService(o *corev1.Service) *corev1.Service {

@@ -2,10 +2,10 @@ package remote
 
 import (
 	"context"
-	"fmt"
 
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -52,21 +52,7 @@ func (r *reader) keepRoute(gvk schema.GroupVersionKind, u *unstructured.Unstruct
 
 // servedRoutes are the kinds of routes that are served.
 func servedRoutes(served Discovery) ([]servedKind, error) {
-	lists, err := served.ServerPreferredResources()
-	if err != nil && !otherGroups(err) {
-		return nil, fmt.Errorf("ask which APIs are served: %w", err)
-	}
-	var out []servedKind
-	for _, list := range lists {
-		gv, err := schema.ParseGroupVersion(list.GroupVersion)
-		if err != nil {
-			return nil, fmt.Errorf("ask which APIs are served: %w", err)
-		}
-		for _, x := range list.APIResources {
-			if cluster.IsRoute(gv.Group, x.Kind) && x.Name == cluster.RouteKinds()[x.Kind] {
-				out = append(out, servedKind{gv.WithKind(x.Kind), x.Name, listable(x)})
-			}
-		}
-	}
-	return out, nil
+	return servedKinds(served, func(group string, r metav1.APIResource) bool {
+		return cluster.IsRoute(group, r.Kind) && r.Name == cluster.RouteKinds()[r.Kind]
+	})
 }

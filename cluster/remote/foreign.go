@@ -51,7 +51,7 @@ func (r *reader) keepForeign(gvk schema.GroupVersionKind, u *unstructured.Unstru
 
 var errNotListed = errors.New("it has no verb list")
 
-// servedKind is a policy kind of another API, as it is served.
+// servedKind is a kind of another API, as it is served.
 type servedKind struct {
 	schema.GroupVersionKind
 	resource string
@@ -60,6 +60,13 @@ type servedKind struct {
 
 // foreignKinds are the policy kinds of other APIs that are served.
 func foreignKinds(served Discovery) ([]servedKind, error) {
+	return servedKinds(served, func(group string, r metav1.APIResource) bool {
+		return cluster.IsForeign(group, r.Kind) && !strings.Contains(r.Name, "/")
+	})
+}
+
+// servedKinds are those that are served, each in its preferred version.
+func servedKinds(served Discovery, wanted func(group string, r metav1.APIResource) bool) ([]servedKind, error) {
 	lists, err := served.ServerPreferredResources()
 	if err != nil && !otherGroups(err) {
 		return nil, fmt.Errorf("ask which APIs are served: %w", err)
@@ -70,9 +77,9 @@ func foreignKinds(served Discovery) ([]servedKind, error) {
 		if err != nil {
 			return nil, fmt.Errorf("ask which APIs are served: %w", err)
 		}
-		for _, resource := range list.APIResources {
-			if cluster.IsForeign(gv.Group, resource.Kind) && !strings.Contains(resource.Name, "/") {
-				out = append(out, servedKind{gv.WithKind(resource.Kind), resource.Name, listable(resource)})
+		for _, r := range list.APIResources {
+			if wanted(gv.Group, r) {
+				out = append(out, servedKind{gv.WithKind(r.Kind), r.Name, listable(r)})
 			}
 		}
 	}

@@ -156,35 +156,26 @@ func present(value []byte) []byte {
 }
 
 func readKind(r *wire.Reader, k *metav1.GroupVersionKind) {
-	if !r.Object() {
-		return
-	}
-	for r.Member() {
-		switch string(r.Name()) {
-		case "group":
-			wire.Text(r, &k.Group)
-		case "version":
-			wire.Text(r, &k.Version)
-		case "kind":
-			wire.Text(r, &k.Kind)
-		default:
-			r.Skip()
-		}
-	}
+	readNamed(r, &k.Group, &k.Version, "kind", &k.Kind)
 }
 
 func readResource(r *wire.Reader, k *metav1.GroupVersionResource) {
+	readNamed(r, &k.Group, &k.Version, "resource", &k.Resource)
+}
+
+// readNamed reads what is told by group, version, and one name more.
+func readNamed(r *wire.Reader, group, version *string, field string, name *string) {
 	if !r.Object() {
 		return
 	}
 	for r.Member() {
 		switch string(r.Name()) {
 		case "group":
-			wire.Text(r, &k.Group)
+			wire.Text(r, group)
 		case "version":
-			wire.Text(r, &k.Version)
-		case "resource":
-			wire.Text(r, &k.Resource)
+			wire.Text(r, version)
+		case field:
+			wire.Text(r, name)
 		default:
 			r.Skip()
 		}

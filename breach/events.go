@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/time/rate"
@@ -18,6 +17,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/podcullis/podcullis/cluster"
+	"github.com/podcullis/podcullis/guardrail"
 )
 
 const (
@@ -161,14 +161,14 @@ func (e *Events) event(b Breach) *eventsv1.Event {
 	}
 	digest := sha256.Sum256(fmt.Appendf(nil, "%q %q %q", b.Guardrail, last.Ref.String(), version))
 	out := &eventsv1.Event{
-		ObjectMeta:          metav1.ObjectMeta{Namespace: regarding.Namespace, Name: fmt.Sprintf("%s.%x", cut(last.Ref.Name, maxEventName), digest[:8])},
+		ObjectMeta:          metav1.ObjectMeta{Namespace: regarding.Namespace, Name: fmt.Sprintf("%s.%x", guardrail.Cut(last.Ref.Name, maxEventName), digest[:8])},
 		EventTime:           metav1.NowMicro(),
 		ReportingController: "podcullis.io/podcullis-webhook",
-		ReportingInstance:   cut(e.Instance, 128),
+		ReportingInstance:   guardrail.Cut(e.Instance, 128),
 		Action:              action,
 		Reason:              reason,
 		Regarding:           regarding,
-		Note:                cut(note, maxNote),
+		Note:                guardrail.Cut(note, maxNote),
 		Type:                corev1.EventTypeWarning,
 	}
 	if len(b.By) > 1 {
@@ -217,16 +217,4 @@ func Note(b Breach) string {
 		return fmt.Sprintf("[%s] %s%s%s", b.Guardrail, line, more, advice)
 	}
 	return fmt.Sprintf("[%s] %s%s; it got in: %s%s", b.Guardrail, line, more, b.Causes(), advice)
-}
-
-// cut shortens text to at most n bytes, at a rune's edge.
-func cut(text string, n int) string {
-	if len(text) <= n {
-		return text
-	}
-	n -= len("…")
-	for n > 0 && !utf8.RuneStart(text[n]) {
-		n--
-	}
-	return text[:n] + "…"
 }

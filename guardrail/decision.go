@@ -92,7 +92,7 @@ type Failure struct {
 }
 
 func (f Failure) Error() string {
-	return cut(fmt.Sprintf("guardrail %s: %v", f.Guardrail, f.Err), maxMessageBytes)
+	return Cut(fmt.Sprintf("guardrail %s: %v", f.Guardrail, f.Err), maxMessageBytes)
 }
 
 func (f Failure) Unwrap() error { return f.Err }

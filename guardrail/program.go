@@ -150,12 +150,13 @@ func (i *instance) violation(rule string, entry any) (Violation, error) {
 	if v.Message == "" {
 		return v, fmt.Errorf("rule %s reported what has no msg: want a string or an object with msg, got %v", rule, entry)
 	}
-	v.Message = cut(v.Message, maxMessageBytes)
+	v.Message = Cut(v.Message, maxMessageBytes)
 	return v, nil
 }
 
-// cut shortens text to at most n bytes, at a rune's edge.
-func cut(text string, n int) string {
+// Cut shortens a text to at most n bytes, at a rune's edge, with an ellipsis for what is left
+// out.
+func Cut(text string, n int) string {
 	if len(text) <= n {
 		return text
 	}

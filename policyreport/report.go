@@ -7,7 +7,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/openreports/reports-api/apis/openreports.io/v1alpha1"
 	corev1 "k8s.io/api/core/v1"
@@ -16,6 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/podcullis/podcullis/cluster"
+	"github.com/podcullis/podcullis/guardrail"
 )
 
 const (
@@ -113,7 +113,7 @@ func (e *Entry) result(at time.Time) v1alpha1.ReportResult {
 	out := v1alpha1.ReportResult{
 		Source: Source, Policy: e.Guardrail, Rule: e.Rule, Category: category,
 		Severity: v1alpha1.ResultSeverity(e.Severity), Result: "warn", Timestamp: stamp(at),
-		Description: cut(e.Message, maxMessage),
+		Description: guardrail.Cut(e.Message, maxMessage),
 		Properties:  map[string]string{"action": string(e.Action), "fingerprint": e.Fingerprint},
 	}
 	if e.fails() {
@@ -122,7 +122,7 @@ func (e *Entry) result(at time.Time) v1alpha1.ReportResult {
 	if e.Object != (cluster.Ref{}) {
 		out.Subjects = []corev1.ObjectReference{{APIVersion: apiOf(e.Object.Kind), Kind: e.Object.Kind, Namespace: e.Object.Namespace, Name: e.Object.Name}}
 	} else {
-		out.Properties["subject"] = cut(e.Subject, maxMessage)
+		out.Properties["subject"] = guardrail.Cut(e.Subject, maxMessage)
 	}
 	if e.Owner != "" {
 		out.Properties["owner"] = e.Owner
@@ -151,16 +151,4 @@ func stamp(at time.Time) metav1.Timestamp {
 		return metav1.Timestamp{}
 	}
 	return metav1.Timestamp{Seconds: at.Unix()}
-}
-
-// cut shortens text to at most n bytes, at a rune's edge.
-func cut(text string, n int) string {
-	if len(text) <= n {
-		return text
-	}
-	n -= len("…")
-	for n > 0 && !utf8.RuneStart(text[n]) {
-		n--
-	}
-	return text[:n] + "…"
 }

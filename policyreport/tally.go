@@ -58,7 +58,7 @@ func (t *Tally) Add(e Entry) {
 	} else {
 		t.Warn++
 	}
-	e.Message = cut(e.Message, maxMessage) // nobody else needs to hold what is longer
+	e.Message = guardrail.Cut(e.Message, maxMessage) // nobody else needs to hold what is longer
 	if t.entries = append(t.entries, e); len(t.entries) >= 2*MaxResults {
 		t.trim()
 	}

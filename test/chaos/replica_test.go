@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	mathrand "math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -249,19 +248,15 @@ func (c cluster) unregister(t *testing.T) {
 	}
 }
 
-// freeAddress is a loopback address on which nothing listens now, and of a range that no
-// other tests use (test/controlplane/ports.go).
+// freeAddress is a loopback address on which nothing listens now, and that no other test
+// was given.
 func freeAddress(t *testing.T) string {
 	t.Helper()
-	for range 50 {
-		l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp4", fmt.Sprintf("127.0.0.1:%d", 26000+mathrand.IntN(6000)))
-		if err == nil {
-			defer l.Close()
-			return l.Addr().String()
-		}
+	address, err := controlplane.ChaosPorts.FreeAddress()
+	if err != nil {
+		t.Fatal(err)
 	}
-	t.Fatal("no free port")
-	return ""
+	return address
 }
 
 func get(ctx context.Context, url string) (string, error) {

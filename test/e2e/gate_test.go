@@ -12,7 +12,6 @@ import (
 	"fmt"
 	"io"
 	"math/big"
-	mathrand "math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -347,19 +346,15 @@ func write(t *testing.T, path string, content []byte) {
 	}
 }
 
-// freeAddress is a loopback address on which nothing listens now, and of a range that no
-// other tests use (test/controlplane/ports.go).
+// freeAddress is a loopback address on which nothing listens now, and that no other test
+// was given.
 func freeAddress(t *testing.T) string {
 	t.Helper()
-	for range 50 {
-		l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp4", fmt.Sprintf("127.0.0.1:%d", 20000+mathrand.IntN(6000)))
-		if err == nil {
-			defer l.Close()
-			return l.Addr().String()
-		}
+	address, err := controlplane.E2EPorts.FreeAddress()
+	if err != nil {
+		t.Fatal(err)
 	}
-	t.Fatal("no free port")
-	return ""
+	return address
 }
 
 func get(ctx context.Context, url string) (string, error) {

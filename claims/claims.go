@@ -125,6 +125,9 @@ func (c *Claims) MayActFor(ctx context.Context, user authenticationv1.UserInfo, 
 	defer cancel()
 	// Others may wait for the same answer, so that it outlives who asked first.
 	result := c.flight.DoChan(fmt.Sprintf("%x/%q/%q/%q/%q", q.user, q.namespace, q.group, q.kind, q.name), func() (any, error) {
+		if known, ok := c.answers.Get(q); ok { // of a flight that landed since it was looked for
+			return known, nil
+		}
 		return c.ask(context.WithoutCancel(ctx), user, q), nil
 	})
 	select {

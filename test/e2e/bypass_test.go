@@ -124,6 +124,10 @@ func TestObjectsBeingDeletedAreJudgedUntilTheyAreGone(t *testing.T) {
 		c.refused(t, "finalizer-delete", "", "-n", "shop", "delete", "networkpolicy", "second", "--wait=false")
 	})
 	t.Run("PodLabels", func(t *testing.T) {
+		// On a node: one that is on none is set to Failed by the pod garbage collector, which looks
+		// every 20 seconds, and then reaches nothing.
+		name := strings.TrimPrefix(frontend, "pod/")
+		c.kubectl(t, binding(name, false), "create", "--raw", "/api/v1/namespaces/shop/pods/"+name+"/binding", "-f", "-")
 		c.kubectl(t, "", "-n", "shop", "patch", frontend, "--type=merge", "-p", `{"metadata":{"finalizers":["example.test/hold"]}}`)
 		c.kubectl(t, "", "-n", "shop", "delete", frontend, "--wait=false")
 		c.refused(t, "deleted-pod-relabel", "", "-n", "shop", "label", frontend, "app=backend", "--overwrite")

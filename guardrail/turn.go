@@ -40,8 +40,9 @@ const (
 	// backgroundTurn is that of an evaluation that nobody waits for.
 	backgroundTurn = time.Millisecond
 	// breath is how long an evaluation with a turn keeps its processor without asking
-	// whether somebody else wants it.
-	breath = 100 * time.Microsecond
+	// whether somebody else wants it, and unasked for how long it keeps it at most.
+	breath  = 100 * time.Microsecond
+	unasked = 2 * time.Millisecond
 	// memoryCheck is how often the heap is looked at.
 	memoryCheck = time.Millisecond
 	// maxWork is the most that counts as work between two looks: what goes beyond was as
@@ -82,6 +83,7 @@ type turn struct {
 	checked       time.Duration
 	got           time.Duration // the turn
 	offered       time.Duration // the processor
+	slept         time.Duration // when it was given away last
 	length        time.Duration // of the next turn
 	held          atomic.Bool
 	background    bool   // nobody waits for it: its turns stay short
@@ -182,9 +184,9 @@ func (t *turn) pause() (now time.Duration, goOn bool) {
 	case t.held.Load() && now-t.got < t.length:
 		if now-t.offered >= breath {
 			t.offered = now
-			runtime.Gosched()
+			t.offer()
 		}
-		return now, true
+		return t.looked, true
 	}
 	if t.held.Load() && !t.background {
 		t.length *= 2
@@ -192,6 +194,27 @@ func (t *turn) pause() (now time.Duration, goOn bool) {
 	t.giveBack()
 	goOn = t.take()
 	return t.looked, goOn
+}
+
+// offer gives the processor away for a moment if somebody waits for one. To yield
+// (runtime.Gosched) is not enough: the scheduler would take this same goroutine up again before it
+// looks at what waits at another processor, or at the network. To sleep makes it look there.
+// Nobody may be seen to wait because nobody has looked at the network, so that it sleeps
+// now and then anyway.
+func (t *turn) offer() {
+	if runnable() == 0 && t.looked-t.slept < unasked {
+		return
+	}
+	time.Sleep(time.Microsecond)
+	t.looked = time.Since(t.began) // to sleep is no work
+	t.slept = t.looked
+}
+
+// runnable is how many goroutines wait for a processor.
+func runnable() uint64 {
+	sample := [1]metrics.Sample{{Name: "/sched/goroutines/runnable:goroutines"}}
+	metrics.Read(sample[:])
+	return sample[0].Value.Uint64()
 }
 
 // take waits for a turn, or for the end of the evaluation's time.

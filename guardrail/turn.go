@@ -20,6 +20,13 @@ import (
 // lets a goroutine run, 10 ms. Whoever waits longest is next.
 type lane struct {
 	turns *semaphore.Weighted
+	// behind is the turn of evaluations that nobody waits for: one of them may be within one
+	// call of a builtin for a second, and nobody may wait for that. asked is how many others
+	// are going on.
+	behind *semaphore.Weighted
+	asked  atomic.Int64
+	// latest is when an evaluation began last, in nanoseconds of Unix time.
+	latest atomic.Int64
 	// patience is how long an evaluation may work before it needs a turn.
 	patience time.Duration
 	// memory is the process's limit in bytes: above half of it, long evaluations are ended.
@@ -39,10 +46,14 @@ const (
 	turnLength = 5 * time.Millisecond
 	// backgroundTurn is that of an evaluation that nobody waits for.
 	backgroundTurn = time.Millisecond
+	// givingWay is for how long an evaluation that nobody waits for lets others go first at
+	// each of its turns: beside others that never end it still has a tenth of the time.
+	givingWay = 10 * time.Millisecond
 	// breath is how long an evaluation with a turn keeps its processor without asking
-	// whether somebody else wants it, and unasked for how long it keeps it at most.
+	// whether somebody else wants it. While no other evaluation began lately, it is longer.
 	breath  = 100 * time.Microsecond
 	unasked = 2 * time.Millisecond
+	lately  = 20 * time.Millisecond
 	// memoryCheck is how often the heap is looked at.
 	memoryCheck = time.Millisecond
 	// maxWork is the most that counts as work between two looks: what goes beyond was as
@@ -56,7 +67,7 @@ const (
 var errMemory = errors.New("out of memory: with it, more than half of the memory limit (GOMEMLIMIT) is in use")
 
 func newLane() *lane {
-	l := &lane{turns: semaphore.NewWeighted(int64(max(1, runtime.GOMAXPROCS(0)-1))), patience: defaultPatience, memory: math.MaxUint64, processors: int64(runtime.GOMAXPROCS(0))}
+	l := &lane{turns: semaphore.NewWeighted(int64(max(1, runtime.GOMAXPROCS(0)-1))), behind: semaphore.NewWeighted(1), patience: defaultPatience, memory: math.MaxUint64, processors: int64(runtime.GOMAXPROCS(0))}
 	if limit := debug.SetMemoryLimit(-1); limit < math.MaxInt64 {
 		l.memory = uint64(limit)
 	}
@@ -70,6 +81,7 @@ func newLane() *lane {
 // but Cancel and giveBack is for the one goroutine that evaluates.
 type turn struct {
 	lane      *lane
+	turns     *semaphore.Weighted
 	ctx       context.Context
 	stop      func() bool
 	cancelled atomic.Bool
@@ -91,7 +103,9 @@ type turn struct {
 }
 
 func (l *lane) newTurn(ctx context.Context) *turn {
-	t := &turn{lane: l, ctx: ctx, stride: 1, began: time.Now(), length: turnLength}
+	t := &turn{lane: l, turns: l.turns, ctx: ctx, stride: 1, began: time.Now(), length: turnLength}
+	l.asked.Add(1)
+	l.latest.Store(t.began.UnixNano())
 	// One call of a builtin may go on for long after the deadline. It keeps the
 	// processor, but nobody waits for its turn.
 	t.stop = context.AfterFunc(ctx, func() {
@@ -105,7 +119,8 @@ func (l *lane) newTurn(ctx context.Context) *turn {
 // inBackground makes it the turn of an evaluation that nobody waits for. It may go on for
 // very long: its turns must not grow, or somebody waits for a whole one.
 func (t *turn) inBackground() {
-	t.background, t.length = true, backgroundTurn
+	t.background, t.length, t.turns = true, backgroundTurn, t.lane.behind
+	t.lane.asked.Add(-1)
 }
 
 // err is why an evaluation was stopped.
@@ -120,6 +135,9 @@ func (t *turn) err() error {
 func (t *turn) end() {
 	t.stop()
 	t.giveBack()
+	if !t.background {
+		t.lane.asked.Add(-1)
+	}
 }
 
 // interrupted is what connectivity asks. What it has worked out by then is kept with
@@ -161,7 +179,7 @@ func (t *turn) Cancelled() bool {
 
 func (t *turn) giveBack() {
 	if t.held.CompareAndSwap(true, false) {
-		t.lane.turns.Release(1)
+		t.turns.Release(1)
 	}
 }
 
@@ -179,7 +197,7 @@ func (t *turn) pause() (now time.Duration, goOn bool) {
 	}
 	t.looked = now
 	switch {
-	case t.worked < t.lane.patience:
+	case t.worked < t.lane.patience && !t.background:
 		return now, true
 	case t.held.Load() && now-t.got < t.length:
 		if now-t.offered >= breath {
@@ -192,34 +210,42 @@ func (t *turn) pause() (now time.Duration, goOn bool) {
 		t.length *= 2
 	}
 	t.giveBack()
+	if t.background {
+		t.giveWay()
+	}
 	goOn = t.take()
 	return t.looked, goOn
 }
 
-// offer gives the processor away for a moment if somebody waits for one. To yield
-// (runtime.Gosched) is not enough: the scheduler would take this same goroutine up again before it
-// looks at what waits at another processor, or at the network. To sleep makes it look there.
-// Nobody may be seen to wait because nobody has looked at the network, so that it sleeps
-// now and then anyway.
+// offer gives the processor away for a moment. To yield (runtime.Gosched) is not enough: the
+// scheduler would take this same goroutine up again before it looks at what waits at another
+// processor, or at the network. To sleep makes it look there, and costs most where nothing
+// waits: so it is done seldom while nobody has come lately.
 func (t *turn) offer() {
-	if runnable() == 0 && t.looked-t.slept < unasked {
+	if t.looked-t.slept < unasked && !t.lane.frequented(t) {
 		return
 	}
-	time.Sleep(time.Microsecond)
+	time.Sleep(time.Microsecond)   //nolint:forbidigo // it waits for nothing
 	t.looked = time.Since(t.began) // to sleep is no work
 	t.slept = t.looked
 }
 
-// runnable is how many goroutines wait for a processor.
-func runnable() uint64 {
-	sample := [1]metrics.Sample{{Name: "/sched/goroutines/runnable:goroutines"}}
-	metrics.Read(sample[:])
-	return sample[0].Value.Uint64()
+// frequented is whether another evaluation than t's began lately.
+func (l *lane) frequented(t *turn) bool {
+	latest := l.latest.Load()
+	return latest != t.began.UnixNano() && time.Now().UnixNano()-latest < int64(lately)
+}
+
+// giveWay waits until nobody else is evaluating, or for a while.
+func (t *turn) giveWay() {
+	for until := time.Now().Add(givingWay); t.lane.asked.Load() > 0 && !t.over() && time.Now().Before(until); {
+		time.Sleep(backgroundTurn / 2) //nolint:forbidigo // whoever ends an evaluation must not have to wake others
+	}
 }
 
 // take waits for a turn, or for the end of the evaluation's time.
 func (t *turn) take() bool {
-	if t.lane.turns.Acquire(t.ctx, 1) != nil {
+	if t.turns.Acquire(t.ctx, 1) != nil {
 		return false
 	}
 	t.got = time.Since(t.began)

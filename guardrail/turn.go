@@ -51,9 +51,11 @@ const (
 	givingWay = 10 * time.Millisecond
 	// breath is how long an evaluation with a turn keeps its processor without asking
 	// whether somebody else wants it. While no other evaluation began lately, it is longer.
-	breath  = 100 * time.Microsecond
+	breath  = 400 * time.Microsecond
 	unasked = 2 * time.Millisecond
-	lately  = 20 * time.Millisecond
+	// look is how often the clock is looked at, about.
+	look   = 100 * time.Microsecond
+	lately = 20 * time.Millisecond
 	// memoryCheck is how often the heap is looked at.
 	memoryCheck = time.Millisecond
 	// maxWork is the most that counts as work between two looks: what goes beyond was as
@@ -94,7 +96,6 @@ type turn struct {
 	looked        time.Duration // since began, as are the others
 	checked       time.Duration
 	got           time.Duration // the turn
-	offered       time.Duration // the processor
 	slept         time.Duration // when it was given away last
 	length        time.Duration // of the next turn
 	held          atomic.Bool
@@ -190,9 +191,9 @@ func (t *turn) pause() (now time.Duration, goOn bool) {
 	since := now - t.looked
 	t.worked += min(since, maxWork)
 	switch {
-	case since < breath/4:
+	case since < look/4:
 		t.stride = min(2*t.stride, maxStride)
-	case since > breath/2:
+	case since > look/2:
 		t.stride = max(t.stride/2, 1)
 	}
 	t.looked = now
@@ -200,8 +201,7 @@ func (t *turn) pause() (now time.Duration, goOn bool) {
 	case t.worked < t.lane.patience && !t.background:
 		return now, true
 	case t.held.Load() && now-t.got < t.length:
-		if now-t.offered >= breath {
-			t.offered = now
+		if now-t.slept >= unasked || now-t.slept >= breath && t.lane.frequented(t) {
 			t.offer()
 		}
 		return t.looked, true
@@ -220,11 +220,8 @@ func (t *turn) pause() (now time.Duration, goOn bool) {
 // offer gives the processor away for a moment. To yield (runtime.Gosched) is not enough: the
 // scheduler would take this same goroutine up again before it looks at what waits at another
 // processor, or at the network. To sleep makes it look there, and costs most where nothing
-// waits: so it is done seldom while nobody has come lately.
+// waits, half a millisecond: so it is done seldom while nobody has come lately.
 func (t *turn) offer() {
-	if t.looked-t.slept < unasked && !t.lane.frequented(t) {
-		return
-	}
 	time.Sleep(time.Microsecond)   //nolint:forbidigo // it waits for nothing
 	t.looked = time.Since(t.began) // to sleep is no work
 	t.slept = t.looked

@@ -24,7 +24,7 @@ func BenchmarkBesideALongEvaluation(b *testing.B) {
 		},
 		"yields": func(ctx context.Context) {
 			for ctx.Err() == nil {
-				spin(breath)
+				spin(look)
 				runtime.Gosched()
 			}
 		},

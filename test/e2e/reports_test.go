@@ -14,6 +14,8 @@ import (
 
 	"github.com/openreports/reports-api/apis/openreports.io/v1alpha1"
 	"sigs.k8s.io/yaml"
+
+	"github.com/podcullis/podcullis/test/server"
 )
 
 // reportCRDs are the CustomResourceDefinitions that the module of OpenReports ships.
@@ -89,7 +91,7 @@ subjects: [{apiGroup: rbac.authorization.k8s.io, kind: Group, name: podcullis}]
 // audited is what some metric of the audit says, without its labels' order; and whether a
 // replica shows it at all.
 func (g *gate) audited(ctx context.Context, metric string) (string, bool) {
-	text, err := get(ctx, "http://"+g.metrics+"/metrics")
+	text, err := server.Get(ctx, "http://"+g.metrics+"/metrics")
 	if err != nil {
 		return "", false
 	}

@@ -17,14 +17,8 @@ import (
 
 // Network reads who enforces: DaemonSets, their ConfigMaps that decide, and Nodes.
 func Network(ctx context.Context, client kubernetes.Interface, f *doctor.Facts) {
-	err := each(ctx, client.AppsV1().DaemonSets("").List, func(o runtime.Object) {
-		if d, ok := o.(*appsv1.DaemonSet); ok {
-			f.DaemonSets = append(f.DaemonSets, d)
-		}
-	})
-	note(f, "daemonsets", err)
-	ConfigMaps(ctx, client, f)
-	err = each(ctx, client.CoreV1().Nodes().List, func(o runtime.Object) {
+	DaemonSets(ctx, client, f)
+	err := each(ctx, client.CoreV1().Nodes().List, func(o runtime.Object) {
 		if n, ok := o.(*corev1.Node); ok {
 			f.Nodes = append(f.Nodes, n)
 		}
@@ -32,8 +26,19 @@ func Network(ctx context.Context, client kubernetes.Interface, f *doctor.Facts) 
 	note(f, "nodes", err)
 }
 
-// ConfigMaps reads those that decide whether the DaemonSets of f enforce.
-func ConfigMaps(ctx context.Context, client kubernetes.Interface, f *doctor.Facts) {
+// DaemonSets reads who enforces as far as DaemonSets and their ConfigMaps show it.
+func DaemonSets(ctx context.Context, client kubernetes.Interface, f *doctor.Facts) {
+	err := each(ctx, client.AppsV1().DaemonSets("").List, func(o runtime.Object) {
+		if d, ok := o.(*appsv1.DaemonSet); ok {
+			f.DaemonSets = append(f.DaemonSets, d)
+		}
+	})
+	note(f, "daemonsets", err)
+	configMaps(ctx, client, f)
+}
+
+// configMaps reads those that decide whether the DaemonSets of f enforce.
+func configMaps(ctx context.Context, client kubernetes.Interface, f *doctor.Facts) {
 	for _, ref := range doctor.Wanted(f.DaemonSets) {
 		c, err := client.CoreV1().ConfigMaps(ref.Namespace).Get(ctx, ref.Name, metav1.GetOptions{})
 		switch {

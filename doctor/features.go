@@ -55,7 +55,7 @@ func holdsPods(s *cluster.Snapshot, b *cluster.IPBlock) bool {
 
 // features answers whether what the netpols use is what the network has.
 func (f *Facts) features() []Answer {
-	if blind, ok := f.blind("What the NetworkPolicies use", "networkpolicies"); ok {
+	if blind, ok := f.blind("What the NetworkPolicies use", "networkpolicies", "pods"); ok {
 		return blind
 	}
 	used := inUse(f.Snapshot)

@@ -199,7 +199,7 @@ func (f *Facts) netpols() []Answer {
 		status, names = Unknown, "%s with a peer or a port that nothing here has; it may be in the cluster"
 	}
 	add(NamesNothing, status, names, "mend what they name, or take it out: whoever gets that label, namespace or port name first is let through")
-	add(AddsNothing, Warning, "%s too many: without them nothing would change, whatever pods come", "delete them, or keep them and know it")
+	add(AddsNothing, Warning, "%s too many: without them nothing would change, whatever pods come", "see which is meant: the one that says all of it may be the one that is too wide; else delete these")
 	if len(out) == 0 {
 		return []Answer{{Status: OK, Text: fmt.Sprintf("All select somebody, name what is there, and add something (%s)", count(total, "NetworkPolicy"))}}
 	}

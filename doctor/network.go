@@ -46,8 +46,8 @@ func (f *Facts) networks() []running {
 	var out []running
 	for _, d := range f.DaemonSets {
 		n, doubtful := networkOf(d)
-		if n == nil {
-			continue
+		if n == nil || f.Live && d.Status.ObservedGeneration > 0 && d.Status.DesiredNumberScheduled == 0 {
+			continue // one for no node here, such as those of another architecture
 		}
 		r := running{Network: n, enforces: n.Enforces, source: n.Source, daemonSet: d}
 		r.evidence = append(r.evidence, "DaemonSet "+d.Namespace+"/"+d.Name+imagesText(d, n.Image))
@@ -119,7 +119,7 @@ func (f *Facts) set(d *appsv1.DaemonSet, n *Network, s *Switch) (set bool, unsee
 // coverage tells on which nodes it does not run. Files have no status.
 func (f *Facts) coverage(r *running) {
 	s := r.daemonSet.Status
-	if !f.Live || s.DesiredNumberScheduled == 0 && s.ObservedGeneration == 0 {
+	if !f.Live || r.enforces == No || s.DesiredNumberScheduled == 0 {
 		return
 	}
 	switch {

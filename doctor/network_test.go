@@ -103,6 +103,8 @@ func TestNetworks(t *testing.T) {
 		"kindnet-0.23":                         {"problem: kindnet" + ignores},
 		"kindnet-between":                      {"not known: Whether kindnet enforces NetworkPolicies is not known"},
 		"flannel":                              {"problem: flannel" + ignores},
+		"flannel-down":                         {"problem: flannel" + ignores},
+		"flannel-for-another-architecture":     {"ok: Calico enforces NetworkPolicies"},
 		"flannel-netpol":                       {"ok: flannel enforces NetworkPolicies"},
 		"flannel-beside-kube-router":           {"ok: kube-router enforces NetworkPolicies", "ok: flannel enforces nothing itself, and need not"},
 		"flannel-beside-kube-network-policies": {"ok: kube-network-policies enforces NetworkPolicies", "ok: flannel enforces nothing itself, and need not"},

@@ -85,11 +85,14 @@ func (n asked) within(others []asked) (names []string, ok bool) {
 		if !n.Isolates[d] {
 			continue
 		}
-		at := slices.IndexFunc(others, func(o asked) bool { return o.Isolates[d] })
+		// One that only denies makes room for another one that only denies: whatever else isolates
+		// lets something through, and may be what has to go one day.
+		denies := len(n.Rules[d]) == 0
+		at := slices.IndexFunc(others, func(o asked) bool { return o.Isolates[d] && (!denies || len(o.Rules[d]) == 0) })
 		if at < 0 {
 			return nil, false
 		}
-		if len(n.Rules[d]) == 0 {
+		if denies {
 			use(others[at])
 		}
 		for i := range n.Rules[d] {

@@ -197,6 +197,13 @@ func rulesOf(c *admissionregistrationv1.ValidatingWebhookConfiguration) []admiss
 	return out
 }
 
+// home tells whether Podcullis lives in a namespace: it leaves that out, so as not to stand in its
+// own way.
+func (r *Registration) home(namespace string) bool {
+	return slices.ContainsFunc(r.Installed, func(i Installed) bool { return i.In.Namespace == namespace }) ||
+		slices.ContainsFunc(r.Deployments, func(d *appsv1.Deployment) bool { return d.Namespace == namespace })
+}
+
 // scope tells about whom nobody is asked.
 func (f *Facts) scope(c *admissionregistrationv1.ValidatingWebhookConfiguration) []Answer {
 	var out []Answer
@@ -213,8 +220,8 @@ func (f *Facts) scope(c *admissionregistrationv1.ValidatingWebhookConfiguration)
 		}
 		var left []string
 		for ns := range f.Snapshot.Namespaces() {
-			system := slices.Contains(systemNamespaces(), ns.Name) || w.ClientConfig.Service != nil && w.ClientConfig.Service.Namespace == ns.Name
-			if !system && !ns.Implied && !selector.Matches(ns.Labels) {
+			own := f.Registration.home(ns.Name) || w.ClientConfig.Service != nil && w.ClientConfig.Service.Namespace == ns.Name
+			if !own && !slices.Contains(systemNamespaces(), ns.Name) && !ns.Implied && !selector.Matches(ns.Labels) {
 				left = append(left, ns.Name)
 			}
 		}

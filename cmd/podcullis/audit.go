@@ -41,9 +41,9 @@ and nothing is written to it.
 
 Beside violations it tells: exemptions that are in use or have expired; guardrails,
 exemptions and NetworkPolicies that choose nobody; objects of other policy APIs,
-which NetworkPolicies say nothing about; what makes pods and was not looked at; a
-network that ignores NetworkPolicies, or parts of them that are in use; NetworkPolicies
-that add nothing, and in a cluster those that name what is not there.
+which NetworkPolicies say nothing about; what makes pods and was not looked at; and of
+a running cluster a network that ignores NetworkPolicies, or parts of them that are in
+use, and NetworkPolicies that add nothing or name what is not there (see doctor).
 
 --write-baseline writes down what there is, as known; with --baseline only what
 came since counts, and what the file names and is gone is told. A finding is known

@@ -10,23 +10,19 @@ import (
 	"github.com/podcullis/podcullis/report"
 )
 
-// addNoted adds what podcullis doctor knows of the network and of single netpols. What it could
-// not see is its own to tell.
+// addNoted adds what podcullis doctor knows of a running cluster: of its network, and of single
+// netpols. What it could not see is its own to tell.
 func (p *program) addNoted(ctx context.Context, s *sources, in input, r *report.Result) {
-	f := doctor.Facts{Live: s.live(), Snapshot: in.snapshot}
-	if f.Live {
-		if config, _, err := s.restConfig(); err == nil {
-			if client, err := kubernetes.NewForConfig(config); err == nil {
-				reading.Network(ctx, client, &f)
-			}
+	if !s.live() {
+		return
+	}
+	f := doctor.Facts{Live: true, Snapshot: in.snapshot}
+	if config, _, err := s.restConfig(); err == nil {
+		if client, err := kubernetes.NewForConfig(config); err == nil {
+			reading.Network(ctx, client, &f)
 		}
-	} else {
-		fromFiles(&f, in.set)
 	}
 	for _, m := range doctor.Remarks(f) {
-		if m.What == doctor.NamesNothing && !f.Live {
-			continue // it may be in the cluster
-		}
 		n := report.Noted{What: m.What, Ref: m.Object, Text: m.Text}
 		if o, ok := in.set.Lookup(m.Object); ok {
 			n.Location = place(o)

@@ -155,7 +155,7 @@ func (f *Facts) k3s() (running, bool) {
 	if !found {
 		return running{}, false
 	}
-	row := k3s()
+	row := K3s()
 	r := running{Network: &row, enforces: Yes, source: row.Source}
 	switch {
 	case server == "":
@@ -200,8 +200,9 @@ func (f *Facts) network() []Answer {
 		case r.enforces == No && enforced:
 			a.Text = r.Name + " enforces nothing itself, and need not"
 		case r.enforces == No && r.doubt == "":
-			a.Status, a.Text = Problem, fmt.Sprintf("%s ignores NetworkPolicies: the %s here block no packet", r.Name, count(f.netpolCount(), "NetworkPolicy"))
-			a.Mend = r.Mend
+			// The text stays the same while NetworkPolicies come and go: the audit knows it again by that.
+			a.Status, a.Text, a.Mend = Problem, r.Name+" ignores NetworkPolicies: they block no packet", r.Mend
+			a.Evidence = append(slices.Clone(a.Evidence), count(f.netpolCount(), "NetworkPolicy")+" here")
 		default:
 			a.Status, a.Text = Unknown, "Whether "+r.Name+" enforces NetworkPolicies is not known"
 			a.Mend = "`podcullis doctor --probe` tries it with packets"

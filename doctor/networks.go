@@ -265,9 +265,9 @@ func Networks() []Network {
 	}
 }
 
-// k3s has neither its flannel nor its network policy controller in pods. Servers write their
+// K3s has neither its flannel nor its network policy controller in pods. Servers write their
 // arguments on their Node.
-func k3s() Network {
+func K3s() Network {
 	return Network{
 		Name: "k3s, embedded network policy controller", Enforces: Yes, Source: "https://docs.k3s.io/networking/networking-services",
 		Features: ofKubeRouter(), Mend: "start the servers without --disable-network-policy, or " + installAnother,

@@ -48,7 +48,7 @@ func TestDoctorOfARunningCluster(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	const ignores = "flannel ignores NetworkPolicies: the 7 NetworkPolicies here block no packet"
+	const ignores = "flannel ignores NetworkPolicies: they block no packet"
 	restricted, err := plane.UserKubeconfig("netpol-reader")
 	if err != nil {
 		t.Fatal(err)

@@ -32,7 +32,9 @@ func TestDoctorOfARunningCluster(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, apply := range [][2]string{
-		{"{apiVersion: v1, kind: Node, metadata: {name: n-1}}", "-"}, {string(flannel), "-"}, {"", dir},
+		{"{apiVersion: v1, kind: Node, metadata: {name: n-1}}", "-"},
+		{string(flannel), "-"},
+		{"", dir},
 		{"{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: deny-too, namespace: shop}, spec: {podSelector: {matchLabels: {app: backend}}, policyTypes: [Ingress, Egress]}}", "-"},
 	} {
 		if _, _, err := plane.Kubectl(t.Context(), apply[0], "apply", "-f", apply[1]); err != nil {

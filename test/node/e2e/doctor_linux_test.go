@@ -46,10 +46,36 @@ func (c cluster) doctor(t *testing.T, args ...string) *exec.Cmd {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.webhookImage(t)
-	return exec.CommandContext(t.Context(), binary, append([]string{
-		"doctor", "--kubeconfig", c.Kubeconfig, "--probe", "--probe-namespace", "probed", "--probe-image", webhookImage + ":e2e", "--dry-run=false",
-	}, args...)...)
+	return exec.CommandContext(t.Context(), binary, append([]string{"doctor", "--kubeconfig", c.Kubeconfig, "--probe"}, args...)...)
+}
+
+// probing are flags for a cluster without the webhook.
+func probing(args ...string) []string {
+	return append([]string{"--probe-namespace", "probed", "--probe-image", webhookImage + ":e2e", "--dry-run=false"}, args...)
+}
+
+// healthy tells that the doctor finds nothing wrong with an installed webhook that enforces, and
+// that its probe's pods are let in.
+func (c cluster) healthy(t *testing.T) {
+	t.Helper()
+	d, _ := c.diagnosed(t)
+	for id, parts := range map[string][]string{
+		"webhook": {
+			"is the one that was installed", "failurePolicy is Fail", "has 2 endpoints that are ready", "is of the CA in the caBundle",
+			"The API server asks, and gets an answer: what has to be refused is",
+		},
+		"probe": {"the network enforces NetworkPolicies, for ingress and for egress"},
+	} {
+		status, text := d.section(t, id)
+		if status != "ok" {
+			t.Errorf("%s is %s", id, status)
+		}
+		for _, part := range parts {
+			if !strings.Contains(text, part) {
+				t.Errorf("%s: no %q in\n%s", id, part, text)
+			}
+		}
+	}
 }
 
 // diagnosed runs it, and returns its exit code.
@@ -80,6 +106,7 @@ func (c cluster) probeLeft(ctx context.Context) ([]string, error) {
 func TestDoctorProbe(t *testing.T) {
 	c := start(t)
 	c.namespaces(t, "probed")
+	c.webhookImage(t)
 	// Whoever enforces the restricted Pod Security Standard can probe, too.
 	c.kubectl(t, "", "label", "namespace", "probed", "pod-security.kubernetes.io/enforce=restricted")
 	none := func(t *testing.T) {
@@ -89,7 +116,7 @@ func TestDoctorProbe(t *testing.T) {
 		}
 	}
 	t.Run("Enforced", func(t *testing.T) {
-		d, _ := c.diagnosed(t)
+		d, _ := c.diagnosed(t, probing()...)
 		if status, text := d.section(t, "probe"); status != "ok" || !strings.Contains(text, "the network enforces NetworkPolicies, for ingress and for egress") {
 			t.Errorf("%s: %s", status, text)
 		}
@@ -97,7 +124,7 @@ func TestDoctorProbe(t *testing.T) {
 	})
 	t.Run("EnforcedBehindADefaultDeny", func(t *testing.T) {
 		c.applyNetpols(t, "probed", "- {metadata: {name: all}, spec: {podSelector: {}, policyTypes: [Ingress, Egress]}}")
-		d, _ := c.diagnosed(t)
+		d, _ := c.diagnosed(t, probing()...)
 		if status, text := d.section(t, "probe"); status != "ok" {
 			t.Errorf("%s: %s", status, text)
 		}
@@ -107,7 +134,7 @@ func TestDoctorProbe(t *testing.T) {
 		c.Enforcer.Switch(false)
 		defer c.Enforcer.Switch(true)
 		c.enforced(t)
-		d, code := c.diagnosed(t, "--probe-patience", "8s")
+		d, code := c.diagnosed(t, probing("--probe-patience", "8s")...)
 		if status, text := d.section(t, "probe"); status != "problem" || !strings.Contains(text, "the network ignores NetworkPolicies") || code != 1 {
 			t.Errorf("exit code %d, %s: %s", code, status, text)
 		}
@@ -115,7 +142,7 @@ func TestDoctorProbe(t *testing.T) {
 	})
 	c.enforced(t)
 	t.Run("NoSuchImage", func(t *testing.T) {
-		d, _ := c.diagnosed(t, "--probe-image", "podcullis.test/nothing:1")
+		d, _ := c.diagnosed(t, append(probing(), "--probe-image", "podcullis.test/nothing:1")...)
 		if status, text := d.section(t, "probe"); status != "not known" || !strings.Contains(text, "cannot start") {
 			t.Errorf("%s: %s", status, text)
 		}
@@ -140,7 +167,7 @@ func TestDoctorProbe(t *testing.T) {
 // amid ends a probe in its middle, when both of its pods are there.
 func (c cluster) amid(t *testing.T, signal os.Signal) {
 	t.Helper()
-	command := c.doctor(t, "--probe-patience", "15s", "--probe-timeout", "25s")
+	command := c.doctor(t, probing("--probe-patience", "15s", "--probe-timeout", "25s")...)
 	if err := command.Start(); err != nil {
 		t.Fatal(err)
 	}

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -274,5 +275,25 @@ func TestRemarks(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{"not-enforced "}, texts("kube-router", wants)); diff != "" {
 		t.Errorf("SCTP on kube-router (-want +got):\n%s", diff)
+	}
+}
+
+// Whoever makes a Deployment that looks like the webhook's elsewhere does not have its image run.
+func TestImageIsThatOfWhomTheAPIServerCalls(t *testing.T) {
+	deployment := func(namespace, image string) *appsv1.Deployment {
+		d := &appsv1.Deployment{}
+		d.Namespace = namespace
+		d.Spec.Template.Spec.Containers = []corev1.Container{{Name: "webhook", Image: image}}
+		return d
+	}
+	r := &doctor.Registration{Deployments: []*appsv1.Deployment{deployment("attic", "theirs"), deployment("podcullis", "ours")}}
+	if got := r.Image(); got != "" {
+		t.Errorf("nobody is called, and the image is %q", got)
+	}
+	r.Configurations = []*admissionregistrationv1.ValidatingWebhookConfiguration{{Webhooks: []admissionregistrationv1.ValidatingWebhook{{
+		Name: "netpols.podcullis.io", ClientConfig: admissionregistrationv1.WebhookClientConfig{Service: &admissionregistrationv1.ServiceReference{Namespace: "podcullis", Name: "podcullis"}},
+	}}}}
+	if got := r.Image(); got != "ours" {
+		t.Errorf("got %q", got)
 	}
 }

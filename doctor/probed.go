@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"fmt"
+	"slices"
 
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 )
@@ -60,6 +61,19 @@ func ProbeSection(p *Probed, err error) Section {
 	return out
 }
 
+// Homes are the namespaces of the Services that configurations call.
+func Homes(configurations []*admissionregistrationv1.ValidatingWebhookConfiguration) []string {
+	var out []string
+	for _, c := range configurations {
+		for _, w := range c.Webhooks {
+			if s := w.ClientConfig.Service; s != nil {
+				out = append(out, s.Namespace)
+			}
+		}
+	}
+	return distinct(out)
+}
+
 // Ours tells whether a configuration has a webhook of ours.
 func Ours(c *admissionregistrationv1.ValidatingWebhookConfiguration) bool {
 	for _, w := range c.Webhooks {
@@ -70,12 +84,17 @@ func Ours(c *admissionregistrationv1.ValidatingWebhookConfiguration) bool {
 	return false
 }
 
-// Image is that of the webhook's pods; empty where none is known.
+// Image is that of the webhook's pods, where the API server calls them: what is called so elsewhere
+// is anybody's. Empty where none is known.
 func (r *Registration) Image() string {
 	if r == nil {
 		return ""
 	}
+	homes := Homes(r.Configurations)
 	for _, d := range r.Deployments {
+		if !slices.Contains(homes, d.Namespace) {
+			continue
+		}
 		for _, c := range d.Spec.Template.Spec.Containers {
 			if c.Name == "webhook" {
 				return c.Image

@@ -46,11 +46,14 @@ func Registration(ctx context.Context, client kubernetes.Interface, f *doctor.Fa
 		}
 	})
 	note(f, "validatingwebhookconfigurations", err)
+	// Labels are anybody's: where Services are called, what counts is beside them.
+	homes := doctor.Homes(r.Configurations)
+	home := func(namespace string) bool { return len(homes) == 0 || slices.Contains(homes, namespace) }
 	maps, err := client.CoreV1().ConfigMaps("").List(ctx, metav1.ListOptions{LabelSelector: own})
 	note(f, doctor.OwnConfigMaps, err)
 	if err == nil {
 		for _, m := range maps.Items {
-			if text, ok := m.Data[installedKey]; ok {
+			if text, ok := m.Data[installedKey]; ok && home(m.Namespace) {
 				r.Installed = append(r.Installed, doctor.Installed{In: cluster.Ref{Namespace: m.Namespace, Kind: "ConfigMap", Name: m.Name}, Text: []byte(text)})
 			}
 		}
@@ -59,6 +62,9 @@ func Registration(ctx context.Context, client kubernetes.Interface, f *doctor.Fa
 	note(f, "deployments", err)
 	if err == nil {
 		for i := range deployments.Items {
+			if !home(deployments.Items[i].Namespace) {
+				continue
+			}
 			r.Deployments = append(r.Deployments, &deployments.Items[i])
 		}
 	}

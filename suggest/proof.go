@@ -6,7 +6,6 @@ import (
 	"slices"
 
 	"go4.org/netipx"
-	"k8s.io/apimachinery/pkg/labels"
 
 	"github.com/podcullis/podcullis/cluster"
 	"github.com/podcullis/podcullis/connectivity"
@@ -112,21 +111,14 @@ func built(b *netipx.IPSetBuilder) *netipx.IPSet {
 	return s
 }
 
-var portsOfDNS = connectivity.Ports(
-	connectivity.PortRange{Protocol: cluster.UDP, First: 53, Last: 53}, connectivity.PortRange{Protocol: cluster.TCP, First: 53, Last: 53},
-)
-
 // expectDNS allows what is always kept.
 func (p *proof) expectDNS() {
 	if p.DNS == nil {
 		return
 	}
 	for _, server := range p.units {
-		if server.namespace != p.DNS.Namespace {
-			continue
-		}
 		for _, to := range server.members {
-			if !slices.ContainsFunc(labelsOf(to), p.isDNS) {
+			if !p.DNS.Is(to) {
 				continue
 			}
 			for _, client := range p.units {
@@ -135,20 +127,11 @@ func (p *proof) expectDNS() {
 				}
 				for _, from := range client.members {
 					at := pairOfEnds{from.Ref, to.Ref}
-					p.allowed[at] = p.allowed[at].Union(portsOfDNS)
+					p.allowed[at] = p.allowed[at].Union(DNSPorts())
 				}
 			}
 		}
 	}
-}
-
-func (p *proof) isDNS(l labels.Set) bool {
-	for key, value := range p.DNS.Pods {
-		if l[key] != value {
-			return false
-		}
-	}
-	return true
 }
 
 // within are the connections of workloads with themselves, which Connections leaves out.
@@ -204,11 +187,10 @@ func sided(c connectivity.Connection) bool {
 
 // dnsTo are the ports of DNS where the workload answers for names.
 func (p *proof) dnsTo(at pairOfEnds) connectivity.PortSet {
-	u := p.unitOf[at.to]
-	if p.DNS == nil || u.namespace != p.DNS.Namespace || !slices.ContainsFunc(u.labels, p.isDNS) {
+	if p.DNS == nil || !slices.ContainsFunc(p.unitOf[at.to].members, p.DNS.Is) {
 		return connectivity.PortSet{}
 	}
-	return portsOfDNS
+	return DNSPorts()
 }
 
 func (p *proof) touches(x connectivity.Peer) bool {

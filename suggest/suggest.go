@@ -292,3 +292,24 @@ func (s *suggestion) apply() error {
 	s.out.After, err = s.Snapshot.Apply(changes...)
 	return err
 }
+
+// Is tells whether a workload answers for names.
+func (d *DNS) Is(w *cluster.Workload) bool {
+	return w.Namespace == d.Namespace && slices.ContainsFunc(labelsOf(w), d.selects)
+}
+
+func (d *DNS) selects(l labels.Set) bool {
+	for key, value := range d.Pods {
+		if l[key] != value {
+			return false
+		}
+	}
+	return true
+}
+
+// DNSPorts are those on which names are asked for.
+func DNSPorts() connectivity.PortSet {
+	return connectivity.Ports(
+		connectivity.PortRange{Protocol: cluster.UDP, First: 53, Last: 53}, connectivity.PortRange{Protocol: cluster.TCP, First: 53, Last: 53},
+	)
+}

@@ -84,7 +84,7 @@ func (r *reader) values(from, to int) error {
 			return nil
 		}
 		if err != nil {
-			return r.fault(r.lineAt(faultAt(err, from, end)), "is no JSON: %w", err)
+			return r.fault(r.lineAt(r.faultAt(err, from, end)), "is no JSON: %w", err)
 		}
 		if err := r.value(raw, end-len(raw)); err != nil {
 			return err
@@ -92,13 +92,14 @@ func (r *reader) values(from, to int) error {
 	}
 }
 
-// faultAt is about where JSON is not well formed.
-func faultAt(err error, from, end int) int {
+// faultAt is where JSON is not well formed, or where what is cut off begins.
+func (r *reader) faultAt(err error, from, end int) int {
 	var syntax *json.SyntaxError
 	if errors.As(err, &syntax) && syntax.Offset > 0 {
-		return from + int(syntax.Offset) - 1
+		return min(from+int(syntax.Offset)-1, len(r.text))
 	}
-	return end
+	blank := len(r.text[end:]) - len(bytes.TrimLeft(r.text[end:], " \t\r\n"))
+	return end + blank
 }
 
 // lists are the fields under which flows come in one object.

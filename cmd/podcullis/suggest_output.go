@@ -206,13 +206,13 @@ func (s *suggesting) tellFlows() {
 		n   int
 		why string
 	}{
-		{l.Dropped, "did not get through, and are not kept"},
-		{l.Lost, "were lost by who observed them, and may be missing"},
-		{l.Portless, "are of protocols without ports (ICMP), of which NetworkPolicies say nothing"},
-		{l.Others, "are no flows, or no verdict on one"},
+		{l.Dropped, "flows that did not get through, and so are not kept"},
+		{l.Lost, "flows that were lost by who observed them, and may be missing"},
+		{l.Portless, "flows of protocols without ports (ICMP), of which NetworkPolicies say nothing"},
+		{l.Others, "entries that are no flows, or no verdict on one"},
 	} {
 		if x.n > 0 {
-			s.say("note: %d %s", x.n, x.why)
+			s.say("note: %s: %d", x.why, x.n)
 		}
 	}
 	flows := func(what string, list []observed.Flow) {

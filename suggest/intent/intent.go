@@ -126,7 +126,7 @@ func (r *reader) item(n *yaml.Node, at string) error {
 	for _, from := range ends[0] {
 		for _, to := range ends[1] {
 			for _, p := range ranges {
-				r.flows = append(r.flows, observed.Flow{From: from, To: to, Protocol: p.Protocol, First: p.First, Last: p.Last, Count: 1, At: observed.Location{File: r.file, Line: n.Line}})
+				r.flows = append(r.flows, observed.Flow{From: from, To: to, Protocol: p.Protocol, First: p.First, Last: p.Last, Count: 1, Listed: true, At: observed.Location{File: r.file, Line: n.Line}})
 			}
 		}
 	}

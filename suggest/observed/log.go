@@ -39,6 +39,8 @@ type Flow struct {
 	First, Last uint16 // ports
 	At          Location
 	Count       int
+	// Listed is set for one that somebody wants, and that nobody need have seen.
+	Listed bool
 }
 
 // End is one end of a flow, as the flow names it.

@@ -61,6 +61,10 @@ func (k Known) Find(flows []Flow) Found {
 		if wide(f.From) || wide(f.To) {
 			out.Wide = append(out.Wide, f)
 		}
+		why := "seen in " + f.At.String()
+		if f.Listed {
+			why = "wanted by " + f.At.String()
+		}
 		inside := false
 		for _, a := range from {
 			for _, b := range to {
@@ -68,7 +72,7 @@ func (k Known) Find(flows []Flow) Found {
 					continue
 				}
 				inside = true
-				out.Wanted = append(out.Wanted, suggest.Wanted{From: a, To: b, Why: "seen " + f.At.String(), Ports: connectivity.Ports(connectivity.PortRange{Protocol: f.Protocol, First: f.First, Last: f.Last})})
+				out.Wanted = append(out.Wanted, suggest.Wanted{From: a, To: b, Why: why, Ports: connectivity.Ports(connectivity.PortRange{Protocol: f.Protocol, First: f.First, Last: f.Last})})
 			}
 		}
 		if !inside {

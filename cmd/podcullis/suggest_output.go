@@ -152,10 +152,10 @@ func (s *suggesting) tellGone() {
 func (s *suggesting) tellUnseen() {
 	if s.today() {
 		if s.unsure > 0 {
-			s.say("note: %s of today not proved open, and not kept", are(s.unsure, "connection is", "connections are"))
+			s.say("note: %s not proved open, and not kept", plural(s.unsure, "connection of today is", "connections of today are"))
 		}
 		if s.forbidden > 0 {
-			s.say("note: %s of today forbidden, and not kept", are(s.forbidden, "connection is", "connections are"))
+			s.say("note: %s forbidden, and not kept", plural(s.forbidden, "connection of today is", "connections of today are"))
 		}
 		s.say("note: what is open today is not what is needed: --flows narrows it to what was seen, --intent to what is wanted")
 		return
@@ -184,13 +184,6 @@ func (s *suggesting) tellUnseen() {
 	}
 }
 
-func are(n int, one, many string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return fmt.Sprintf("%d %s", n, many)
-}
-
 // tellFlows says what was read of flows, and what was not kept.
 func (s *suggesting) tellFlows() {
 	l := s.log
@@ -201,7 +194,7 @@ func (s *suggesting) tellFlows() {
 	if !l.Begin.IsZero() {
 		period = fmt.Sprintf("from %s to %s (%s)", l.Begin.Format("2006-01-02 15:04"), l.End.Format("2006-01-02 15:04 MST"), l.End.Sub(l.Begin))
 	}
-	s.say("note: %s seen %s: what did not happen then is not in the list", are(l.Read, "flow was", "flows were"), period)
+	s.say("note: %s seen %s: what did not happen then is not in the list", plural(l.Read, "flow was", "flows were"), period)
 	for _, x := range []struct {
 		n   int
 		why string

@@ -92,7 +92,7 @@ func wideRules(s *cluster.Snapshot, n *cluster.Netpol, q WideQuery) []WideRule {
 			r := WideRule{Direction: d, Rule: i, Workloads: subjects}
 			rule, matched := &n.Rules[d][i], selected.Rules[d][i]
 			r.Namespaces = rule.AnyPeer || slices.ContainsFunc(rule.Peers, everyNamespace)
-			r.Addresses = (rule.AnyPeer || halfOfAll(matched.Blocks)) && !(d == cluster.Ingress && q.arePublic(s, subjects))
+			r.Addresses = (rule.AnyPeer || halfOfAll(matched.Blocks)) && (d == cluster.Egress || !q.arePublic(s, subjects))
 			r.Through = matched.Ports
 			if matched.AnyPort {
 				r.Through = AllPorts()

@@ -38,8 +38,10 @@ func TestWidened(t *testing.T) {
 		"WideBeforeInPortsAlone":   {was: `{podSelector: {matchLabels: {app: db}}, ingress: [{from: [{podSelector: {}}]}]}`, is: `{podSelector: {matchLabels: {app: db}}, ingress: [{from: [{namespaceSelector: {}}]}]}`, want: []string{"ingress 0 namespaces ports known"}},
 		"SelectsNobody":            {is: `{podSelector: {matchLabels: {app: none}}, ingress: [{}]}`},
 		"AnExceptionIsNotLookedAt": {is: `{podSelector: {matchLabels: {app: ours}}, ingress: [{}]}`},
-		"SomebodyIsNotIsolated": {is: `{podSelector: {matchLabels: {app: db}}, ingress: [{from: [{namespaceSelector: {}}], ports: [{port: 5432}]}]}`,
-			more: clustertest.Create(t, clustertest.Namespace("lab"), clustertest.Pod("lab/x")), want: []string{"ingress 0 namespaces unknown"}},
+		"SomebodyIsNotIsolated": {
+			is:   `{podSelector: {matchLabels: {app: db}}, ingress: [{from: [{namespaceSelector: {}}], ports: [{port: 5432}]}]}`,
+			more: clustertest.Create(t, clustertest.Namespace("lab"), clustertest.Pod("lab/x")), want: []string{"ingress 0 namespaces unknown"},
+		},
 	}
 	ours, err := selector.New(metav1.LabelSelector{MatchLabels: map[string]string{"app": "ours"}})
 	if err != nil {

@@ -21,9 +21,10 @@ type table struct {
 // The search for the fewest boxes is bounded by steps, so that the same list gets the same
 // netpols on a busy machine.
 const (
-	maxConcepts = 2000
-	maxBranches = 20000
+	maxConcepts = 1000
+	maxSteps    = 5_000_000 // looks at a box and a cell
 	maxCovers   = 64
+	maxFits     = 2000 // questions whether some rows fit
 )
 
 // covers are ways to cover all that the table has, and nothing else, by as few boxes as were
@@ -39,7 +40,7 @@ func (t *table) covers() [][]box {
 		out = [][]box{columns}
 	}
 	if lower := t.apart(); len(out[0]) > lower {
-		s := &coverSearch{table: t, concepts: t.concepts(), best: len(out[0]), lower: lower}
+		s := &coverSearch{table: t, concepts: append(t.concepts(), plain...), best: len(out[0])}
 		s.from(nil, t.cells())
 		if s.best < len(out[0]) {
 			out = nil
@@ -73,10 +74,12 @@ func (t *table) fit(rows *bitset.BitSet) bool { return t.fits == nil || t.fits(r
 // widened gives each box all rows that have its columns.
 func (t *table) widened(boxes []box) []box {
 	out := make([]box, 0, len(boxes))
+	asked := 0
 	for _, b := range boxes {
 		wide := box{b.rows.Clone(), b.cols}
 		for i, r := range t.rows {
-			if !wide.rows.Test(uint(i)) && r.IsSuperSet(b.cols) {
+			if !wide.rows.Test(uint(i)) && r.IsSuperSet(b.cols) && asked < maxFits {
+				asked++
 				if more := wide.rows.Clone().Set(uint(i)); t.fit(more) {
 					wide.rows = more
 				}
@@ -162,18 +165,23 @@ func (t *table) concepts() []box {
 		}
 	}
 	var out []box
+	asked := 0
 	for _, cols := range intents {
 		left := bitset.New(uint(len(t.rows)))
 		for i, r := range t.rows {
 			left.SetTo(uint(i), r.IsSuperSet(cols))
 		}
+		if asked++; asked > maxFits {
+			break
+		}
 		if t.fit(left) {
 			out = append(out, box{left, cols})
 			continue
 		}
-		for left.Any() {
+		for left.Any() && asked < maxFits {
 			rows := bitset.New(uint(len(t.rows)))
 			for i := range left.Clone().EachSet() {
+				asked++
 				if more := rows.Clone().Set(i); t.fit(more) {
 					rows = more
 					left.Clear(i)
@@ -193,13 +201,12 @@ type coverSearch struct {
 	*table
 	concepts []box
 	best     int
-	lower    int
-	branches int
+	steps    int
 	found    [][]box
 }
 
 func (s *coverSearch) from(taken []box, left []cell) {
-	if s.branches++; s.branches > maxBranches || len(s.found) >= maxCovers {
+	if s.steps > maxSteps || len(s.found) >= maxCovers {
 		return
 	}
 	if len(left) == 0 {
@@ -213,7 +220,12 @@ func (s *coverSearch) from(taken []box, left []cell) {
 		return
 	}
 	choice := s.candidates(left)
-	slices.SortStableFunc(choice, func(a, b box) int { return cmp.Compare(b.covered(left), a.covered(left)) })
+	s.steps += len(left) * len(choice)
+	covered := make(map[*bitset.BitSet]int, len(choice)) // by columns, which no two have
+	for _, b := range choice {
+		covered[b.cols] += b.covered(left)
+	}
+	slices.SortStableFunc(choice, func(a, b box) int { return cmp.Compare(covered[b.cols], covered[a.cols]) })
 	for _, b := range choice {
 		s.from(append(taken[:len(taken):len(taken)], b), slices.DeleteFunc(slices.Clone(left), b.has))
 	}
@@ -222,6 +234,7 @@ func (s *coverSearch) from(taken []box, left []cell) {
 func (s *coverSearch) candidates(left []cell) []box {
 	var fewest []box
 	for i, c := range left {
+		s.steps += len(s.concepts)
 		var boxes []box
 		for _, b := range s.concepts {
 			if b.has(c) {
@@ -231,7 +244,7 @@ func (s *coverSearch) candidates(left []cell) []box {
 		if i == 0 || len(boxes) < len(fewest) {
 			fewest = boxes
 		}
-		if len(fewest) <= 1 {
+		if len(fewest) <= 1 || s.steps > maxSteps {
 			break
 		}
 	}

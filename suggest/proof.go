@@ -209,11 +209,12 @@ func (p *proof) extra(c connectivity.Connection) error {
 }
 
 func (p *proof) checkOutside(c connectivity.Connection) error {
-	at, block := side{}, c.To.CIDR
+	var at side
+	var block netip.Prefix
 	if c.From.Workload == nil {
 		at, block = side{c.To.Workload.Ref, cluster.Ingress}, c.From.CIDR
 	} else {
-		at = side{c.From.Workload.Ref, cluster.Egress}
+		at, block = side{c.From.Workload.Ref, cluster.Egress}, c.To.CIDR
 	}
 	if !p.touches(connectivity.Peer{Workload: p.unitOf[at.workload].members[0]}) {
 		return nil

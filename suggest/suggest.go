@@ -43,7 +43,8 @@ type Request struct {
 
 // Result is a set of netpols, and what was proved of it.
 type Result struct {
-	// Netpols are sorted by namespace and name, each namespace's default-deny first.
+	// Netpols are sorted by namespace and name, but what isolates all pods of a namespace
+	// comes last in it: applied one after the other, they cut as little as can be.
 	Netpols []*cluster.Draft
 	// After is the snapshot with these netpols, and Gone are the netpols that it has no more.
 	After *cluster.Snapshot
@@ -229,8 +230,7 @@ func (s *suggestion) namespace(ns string) error {
 	taken := map[string]bool{}
 	deny := cluster.NewDraft(ns, named(taken, "default-deny"), metav1.LabelSelector{}, bothWays...)
 	deny.Annotate(whyAnnotation, "nothing gets in or out of a pod of this namespace, unless another NetworkPolicy says so")
-	s.out.Netpols = append(s.out.Netpols, deny)
-	s.allowDNS(ns, taken)
+	dns := s.allowDNS(ns, taken)
 	var rows []*unit
 	for _, u := range s.units {
 		if u.namespace == ns && len(u.needs[0])+len(u.needs[1]) > 0 {
@@ -238,7 +238,7 @@ func (s *suggestion) namespace(ns string) error {
 		}
 	}
 	drafts, err := s.layout(ns, rows, taken)
-	s.out.Netpols = append(s.out.Netpols, drafts...)
+	s.out.Netpols = slices.Concat(s.out.Netpols, drafts, dns, []*cluster.Draft{deny})
 	return err
 }
 
@@ -246,21 +246,22 @@ var dnsPorts = []cluster.NetpolPort{{Protocol: cluster.UDP, First: 53, Last: 53}
 
 // allowDNS lets all pods of a namespace ask for names, and, where DNS itself is in the
 // namespace, lets all ask it.
-func (s *suggestion) allowDNS(ns string, taken map[string]bool) {
+func (s *suggestion) allowDNS(ns string, taken map[string]bool) []*cluster.Draft {
 	if s.DNS == nil {
-		return
+		return nil
 	}
 	pods := metav1.LabelSelector{MatchLabels: s.DNS.Pods}
 	d := cluster.NewDraft(ns, named(taken, "allow-dns"), metav1.LabelSelector{}, cluster.Egress)
 	d.AddRule(cluster.Egress, []cluster.DraftPeer{{Namespace: s.DNS.Namespace, Pods: pods}}, dnsPorts)
 	d.Annotate(whyAnnotation, "every pod may ask the cluster's DNS for names")
-	s.out.Netpols = append(s.out.Netpols, d)
+	out := []*cluster.Draft{d}
 	if ns == s.DNS.Namespace {
 		d := cluster.NewDraft(ns, named(taken, "answer-dns"), pods, cluster.Ingress)
 		d.AddRule(cluster.Ingress, []cluster.DraftPeer{{Anywhere: true}}, dnsPorts)
 		d.Annotate(whyAnnotation, "every pod may ask the cluster's DNS for names")
-		s.out.Netpols = append(s.out.Netpols, d)
+		out = append(out, d)
 	}
+	return out
 }
 
 // apply makes the snapshot with the netpols in place of those that the namespaces have.

@@ -84,4 +84,6 @@ func TestSuggestionForATown(t *testing.T) {
 	}
 }
 
-func governed(p connectivity.Peer) bool { return p.Workload == nil || !p.Workload.Variants[0].HostNetwork }
+func governed(p connectivity.Peer) bool {
+	return p.Workload == nil || !p.Workload.Variants[0].HostNetwork
+}

@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"fmt"
-	"io"
 	"os"
 	"strings"
 
@@ -68,7 +67,7 @@ func (s *suggesting) readFlows(file string) (*observed.Log, error) {
 		}
 		in, name = bytes.NewReader(text), file
 	}
-	return observed.Read(name, io.Reader(in), observed.Format(s.options.flowsFormat))
+	return observed.Read(name, in, observed.Format(s.options.flowsFormat))
 }
 
 // withoutDNS leaves out what is kept anyway, where the cluster's DNS is not in the model: a

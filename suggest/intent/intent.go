@@ -85,9 +85,9 @@ func (r *reader) document(doc *yaml.Node) error {
 	if err != nil {
 		return err
 	}
-	for name, want := range map[string]string{"apiVersion": APIVersion, "kind": Kind} {
-		if f[name] == nil || f[name].Value != want {
-			return r.fault(root, "%s: want %s", name, want)
+	for _, x := range [][2]string{{"apiVersion", APIVersion}, {"kind", Kind}} {
+		if f[x[0]] == nil || f[x[0]].Value != x[1] {
+			return r.fault(root, "%s: want %s", x[0], x[1])
 		}
 	}
 	items := f["items"]

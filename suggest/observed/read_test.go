@@ -93,7 +93,7 @@ func TestRead(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			log, err := observed.Read("f", strings.NewReader(test.text), observed.Auto)
-			got := ""
+			var got string
 			if err != nil {
 				got = "error: " + err.Error()
 			} else {

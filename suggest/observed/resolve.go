@@ -171,14 +171,12 @@ const (
 	ofEnumerate = `-([0-9]+|\*)`
 )
 
-var madeNames = map[string]*regexp.Regexp{
-	"Deployment":  regexp.MustCompile(`^` + ofDeploy + `$`),
-	"StatefulSet": regexp.MustCompile(`^` + ofEnumerate + `$`),
-	"CronJob":     regexp.MustCompile(`^(-[0-9]+)?(` + ofJob + `)?$`),
-	"Job":         regexp.MustCompile(`^` + ofJob + `$`),
-}
-
-var otherName = regexp.MustCompile(`^` + ofDeploy + `$`)
+var (
+	podOfAnOther     = regexp.MustCompile(`^` + ofDeploy + `$`)
+	podOfStatefulSet = regexp.MustCompile(`^` + ofEnumerate + `$`)
+	podOfCronJob     = regexp.MustCompile(`^(-[0-9]+)?(` + ofJob + `)?$`)
+	podOfJob         = regexp.MustCompile(`^` + ofJob + `$`)
+)
 
 // mayMake tells whether a workload makes pods, or what makes pods, of that name.
 func mayMake(w *cluster.Workload, name string) bool {
@@ -186,9 +184,13 @@ func mayMake(w *cluster.Workload, name string) bool {
 	if !ok || w.Kind == "Pod" {
 		return false
 	}
-	pattern, known := madeNames[w.Kind]
-	if !known {
-		pattern = otherName
+	switch w.Kind {
+	case "StatefulSet":
+		return podOfStatefulSet.MatchString(rest)
+	case "CronJob":
+		return podOfCronJob.MatchString(rest)
+	case "Job":
+		return podOfJob.MatchString(rest)
 	}
-	return pattern.MatchString(rest)
+	return podOfAnOther.MatchString(rest)
 }

@@ -167,8 +167,8 @@ func (p *proof) check(c connectivity.Connection) error {
 		p.open[at] = p.open[at].Union(c.Ports)
 	}
 	if hostPeer(c.From) || hostPeer(c.To) {
-		if c.Unknown == "" && !sided(c) {
-			return nil // nothing isolates it, and to its own pods a node always gets
+		if c.Unknown == connectivity.NodeException || c.Unknown == "" && !sided(c) {
+			return nil // no netpol has a say: to the pods of its own a node always gets
 		}
 	}
 	if beyond, some := c.On(c.Ports.Subtract(p.allowed[at])); some {

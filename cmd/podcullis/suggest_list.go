@@ -54,7 +54,11 @@ func (s *suggesting) list() error {
 	if err := s.strangers(); err != nil {
 		return err
 	}
-	s.request.Wanted = s.found.Wanted
+	for _, w := range s.found.Wanted {
+		if w.Ports = s.besideDNS(w); !w.Ports.Empty() {
+			s.request.Wanted = append(s.request.Wanted, w)
+		}
+	}
 	return nil
 }
 

@@ -215,6 +215,7 @@ func (s *suggesting) tellFlows() {
 	}
 	flows("not kept, as it is not known who began", l.Undirected)
 	flows("not kept, as it comes from a node: from its own node a pod is always reached, from others by --node-network", s.found.FromNodes)
+	flows("not kept, as it leads to a node whose addresses are not told (--node-network)", s.found.ToNodes)
 	flows("both ends are outside the cluster", s.found.Beyond)
 	flows("no address is told, so that a lot is kept", s.found.Wide)
 }

@@ -28,9 +28,9 @@ type Found struct {
 	Wanted []suggest.Wanted
 	// Strange are flows with an end that is not in the model.
 	Strange []Stranger
-	// FromNodes are flows that come from a node whose addresses are not known, and Beyond
-	// those between two addresses outside.
-	FromNodes, Beyond []Flow
+	// FromNodes and ToNodes are flows from and to a node whose addresses are not known, and
+	// Beyond those between two addresses outside.
+	FromNodes, ToNodes, Beyond []Flow
 	// Wide are ends of which no address is told, so that they stand for a lot.
 	Wide []Flow
 }
@@ -55,7 +55,12 @@ func (k Known) Find(flows []Flow) Found {
 			out.Strange = append(out.Strange, Stranger{f, cmp.Or(err, errTo).Error()})
 			continue
 		}
-		if f.To.Host && len(to) == 0 && f.To.Address.IsValid() { // who asks a node has to be able to
+		if f.To.Host && len(to) == 0 {
+			if !f.To.Address.IsValid() {
+				out.ToNodes = append(out.ToNodes, f)
+				continue
+			}
+			// Who asks a node has to be able to.
 			to = []connectivity.Peer{{CIDR: netip.PrefixFrom(f.To.Address, f.To.Address.BitLen())}}
 		}
 		if wide(f.From) || wide(f.To) {

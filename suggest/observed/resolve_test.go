@@ -10,6 +10,20 @@ import (
 	"github.com/podcullis/podcullis/suggest/observed"
 )
 
+// A flow to a node is kept for its address, or, where that is not told, is told of.
+func TestFindNodes(t *testing.T) {
+	known := observed.Known{Snapshot: clustertest.Snapshot(t, clustertest.Namespace("shop"), clustertest.Deployment("shop/web", clustertest.Labels("app=web")))}
+	from := observed.End{Namespace: "shop", Pod: "web"}
+	found := known.Find([]observed.Flow{
+		{From: from, To: observed.End{Host: true, Address: netip.MustParseAddr("192.0.2.4")}, Protocol: cluster.TCP, First: 6443, Last: 6443},
+		{From: from, To: observed.End{Host: true}, Protocol: cluster.TCP, First: 6443, Last: 6443},
+		{From: observed.End{Address: netip.MustParseAddr("192.0.2.4")}, To: observed.End{Address: netip.MustParseAddr("192.0.2.5")}, Protocol: cluster.TCP, First: 1, Last: 1},
+	})
+	if len(found.Wanted) != 1 || found.Wanted[0].To.String() != "192.0.2.4/32" || len(found.ToNodes) != 1 || len(found.Beyond) != 1 {
+		t.Errorf("%+v", found)
+	}
+}
+
 func TestFind(t *testing.T) {
 	s := clustertest.Snapshot(t, clustertest.Namespace("shop"),
 		clustertest.Deployment("shop/web", clustertest.Labels("app=web")),

@@ -382,7 +382,7 @@ said(p) := $" has no label {p.label}{place(p)}" if {
 	p.rule == "equal"
 } else := $" may not change {p.label}{place(p)} after its creation: there is {written(p.label, p.was)}, and would be {written(p.label, p.value)}" if {
 	p.rule == "immutable"
-} else := $": {written(p.label, p.value)} may be set by {concat(", ", p.by)} only, and not by {asker}{looks(p)}"
+} else := $": {written(p.label, p.value)} may be set by {concat(" or ", p.by)} only, and not by {asker}{looks(p)}"
 
 asker := $"user {input.request.userInfo.username}" if {
 	input.request.userInfo.username != ""

@@ -152,7 +152,7 @@ looked_at(q) := [{"key": key, "values": ["db"], "by": ["NetworkPolicy shop/db"]}
 
 test_labels_that_open_paths if {
 	messages == {concat("\n  ", [
-		"Pod shop/web: tier=db may be set by group netops, service account argocd/argocd-application-controller, user alice only, and not by user mallory",
+		"Pod shop/web: tier=db may be set by group netops or service account argocd/argocd-application-controller or user alice only, and not by user mallory",
 		"looked at by: NetworkPolicy shop/db",
 		"to fix: leave tier out, or have it set by one who may",
 	])} with input as create("Pod", mallory, workload({}, {}), open)

@@ -23,7 +23,7 @@ import (
 // edits are the flags that say what is changed.
 type edits struct {
 	create, update, remove, apply []string
-	asker                         asker
+	requester                     requester
 }
 
 func (e *edits) addFlags(c *cobra.Command) {
@@ -31,7 +31,7 @@ func (e *edits) addFlags(c *cobra.Command) {
 	f.StringArrayVar(&e.create, "create", nil, "what is created: a `file`, a directory or - for standard input; repeatable")
 	f.StringArrayVar(&e.update, "update", nil, "what is updated: a `file`, a directory or -; repeatable")
 	f.StringArrayVar(&e.apply, "apply", nil, "what is created or updated, whichever it takes: a `file`, a directory or -; repeatable")
-	e.asker.addFlags(c)
+	e.requester.addFlags(c)
 	f.StringArrayVar(&e.remove, "delete", nil, "what is deleted: a `file`, a directory, or KIND/NAMESPACE/NAME, of a Namespace KIND/NAME; repeatable")
 }
 
@@ -99,7 +99,7 @@ func (s step) request() *admissionv1.AdmissionRequest {
 // steps are the changes that the flags name, in the order of create, update, apply and
 // delete, and within each in that of the files.
 func (p *program) steps(ctx context.Context, e *edits, s *sources, before *manifest.Set) ([]step, error) {
-	if err := e.asker.check(); err != nil {
+	if err := e.requester.check(); err != nil {
 		return nil, err
 	}
 	there := map[cluster.Ref]*manifest.Object{}
@@ -150,7 +150,7 @@ func (p *program) steps(ctx context.Context, e *edits, s *sources, before *manif
 			out = append(out, step{was: o})
 		}
 	}
-	e.asker.makes(out)
+	e.requester.makes(out)
 	return out, nil
 }
 

@@ -5,9 +5,9 @@
 set -euo pipefail
 
 out=$(mktemp -d "${RUNNER_TEMP:?}/podcullis-out.XXXXXX")
-inputs=()
+inputs=() after=()
 while IFS= read -r line; do
-  [[ -z $line ]] || inputs+=(-f "$line")
+  [[ -z $line ]] || { inputs+=(-f "$line") && after+=(--after "$line"); }
 done <<<"${FILES:?}"
 before=()
 while IFS= read -r line; do
@@ -46,7 +46,7 @@ esac
     echo
     echo '<details><summary>Which connections change</summary>'
     echo
-    "$PODCULLIS" diff "${before[@]/--before/--before}" "${inputs[@]/-f/--after}" -o markdown 2>"$out/diff-said" || (($? == 1)) || cat "$out/diff-said"
+    "$PODCULLIS" diff "${before[@]}" "${after[@]}" -o markdown 2>"$out/diff-said" || (($? == 1)) || cat "$out/diff-said"
     echo
     echo '</details>'
   fi

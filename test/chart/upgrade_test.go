@@ -64,12 +64,24 @@ func TestUpgradeFromTheChartBefore(t *testing.T) {
 	bundle, certificate := configuration(t, plane, "clientConfig.caBundle"), secret(t, plane, "tls.crt")
 	asked := server.askAgainAndAgain(t)
 	helm("rollback", "guard", "1")
-	helm("upgrade", "guard", packages[0], "--reuse-values")
+	helm("upgrade", "guard", packages[0], "--reset-then-reuse-values")
+	if secret(t, plane, "tls.crt") != certificate {
+		t.Error("the upgrade has taken the certificate away")
+	}
+	// A webhook that the older chart had not gets its CA from the server.
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	if err := controlplane.Await(ctx, "every webhook to have its CA", func(ctx context.Context) error {
+		got, _, err := plane.Kubectl(ctx, "", "get", "validatingwebhookconfiguration", "guard-podcullis-"+namespace, "-o", "jsonpath={.webhooks[*].clientConfig.caBundle}")
+		if err == nil && got != bundle {
+			err = fmt.Errorf("%d of %d have one, or it is another", len(strings.Fields(got)), len(strings.Fields(bundle)))
+		}
+		return err
+	}); err != nil {
+		t.Error(err)
+	}
 	if n := asked(); n < 3 {
 		t.Errorf("the server was asked %d times only", n)
-	}
-	if configuration(t, plane, "clientConfig.caBundle") != bundle || secret(t, plane, "tls.crt") != certificate {
-		t.Error("the upgrade has taken the certificate or its CA away")
 	}
 	if got := strings.Fields(configuration(t, plane, "failurePolicy")); len(got) == 0 || got[0] != "Fail" {
 		t.Errorf("failurePolicy %v after the upgrade", got)

@@ -23,7 +23,7 @@ const root = "../.."
 // podcullis builds the binary, once.
 var podcullis = sync.OnceValues(func() (string, error) {
 	path := filepath.Join(os.TempDir(), fmt.Sprintf("podcullis-release-test-%d", os.Getpid()))
-	out, err := exec.Command("go", "build", "-o", path, root+"/cmd/podcullis").CombinedOutput() //nolint:noctx // outlives each test
+	out, err := exec.Command("go", "build", "-o", path, root+"/cmd/podcullis").CombinedOutput()
 	if err != nil {
 		return "", fmt.Errorf("build podcullis: %w\n%s", err, out)
 	}

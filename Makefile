@@ -118,6 +118,21 @@ image-oci: build ## Write the container image without an engine: bin/podcullis-w
 	@$(GO) run ./internal/image/build -out bin/podcullis-webhook-image -tag podcullis-webhook:$(VERSION) -version $(VERSION) \
 		-revision "$$(git rev-parse HEAD 2>/dev/null)" -created "$$(git log -1 --format=%cI 2>/dev/null)" bin/podcullis-webhook
 
+.PHONY: release-check
+release-check: $(TOOLS)/goreleaser $(TOOLS)/actionlint ## Check the files of a release: goreleaser's configuration, workflows, scripts. The first build takes minutes
+	$(TOOLS)/goreleaser check
+	$(TOOLS)/actionlint
+	$(GO) test -count=1 ./test/release
+
+.PHONY: release-snapshot
+release-snapshot: $(TOOLS)/goreleaser $(TOOLS)/actionlint ## Make what a release consists of in dist/, without signatures and SBOMs, and publish nothing.
+	$(TOOLS)/goreleaser release --snapshot --clean --skip=sign,sbom
+	$(TOOLS)/validate-krew-manifest -skip-install -manifest dist/krew/podcullis.yaml
+
+.PHONY: release
+release: $(TOOLS)/goreleaser ## Make a draft of a release of the tag that is checked out; for the workflow (docs/release.md)
+	$(TOOLS)/goreleaser release --clean --release-notes '$(RELEASE_NOTES)'
+
 # The tools are pinned in modules of their own, so that they choose no version of ours.
 $(TOOLS)/gotestsum: tools/go.mod tools/go.sum
 	$(GO) build -C tools -o ../$(TOOLS)/ tool
@@ -126,4 +141,13 @@ $(TOOLS)/gotestsum: tools/go.mod tools/go.sum
 $(TOOLS)/golangci-lint: tools/lint/go.mod tools/lint/go.sum
 	@echo 'Building golangci-lint (about two minutes, once) ...'
 	$(GO) build -C tools/lint -o ../../$(TOOLS)/ tool
+	@touch $@
+
+$(TOOLS)/actionlint: tools/release/go.mod tools/release/go.sum
+	$(GO) build -C tools/release -o ../../$(TOOLS)/ tool
+	@touch $@
+
+$(TOOLS)/goreleaser: tools/goreleaser/go.mod tools/goreleaser/go.sum
+	@echo 'Building goreleaser (a minute or two, once) ...'
+	$(GO) build -C tools/goreleaser -o ../../$(TOOLS)/ tool
 	@touch $@

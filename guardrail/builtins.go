@@ -95,6 +95,16 @@ var builtins = []builtin{
 		answer:      (*evaluation).selects,
 	},
 	{
+		name: "netpol.label_keys", args: []types.Type{object}, result: listOfPeers,
+		description: "The label keys that NetworkPolicies, guardrails and exemptions look at: {of: pods or namespaces, namespace?, keys?}.",
+		answer:      (*evaluation).labelKeys,
+	},
+	{
+		name: "cluster.labels", result: object,
+		description: "The labels by which selectors choose what is changed, of a workload those of its pods: {of, before?, after?}. Undefined of other objects.",
+		answer:      (*evaluation).labels,
+	},
+	{
 		name: "cluster.namespaces", result: listOfPeers,
 		description: "The namespaces after the change: {name, labels}.",
 		answer:      (*evaluation).namespaces,

@@ -32,11 +32,12 @@ type ruleset struct {
 	fields    fieldSet    // of the request, that some of them read
 	options   connectivity.Options
 	asking    asking
+	lookers   lookers
 }
 
 func (s *ruleset) world(t *turn, before, after *cluster.Snapshot) *world {
 	w := newWorld(t, before, after, s.options)
-	w.asking = &s.asking
+	w.asking, w.lookers = &s.asking, &s.lookers
 	return w
 }
 
@@ -122,6 +123,7 @@ func prepare(l *Library, c *Config) (*ruleset, error) {
 		set.instances = append(set.instances, made)
 	}
 	set.fields = fieldsOf(set.instances)
+	set.lookers = lookersOf(c, set.instances, l)
 	set.byUrgency = slices.Clone(set.instances)
 	slices.SortStableFunc(set.byUrgency, func(a, b *instance) int { return urgency(a.Action) - urgency(b.Action) })
 	return set, v.err()

@@ -44,6 +44,8 @@ func TestGates(t *testing.T) {
 		"Else":                {body: "violation contains \"x\" if some c in mine\nmine := " + q + " if false\nelse := [1]", reports: 1},
 		"Default":             {body: "violation contains \"x\" if some c in mine\ndefault mine := [1]", reports: 1},
 		"AFunction":           {body: "violation contains \"x\" if some c in f(" + q + ")\nf(x) := array.concat(x, [1])", reports: 1},
+		"LabelKeys":           {body: `violation contains "x" if some k in netpol.label_keys({"of": "namespaces"})`},
+		"NoLabels":            {body: `violation contains "x" if not cluster.labels().before`, reports: 1},
 		"AllNamespaces":       {body: `violation contains "x" if some n in cluster.namespaces()`, reports: 1},
 	} {
 		t.Run(name, func(t *testing.T) {

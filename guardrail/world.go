@@ -15,6 +15,7 @@ type world struct {
 	before, after *cluster.Snapshot
 	options       connectivity.Options
 	asking        *asking
+	lookers       *lookers
 	unfixed       bool // netpol.fix knows none
 	apart         bool // netpol.grouped brings nothing together
 	openedBy      map[string][]connectivity.Connection
@@ -35,7 +36,7 @@ func newWorld(t *turn, before, after *cluster.Snapshot, o connectivity.Options) 
 	o.Interrupted = t.interrupted
 	o.Limit = maxConnections
 	return &world{
-		turn: t, before: before, after: after, options: o, asking: &asking{},
+		turn: t, before: before, after: after, options: o, asking: &asking{}, lookers: &lookers{},
 		openedBy:  map[string][]connectivity.Connection{},
 		openBy:    map[string][]connectivity.Connection{},
 		exposedBy: map[string][]connectivity.Exposure{},

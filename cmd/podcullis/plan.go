@@ -96,6 +96,7 @@ func (p *program) order(ctx context.Context, o *planOptions) error {
 	if err := distinct(steps); err != nil {
 		return err
 	}
+	o.edits.requester.makes(steps)
 	found, err := planned(ctx, engine, custom, in, steps)
 	if err != nil {
 		return err

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 	admissionv1 "k8s.io/api/admission/v1"
+	authenticationv1 "k8s.io/api/authentication/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -22,6 +23,7 @@ import (
 // edits are the flags that say what is changed.
 type edits struct {
 	create, update, remove, apply []string
+	requester                     requester
 }
 
 func (e *edits) addFlags(c *cobra.Command) {
@@ -29,6 +31,7 @@ func (e *edits) addFlags(c *cobra.Command) {
 	f.StringArrayVar(&e.create, "create", nil, "what is created: a `file`, a directory or - for standard input; repeatable")
 	f.StringArrayVar(&e.update, "update", nil, "what is updated: a `file`, a directory or -; repeatable")
 	f.StringArrayVar(&e.apply, "apply", nil, "what is created or updated, whichever it takes: a `file`, a directory or -; repeatable")
+	e.requester.addFlags(c)
 	f.StringArrayVar(&e.remove, "delete", nil, "what is deleted: a `file`, a directory, or KIND/NAMESPACE/NAME, of a Namespace KIND/NAME; repeatable")
 }
 
@@ -37,6 +40,7 @@ func (e *edits) given() bool { return len(e.create)+len(e.update)+len(e.apply)+l
 // step is one change of one object: created without was, deleted without is.
 type step struct {
 	was, is *manifest.Object
+	user    authenticationv1.UserInfo // who makes it
 	// waitsFor is set in a plan for what comes of another step by itself: gone goes.
 	waitsFor *step
 	gone     []*manifest.Object
@@ -78,7 +82,7 @@ func (s step) request() *admissionv1.AdmissionRequest {
 	resource := metav1.GroupVersionResource(plural)
 	r := &admissionv1.AdmissionRequest{
 		UID: types.UID(o.Ref().String()), Kind: kind, Resource: resource, RequestKind: &kind, RequestResource: &resource,
-		Namespace: o.Namespace, Name: o.Name, Operation: s.operation(),
+		Namespace: o.Namespace, Name: o.Name, Operation: s.operation(), UserInfo: s.user,
 	}
 	if o.Kind == "Namespace" && o.Group == "" {
 		r.Namespace = o.Name
@@ -95,6 +99,9 @@ func (s step) request() *admissionv1.AdmissionRequest {
 // steps are the changes that the flags name, in the order of create, update, apply and
 // delete, and within each in that of the files.
 func (p *program) steps(ctx context.Context, e *edits, s *sources, before *manifest.Set) ([]step, error) {
+	if err := e.requester.check(); err != nil {
+		return nil, err
+	}
 	there := map[cluster.Ref]*manifest.Object{}
 	for i := range before.Objects {
 		there[before.Objects[i].Ref()] = &before.Objects[i]
@@ -143,6 +150,7 @@ func (p *program) steps(ctx context.Context, e *edits, s *sources, before *manif
 			out = append(out, step{was: o})
 		}
 	}
+	e.requester.makes(out)
 	return out, nil
 }
 

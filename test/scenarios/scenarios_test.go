@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/tools/txtar"
 	admissionv1 "k8s.io/api/admission/v1"
+	authenticationv1 "k8s.io/api/authentication/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
@@ -56,7 +57,7 @@ func TestScenarios(t *testing.T) {
 			if deny := strings.HasPrefix(string(a.Comment), "Refused"); deny == strings.HasSuffix(got, "allowed\n") {
 				t.Errorf("the story says %q, but the decision is:\n%s", firstLine(string(a.Comment)), got)
 			}
-			if s.before == nil && !strings.HasSuffix(got, "allowed\n") {
+			if s.before == nil && s.user.Username == "" && !strings.HasSuffix(got, "allowed\n") {
 				s.checkCLI(t, got)
 			}
 		})
@@ -70,6 +71,7 @@ type scenario struct {
 	engine        *guardrail.Engine
 	custom        []cluster.Custom
 	before, after *manifest.Object // nil before: created, nil after: deleted
+	user          authenticationv1.UserInfo
 	want          string
 }
 
@@ -95,6 +97,9 @@ func read(t *testing.T, a *txtar.Archive) *scenario {
 	s.custom = config.Custom()
 	if s.engine, err = guardrail.New(library, config); err != nil {
 		t.Fatal(err)
+	}
+	if who := strings.Fields(string(sections["user"])); len(who) > 0 { // a name, and groups
+		s.user = authenticationv1.UserInfo{Username: who[0], Groups: who[1:]}
 	}
 	if gone, ok := sections["delete"]; ok {
 		s.before = s.lookup(strings.TrimSpace(string(gone)))
@@ -154,6 +159,7 @@ func (s *scenario) request() admissionv1.AdmissionRequest {
 		operation = admissionv1.Update
 	}
 	r := admissionRequest(about, operation)
+	r.UserInfo = s.user
 	if s.before != nil {
 		r.OldObject = runtime.RawExtension{Raw: s.before.JSON}
 	}

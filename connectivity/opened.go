@@ -312,11 +312,16 @@ func (t *transition) affected() map[*cluster.Workload]bool {
 	after := t.after.snapshot
 	if t.delta.Everything {
 		for w := range after.AllWorkloads() {
-			out[w] = true
+			if t.options.asks(w.Namespace) {
+				out[w] = true
+			}
 		}
 		return out
 	}
 	for _, ns := range t.delta.Namespaces {
+		if !t.options.asks(ns.Name) {
+			continue
+		}
 		for _, w := range ns.Workloads {
 			out[w] = true
 		}

@@ -21,8 +21,8 @@ func (e *evaluation) barriers(args []*ast.Term) (ast.Value, error) {
 		}
 		return all
 	})
-	if len(all) > maxConnections {
-		return nil, errTooMany
+	if all, err = bounded(e.world, all); err != nil {
+		return nil, err
 	}
 	var out []*ast.Term
 	for _, w := range all {

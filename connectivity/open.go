@@ -25,13 +25,10 @@ type Options struct {
 	// Limit, when positive, bounds how many connections are listed: an answer
 	// longer than that is not complete.
 	Limit int
-	// Only, when set, is the namespaces that Opened, Closed and Exposed are asked about: what
-	// they list has an end in one of them.
+	// Only, when set, is the namespaces that Opened, Closed and Exposed are asked about: of what
+	// came to be of nothing, an empty snapshot, they list what has an end in one of them.
 	Only map[string]bool
 }
-
-// asks tells whether a namespace is asked about.
-func (o Options) asks(namespace string) bool { return o.Only == nil || o.Only[namespace] }
 
 // enough tells whether to stop, with some connections found.
 func (o Options) enough(found int) bool {

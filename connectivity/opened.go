@@ -26,7 +26,7 @@ func Opened(before, after *cluster.Snapshot, q Query, o Options) []Connection {
 		after:   newEvaluator(after, o).asking(q),
 		query:   q,
 		options: o,
-		delta:   after.Since(before),
+		delta:   o.since(after, before),
 
 		strangers: true,
 	}
@@ -319,9 +319,6 @@ func (t *transition) affected() map[*cluster.Workload]bool {
 		return out
 	}
 	for _, ns := range t.delta.Namespaces {
-		if !t.options.asks(ns.Name) {
-			continue
-		}
 		for _, w := range ns.Workloads {
 			out[w] = true
 		}

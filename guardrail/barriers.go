@@ -14,6 +14,9 @@ func (e *evaluation) barriers(args []*ast.Term) (ast.Value, error) {
 	if err != nil {
 		return nil, err
 	}
+	if nothing(e.Before) {
+		return ast.NewArray(), nil
+	}
 	all := remember(e.world.weakenedBy, q.key, func() []connectivity.Weakening {
 		var all []connectivity.Weakening
 		for _, query := range q.parsed.Queries {
@@ -29,6 +32,14 @@ func (e *evaluation) barriers(args []*ast.Term) (ast.Value, error) {
 		out = append(out, weakeningTerm(w))
 	}
 	return eachOnce(out), nil
+}
+
+// nothing tells whether a snapshot is the empty cluster.
+func nothing(s *cluster.Snapshot) bool {
+	for range s.Objects() {
+		return false
+	}
+	return true
 }
 
 // weakeningTerm is {from, to, ports, gone: {direction, by}, left: {direction, by}}.

@@ -25,6 +25,8 @@ type lane struct {
 	// are going on.
 	behind *semaphore.Weighted
 	asked  atomic.Int64
+	// latest is when an evaluation began last, in nanoseconds of Unix time.
+	latest atomic.Int64
 	// patience is how long an evaluation may work before it needs a turn.
 	patience time.Duration
 	// memory is the process's limit in bytes: above half of it, long evaluations are ended.
@@ -48,8 +50,12 @@ const (
 	// each of its turns: beside others that never end it still has a tenth of the time.
 	givingWay = 10 * time.Millisecond
 	// breath is how long an evaluation with a turn keeps its processor without asking
-	// whether somebody else wants it.
-	breath = 100 * time.Microsecond
+	// whether somebody else wants it. While no other evaluation began lately, it is longer.
+	breath  = 400 * time.Microsecond
+	unasked = 2 * time.Millisecond
+	// look is how often the clock is looked at, about.
+	look   = 100 * time.Microsecond
+	lately = 20 * time.Millisecond
 	// memoryCheck is how often the heap is looked at.
 	memoryCheck = time.Millisecond
 	// maxWork is the most that counts as work between two looks: what goes beyond was as
@@ -90,7 +96,7 @@ type turn struct {
 	looked        time.Duration // since began, as are the others
 	checked       time.Duration
 	got           time.Duration // the turn
-	offered       time.Duration // the processor
+	slept         time.Duration // when it was given away last
 	length        time.Duration // of the next turn
 	held          atomic.Bool
 	background    bool   // nobody waits for it: its turns stay short
@@ -100,6 +106,7 @@ type turn struct {
 func (l *lane) newTurn(ctx context.Context) *turn {
 	t := &turn{lane: l, turns: l.turns, ctx: ctx, stride: 1, began: time.Now(), length: turnLength}
 	l.asked.Add(1)
+	l.latest.Store(t.began.UnixNano())
 	// One call of a builtin may go on for long after the deadline. It keeps the
 	// processor, but nobody waits for its turn.
 	t.stop = context.AfterFunc(ctx, func() {
@@ -184,21 +191,20 @@ func (t *turn) pause() (now time.Duration, goOn bool) {
 	since := now - t.looked
 	t.worked += min(since, maxWork)
 	switch {
-	case since < breath/4:
+	case since < look/4:
 		t.stride = min(2*t.stride, maxStride)
-	case since > breath/2:
+	case since > look/2:
 		t.stride = max(t.stride/2, 1)
 	}
 	t.looked = now
 	switch {
-	case t.worked < t.lane.patience:
+	case t.worked < t.lane.patience && !t.background:
 		return now, true
 	case t.held.Load() && now-t.got < t.length:
-		if now-t.offered >= breath {
-			t.offered = now
-			runtime.Gosched()
+		if now-t.slept >= unasked || now-t.slept >= breath && t.lane.frequented(t) {
+			t.offer()
 		}
-		return now, true
+		return t.looked, true
 	}
 	if t.held.Load() && !t.background {
 		t.length *= 2
@@ -209,6 +215,22 @@ func (t *turn) pause() (now time.Duration, goOn bool) {
 	}
 	goOn = t.take()
 	return t.looked, goOn
+}
+
+// offer gives the processor away for a moment. To yield (runtime.Gosched) is not enough: the
+// scheduler would take this same goroutine up again before it looks at what waits at another
+// processor, or at the network. To sleep makes it look there, and costs most where nothing
+// waits, half a millisecond: so it is done seldom while nobody has come lately.
+func (t *turn) offer() {
+	time.Sleep(time.Microsecond)   //nolint:forbidigo // it waits for nothing
+	t.looked = time.Since(t.began) // to sleep is no work
+	t.slept = t.looked
+}
+
+// frequented is whether another evaluation than t's began lately.
+func (l *lane) frequented(t *turn) bool {
+	latest := l.latest.Load()
+	return latest != t.began.UnixNano() && time.Now().UnixNano()-latest < int64(lately)
 }
 
 // giveWay waits until nobody else is evaluating, or for a while.

@@ -98,7 +98,7 @@ func TestGoingOnFindsWhatAWholeRoundFinds(t *testing.T) {
 			if err := r2.round(t.Context(), now, e.InForce()); err != nil {
 				r.Fatal(err)
 			}
-			if diff := cmp.Diff(told(r2, whole), told(r1, kept)); diff != "" {
+			if diff := cmp.Diff(madeKnown(r2, whole), madeKnown(r1, kept)); diff != "" {
 				r.Fatalf("going on differs (-whole +going on):\n%s", diff)
 			}
 		}
@@ -140,8 +140,8 @@ func TestGoingOnFindsWhatAWholeRoundFinds(t *testing.T) {
 	}
 }
 
-// told is all that a round makes known.
-func told(r *Rounds, kept policyreport.Tallies) []string {
+// madeKnown is all that a round makes known.
+func madeKnown(r *Rounds, kept policyreport.Tallies) []string {
 	var out []string
 	for _, namespace := range slices.Sorted(maps.Keys(kept)) {
 		tally := kept[namespace]

@@ -52,7 +52,6 @@ func (d *desk) add(all ...*sighting) {
 // takeOver takes what took too long for somebody else, each change of it by itself: one of
 // them may be what takes so long.
 func (d *desk) takeOver(s *sighting) {
-	s.rules = s.rules.InBackground()
 	all := s.split(1)
 	for _, one := range all {
 		one.batch = &batch{before: one.before, after: one.after, pieces: 1, found: one.found}
@@ -164,6 +163,7 @@ func (d *desk) do(ctx context.Context, s *sighting) {
 // later is for what was not done in its time.
 func (d *desk) later(s *sighting) {
 	if s.tries++; s.tries < len(d.quanta) {
+		s.rules = s.rules.InBackground() // it is known to be long
 		d.add(s)
 		return
 	}

@@ -13,8 +13,9 @@
 // breach. docs/adr/0028-breach.md says why it is done so.
 //
 // Invariants:
-//   - It is on nobody's way: one goroutine, one comparison at a time, the newest snapshot
-//     only; an evaluation takes turns with those of admission.
+//   - It is on nobody's way: few goroutines, and what takes long or is only counted gives way
+//     to admission.
+//   - What takes long to compare holds up nothing that does not (docs/adr/0043-pieces.md).
 //   - The first snapshot is what everything is compared with, and a reload of guardrails is
 //     no change of the cluster: neither is reported.
 //   - What is reported is bounded, in memory and in rate, and what is left out is counted.

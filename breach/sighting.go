@@ -89,7 +89,7 @@ func (s *sighting) look(ctx context.Context, limit time.Duration) (wait time.Dur
 	if errors.Is(err, errTooLong) || ctx.Err() != nil {
 		return 0, err
 	}
-	if first && !s.counting && (len(standing) > 0 && len(s.changes) > s.watcher.few || len(standing) > fewFound && len(s.changes) > 1) {
+	if first && !s.counting && (len(standing) > 0 && len(s.changes) > s.watcher.few || len(standing) > fewFound && len(s.changes) > 1 && !s.claims()) {
 		return 0, errTooMany
 	}
 	if first {
@@ -129,6 +129,15 @@ func (s *sighting) look(ctx context.Context, limit time.Duration) (wait time.Dur
 		s.watcher.report(ctx, b)
 	}
 	return wait, err
+}
+
+// claims reports whether an object names an owner that the model does not hold: who may act
+// for it is asked about all that was seen with it.
+func (s *sighting) claims() bool {
+	return slices.ContainsFunc(s.changes, func(change cluster.Change) bool {
+		_, ok := s.after.UnmodelledOwner(change.Ref())
+		return ok && change.After != nil
+	})
 }
 
 // compare finds what the piece breaks and what has come since does not mend.

@@ -138,7 +138,7 @@ func (w *Watcher) remark(ctx context.Context, rules guardrail.InForce, judged *c
 }
 
 func (w *Watcher) remarks(rules guardrail.InForce, before, now *cluster.Snapshot) []*sighting {
-	all := w.pieces(rules.Remarking(), before, now)
+	all := w.pieces(rules.Remarking().Counting(), before, now)
 	for _, s := range all {
 		s.counting = true
 	}

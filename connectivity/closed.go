@@ -55,7 +55,7 @@ func compareClosures(a, b ClosedPath) int {
 // away from its controller answers for its own labels only: so is one quarantined.
 func Closed(before, after *cluster.Snapshot, q Query, o Options) []ClosedPath {
 	c := &closing{
-		transition: &transition{before: newEvaluator(before, o).asking(q), after: newEvaluator(after, o).asking(q), query: q, options: o, delta: after.Since(before)},
+		transition: &transition{before: newEvaluator(before, o).asking(q), after: newEvaluator(after, o).asking(q), query: q, options: o, delta: o.since(after, before)},
 		before:     newDemander(before, q, o),
 		after:      newDemander(after, q, o),
 	}

@@ -96,7 +96,7 @@ type Exposure struct {
 func Exposed(before, after *cluster.Snapshot, which Selection, o Options, directions ...cluster.Direction) []Exposure {
 	t := &transition{
 		before: newEvaluator(before, o), after: newEvaluator(after, o),
-		query: Query{From: which}, options: o, delta: after.Since(before),
+		query: Query{From: which}, options: o, delta: o.since(after, before),
 	}
 	t.delta.KeepIsolating()
 	if !t.matters() {

@@ -25,6 +25,9 @@ type Options struct {
 	// Limit, when positive, bounds how many connections are listed: an answer
 	// longer than that is not complete.
 	Limit int
+	// Only, when set, is the namespaces that Opened, Closed and Exposed are asked about: of what
+	// came to be of nothing, an empty snapshot, they list what has an end in one of them.
+	Only map[string]bool
 }
 
 // enough tells whether to stop, with some connections found.

@@ -26,7 +26,7 @@ func Opened(before, after *cluster.Snapshot, q Query, o Options) []Connection {
 		after:   newEvaluator(after, o).asking(q),
 		query:   q,
 		options: o,
-		delta:   after.Since(before),
+		delta:   o.since(after, before),
 
 		strangers: true,
 	}
@@ -312,7 +312,9 @@ func (t *transition) affected() map[*cluster.Workload]bool {
 	after := t.after.snapshot
 	if t.delta.Everything {
 		for w := range after.AllWorkloads() {
-			out[w] = true
+			if t.options.asks(w.Namespace) {
+				out[w] = true
+			}
 		}
 		return out
 	}

@@ -23,8 +23,8 @@ func (e *evaluation) opened(args []*ast.Term) (ast.Value, error) {
 		return nil, err
 	}
 	all := e.world.opened(q.key, q.parsed.Queries)
-	if len(all) > maxConnections {
-		return nil, errTooMany
+	if all, err = bounded(e.world, all); err != nil {
+		return nil, err
 	}
 	var out []*ast.Term
 	for _, c := range own(e, e.homes.opened, q.key, all, func(c connectivity.Connection) cluster.Ref { return e.homeOf(c, e.concerns) }) {
@@ -39,8 +39,8 @@ func (e *evaluation) open(args []*ast.Term) (ast.Value, error) {
 		return nil, err
 	}
 	all := e.world.open(q.key, q.parsed.Queries)
-	if len(all) > maxConnections {
-		return nil, errTooMany
+	if all, err = bounded(e.world, all); err != nil {
+		return nil, err
 	}
 	var out []*ast.Term
 	for _, c := range all {

@@ -14,6 +14,9 @@ func (e *evaluation) barriers(args []*ast.Term) (ast.Value, error) {
 	if err != nil {
 		return nil, err
 	}
+	if nothing(e.Before) {
+		return ast.NewArray(), nil
+	}
 	all := remember(e.world.weakenedBy, q.key, func() []connectivity.Weakening {
 		var all []connectivity.Weakening
 		for _, query := range q.parsed.Queries {
@@ -21,14 +24,22 @@ func (e *evaluation) barriers(args []*ast.Term) (ast.Value, error) {
 		}
 		return all
 	})
-	if len(all) > maxConnections {
-		return nil, errTooMany
+	if all, err = bounded(e.world, all); err != nil {
+		return nil, err
 	}
 	var out []*ast.Term
 	for _, w := range all {
 		out = append(out, weakeningTerm(w))
 	}
 	return eachOnce(out), nil
+}
+
+// nothing tells whether a snapshot is the empty cluster.
+func nothing(s *cluster.Snapshot) bool {
+	for range s.Objects() {
+		return false
+	}
+	return true
 }
 
 // weakeningTerm is {from, to, ports, gone: {direction, by}, left: {direction, by}}.

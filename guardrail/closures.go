@@ -37,8 +37,8 @@ func (e *evaluation) closures(question *ast.Term, standing bool) (ast.Value, err
 		}
 		return all
 	})
-	if len(all) > maxConnections {
-		return nil, errTooMany
+	if all, err = bounded(e.world, all); err != nil {
+		return nil, err
 	}
 	var out []*ast.Term
 	if !standing {

@@ -17,6 +17,15 @@ type InForce struct {
 	instances []*instance
 	// yields is set for who is on nobody's way: see InBackground.
 	yields bool
+	// most, when set, bounds how many answers of a question are looked at: see Counting.
+	most int
+}
+
+// Counting are the same for who wants to know how much they would report and not each of it:
+// no question has more answers looked at than a rule may report.
+func (f InForce) Counting() InForce {
+	f.most = maxReported
+	return f
 }
 
 // InBackground are the same for questions whose answers nobody waits for: they take short
@@ -73,6 +82,9 @@ func (f InForce) world(before, after *cluster.Snapshot, believed, unfixed bool) 
 	return func(t *turn) *world {
 		w := f.set.world(t, before, after)
 		w.options.Believed, w.unfixed, w.apart = believed, unfixed, true
+		if f.most > 0 {
+			w.options.Limit, w.most = f.most, f.most
+		}
 		return w
 	}
 }

@@ -15,11 +15,15 @@ import (
 // cluster. heed hears of each decision, and may take its time; the evaluations take turns
 // with those of admission all the same. An error names what could not be judged; the rest
 // is judged nevertheless, unless ctx has ended.
-func (f InForce) Inventory(ctx context.Context, s *cluster.Snapshot, reviews iter.Seq[Review], heed func(*Review, Decision)) error {
+//
+// With within, reviews are of the objects of these namespaces only, and the guardrails are
+// Local ones: no more connections are looked at than these need.
+func (f InForce) Inventory(ctx context.Context, s *cluster.Snapshot, within map[string]bool, reviews iter.Seq[Review], heed func(*Review, Decision)) error {
 	t := f.lane.newTurn(ctx)
 	defer t.end()
 	t.inBackground()
 	w := f.set.world(t, &cluster.Snapshot{}, s)
+	w.options.Only = within
 	var errs []error
 	for r := range reviews {
 		if ctx.Err() != nil {

@@ -19,7 +19,7 @@ func (f InForce) Remarking() InForce {
 }
 
 func (f InForce) part(of func(*instance) *instance) InForce {
-	out := InForce{set: f.set, lane: f.lane, yields: f.yields}
+	out := InForce{set: f.set, lane: f.lane, yields: f.yields, most: f.most}
 	for _, i := range f.instances {
 		if p := of(i); p != nil {
 			out.instances = append(out.instances, p)

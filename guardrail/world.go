@@ -18,6 +18,7 @@ type world struct {
 	lookers       *lookers
 	unfixed       bool // netpol.fix knows none
 	apart         bool // netpol.grouped brings nothing together
+	most          int  // answers of one question that are looked at; 0 for all
 	openedBy      map[string][]connectivity.Connection
 	openBy        map[string][]connectivity.Connection
 	exposedBy     map[string][]connectivity.Exposure
@@ -30,6 +31,17 @@ type world struct {
 // maxConnections bounds one answer of netpol.open and netpol.opened; a longer
 // one is an error, so that memory stays bounded.
 const maxConnections = 100_000
+
+// bounded are as many answers as are looked at, and an error for more than may be listed.
+func bounded[V any](w *world, all []V) ([]V, error) {
+	switch {
+	case w.most > 0 && len(all) > w.most:
+		return all[:w.most], nil
+	case len(all) > maxConnections:
+		return nil, errTooMany
+	}
+	return all, nil
+}
 
 // newWorld makes the world of one evaluation.
 func newWorld(t *turn, before, after *cluster.Snapshot, o connectivity.Options) *world {

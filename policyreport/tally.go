@@ -92,3 +92,21 @@ func (t Tallies) Add(e Entry) {
 	}
 	of.Add(e)
 }
+
+// Join counts what another one holds.
+func (t *Tally) Join(o *Tally) {
+	t.Fail, t.Warn = t.Fail+o.Fail, t.Warn+o.Warn
+	if t.entries = append(t.entries, o.entries...); len(t.entries) >= 2*MaxResults {
+		t.trim()
+	}
+}
+
+// Join counts what others hold.
+func (t Tallies) Join(o Tallies) {
+	for namespace, of := range o {
+		if t[namespace] == nil {
+			t[namespace] = &Tally{}
+		}
+		t[namespace].Join(of)
+	}
+}

@@ -4,9 +4,6 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
-
-	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 func TestImports(t *testing.T) {
@@ -29,8 +26,4 @@ func TestImports(t *testing.T) {
 			t.Errorf("rounds must not link %s", dep)
 		}
 	}
-}
-
-func podOf(namespace, name string) *corev1.Pod {
-	return &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}}
 }

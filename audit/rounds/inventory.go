@@ -11,11 +11,15 @@ import (
 	"github.com/podcullis/podcullis/policyreport"
 )
 
-// inventory presents each object as if it were created. They are made one by one: a large
-// cluster has very many.
-func inventory(s *cluster.Snapshot, now time.Time) iter.Seq[guardrail.Review] {
+// inventory presents each object as if it were created, of all namespaces or of some. They
+// are made one by one: a large cluster has very many.
+func inventory(s *cluster.Snapshot, within map[string]bool, now time.Time) iter.Seq[guardrail.Review] {
 	return func(yield func(guardrail.Review) bool) {
-		for o := range s.Objects() {
+		objects := s.Objects()
+		if within != nil {
+			objects = s.ObjectsIn(within)
+		}
+		for o := range objects {
 			if _, foreign := o.(*cluster.Foreign); foreign {
 				continue
 			}
@@ -64,7 +68,7 @@ func (r *Rounds) remarks(f *findings, s *cluster.Snapshot, rules guardrail.InFor
 	return nil
 }
 
-// findings are those of one round.
+// findings are those of one namespace, or of all.
 type findings struct {
 	tallies policyreport.Tallies
 	count   map[kind]int
@@ -72,11 +76,6 @@ type findings struct {
 	// exempted is how many violations an exemption lets pass.
 	exempted int
 	prints   map[string]bool
-
-	// compares is set when there was a round before, with what it knew.
-	compares bool
-	known    map[string]bool
-	tell     func(guardrail.Violation, cluster.Object)
 }
 
 // kind is by what findings are counted.
@@ -86,31 +85,28 @@ type kind struct{ guardrail, severity, action, namespace string }
 // told of as new.
 const maxPrints = 200_000
 
-func newFindings(compares bool, known map[string]bool, tell func(guardrail.Violation, cluster.Object)) *findings {
-	return &findings{
-		tallies: policyreport.Tallies{}, count: map[kind]int{}, remarks: map[string]int{}, prints: map[string]bool{},
-		compares: compares && len(known) < maxPrints, known: known, tell: tell,
+func newFindings() *findings {
+	return &findings{tallies: policyreport.Tallies{}, count: map[kind]int{}, remarks: map[string]int{}, prints: map[string]bool{}}
+}
+
+// add counts a violation, and tells whether there is room to know it again.
+func (f *findings) add(object cluster.Ref, v guardrail.Violation, print string, room bool) {
+	f.count[kind{v.Guardrail, v.Severity, string(v.Action), object.Namespace}]++
+	f.tallies.Add(policyreport.Entry{
+		Guardrail: v.Guardrail, Rule: v.Rule, Action: v.Action, Severity: v.Severity, Object: object,
+		Message: v.Message, Fingerprint: print, Owner: v.About.Owner,
+	})
+	if room {
+		f.prints[print] = true
 	}
 }
 
-func (f *findings) add(r *guardrail.Review, d guardrail.Decision) {
-	f.exempted += len(d.Exempted)
-	object := r.Change.After
-	for _, v := range d.Violations {
-		ref := object.Ref()
-		print := v.Fingerprint(ref)
-		f.count[kind{v.Guardrail, v.Severity, string(v.Action), ref.Namespace}]++
-		f.tallies.Add(policyreport.Entry{
-			Guardrail: v.Guardrail, Rule: v.Rule, Action: v.Action, Severity: v.Severity, Object: ref,
-			Message: v.Message, Fingerprint: print, Owner: v.About.Owner,
-		})
-		if len(f.prints) < maxPrints {
-			f.prints[print] = true
-		}
-		if f.compares && f.tell != nil && !f.known[print] {
-			f.tell(v, object)
-		}
+func (f *findings) join(o *findings) {
+	f.tallies.Join(o.tallies)
+	for k, n := range o.count {
+		f.count[k] += n
 	}
+	f.exempted += o.exempted
 }
 
 func (f *findings) remark(what string, object cluster.Ref, subject, text string) {

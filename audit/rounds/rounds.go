@@ -65,10 +65,11 @@ type Rounds struct {
 	metrics *metrics
 	// debounce and again are the constants, but in tests.
 	debounce, again time.Duration
-	// known are the fingerprints of the last round that judged everything; nil before.
-	known  map[string]bool
-	failed string // what was said last about a round that failed
-	blind  bool   // it is said that some guardrails cannot be asked
+	// near and far are what is known of the last rounds that judged everything: by the
+	// guardrails of which some namespaces can be judged alone, and by the others.
+	near, far stock
+	failed    string // what was said last about a round that failed
+	blind     bool   // it is said that some guardrails cannot be asked
 }
 
 // New makes Rounds and registers their metrics.
@@ -80,7 +81,7 @@ func New(o Options) *Rounds {
 // that comes to lead once more; what is shown is taken away in between.
 func (r *Rounds) Watch(ctx context.Context) {
 	defer r.metrics.hide()
-	r.known = nil
+	r.near, r.far = stock{}, stock{}
 	if !r.Model.WaitFor(ctx, func(*cluster.Snapshot) bool { return true }) {
 		return
 	}
@@ -139,8 +140,7 @@ func (r *Rounds) round(ctx context.Context, s *cluster.Snapshot, rules guardrail
 		r.blind = true
 		r.Log.Info("guardrails read the object as sent, or who sends it, so that what is there is not audited by them", "guardrails", blind)
 	}
-	found := newFindings(r.known != nil, r.known, r.Tell)
-	err := rules.Inventory(ctx, s, inventory(s, now), found.add)
+	found, err := r.take(ctx, s, rules, now)
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
@@ -150,11 +150,46 @@ func (r *Rounds) round(ctx context.Context, s *cluster.Snapshot, rules guardrail
 	if err != nil {
 		return err
 	}
-	r.known = found.prints
 	if r.Keep == nil {
 		return nil
 	}
 	return r.Keep(ctx, found.tallies)
+}
+
+// take finds what is wrong: everywhere, or where something may be other than it was found.
+func (r *Rounds) take(ctx context.Context, s *cluster.Snapshot, rules guardrail.InForce, now time.Time) (*findings, error) {
+	found := newFindings()
+	var errs []error
+	// What was there at the first round is nobody's news.
+	var news tell
+	if before := [2]stock{r.near, r.far}; r.Tell != nil && before[0].snapshot != nil {
+		news = func(v guardrail.Violation, o cluster.Object, namespace, print string) {
+			if !before[0].knows(namespace, print) && !before[1].knows(namespace, print) {
+				r.Tell(v, o)
+			}
+		}
+	}
+	for _, part := range []struct {
+		*stock
+		rules guardrail.InForce
+		local bool
+	}{{&r.near, rules.Local(), true}, {&r.far, rules.Elsewhere(), false}} {
+		if !part.stock.rules.Same(rules) {
+			// What other guardrails found is compared with, but is not true any more.
+			*part.stock = stock{rules: part.rules, snapshot: part.snapshot, spaces: part.spaces, prints: part.prints, expired: "of other guardrails"}
+		}
+		partly, err := part.update(ctx, s, part.local, now, news)
+		errs = append(errs, err)
+		for namespace, of := range part.spaces {
+			if partly[namespace] == nil {
+				found.join(of)
+			}
+		}
+		for _, of := range partly {
+			found.join(of)
+		}
+	}
+	return found, errors.Join(errs...)
 }
 
 // say logs what went wrong, once for as long as it does.

@@ -272,15 +272,11 @@ func TestWhenARoundIsMade(t *testing.T) {
 
 // However much is wrong, what is held is bounded.
 func TestAHundredThousandFindings(t *testing.T) {
-	f := newFindings(true, map[string]bool{}, nil)
+	f := newFindings()
+	v := guardrail.Violation{Guardrail: "isolated", Rule: "default-deny", Action: guardrail.Deny, Severity: "high", Message: strings.Repeat("x", 4000)}
 	for i := range 100_000 {
-		o, err := cluster.FromAPI(podOf(fmt.Sprintf("ns-%d", i%10), fmt.Sprintf("pod-%d", i)))
-		if err != nil {
-			t.Fatal(err)
-		}
-		f.add(&guardrail.Review{Change: cluster.Change{After: o}}, guardrail.Decision{Violations: []guardrail.Violation{{
-			Guardrail: "isolated", Rule: "default-deny", Action: guardrail.Deny, Severity: "high", Message: strings.Repeat("x", 4000),
-		}}})
+		ref := cluster.Ref{Namespace: fmt.Sprintf("ns-%d", i%10), Kind: "Pod", Name: fmt.Sprintf("pod-%d", i)}
+		f.add(ref, v, v.Fingerprint(ref), true)
 	}
 	held := 0
 	for _, tally := range f.tallies {

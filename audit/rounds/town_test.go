@@ -66,6 +66,7 @@ func BenchmarkTown(b *testing.B) {
 	for b.Loop() {
 		runtime.GC()
 		runtime.ReadMemStats(&before)
+		r.near, r.far = stock{}, stock{}
 		if err := r.round(b.Context(), s, e.InForce()); err != nil {
 			b.Fatal(err)
 		}

@@ -1,0 +1,119 @@
+package rounds
+
+import (
+	"context"
+	"runtime"
+	"runtime/debug"
+	runtimemetrics "runtime/metrics"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/podcullis/podcullis/cluster"
+	"github.com/podcullis/podcullis/test/bench/town"
+)
+
+// What one more netpol, or pod, takes after a first round, in a town of 10,000 pods.
+func BenchmarkGoingOn(b *testing.B) {
+	objects, err := (town.Plan{Seed: 1, Pods: 10_000, Namespaces: 100, Netpols: 1_000}).Model()
+	if err != nil {
+		b.Fatal(err)
+	}
+	s, err := cluster.New(objects...)
+	if err != nil {
+		b.Fatal(err)
+	}
+	e := engine(b, townRules)
+	var netpols, pods []cluster.Object
+	for o := range s.Objects() {
+		switch o := o.(type) {
+		case *cluster.Netpol:
+			netpols = append(netpols, o)
+		case *cluster.Pod:
+			if !o.HostNetwork {
+				pods = append(pods, o)
+			}
+		}
+	}
+	for name, list := range map[string][]cluster.Object{"netpol": netpols, "pod": pods} {
+		b.Run(name, func(b *testing.B) {
+			r := roundsOf(e, still{s})
+			if err := r.round(b.Context(), s, e.InForce()); err != nil {
+				b.Fatal(err)
+			}
+			n, spaces, took := 0, 0, time.Duration(0)
+			for b.Loop() {
+				b.StopTimer()
+				next, err := s.Apply(cluster.Change{Before: list[n*7919%len(list)]})
+				if err != nil {
+					b.Fatal(err)
+				}
+				n++
+				was := r.near
+				b.StartTimer()
+				began := processorTime(b)
+				if err := r.round(b.Context(), next, e.InForce()); err != nil {
+					b.Fatal(err)
+				}
+				took += processorTime(b) - began
+				spaces += r.near.looked
+				r.near = was
+			}
+			b.ReportMetric(float64(spaces)/float64(n), "namespaces/op")
+			b.ReportMetric(float64(took.Microseconds())/float64(n)/1000, "cpu-ms/op")
+		})
+	}
+}
+
+// BenchmarkPeak is how far the heap grows in a first round over what there is, looked at every
+// millisecond, and what it takes of all processors.
+func BenchmarkPeak(b *testing.B) {
+	objects, err := (town.Plan{Seed: 1, Pods: 10_000, Namespaces: 100, Netpols: 1_000}).Model()
+	if err != nil {
+		b.Fatal(err)
+	}
+	s, err := cluster.New(objects...)
+	if err != nil {
+		b.Fatal(err)
+	}
+	e := engine(b, townRules)
+	clear(objects)
+	live := func() float64 {
+		sample := []runtimemetrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
+		runtimemetrics.Read(sample)
+		return float64(sample[0].Value.Uint64())
+	}
+	for b.Loop() {
+		debug.FreeOSMemory()
+		first, peak, began := live(), 0.0, processorTime(b)
+		ctx, cancel := context.WithCancel(b.Context())
+		var looking sync.WaitGroup
+		looking.Go(func() {
+			for t := time.NewTicker(time.Millisecond); ctx.Err() == nil; <-t.C {
+				peak = max(peak, live())
+			}
+		})
+		r := roundsOf(e, still{s})
+		if err := r.round(ctx, s, e.InForce()); err != nil {
+			b.Fatal(err)
+		}
+		b.ReportMetric((processorTime(b) - began).Seconds(), "cpu-s")
+		cancel()
+		looking.Wait()
+		runtime.GC()
+		b.ReportMetric((peak-first)/1e6, "MB-peak")
+		b.ReportMetric((live()-first)/1e6, "MB-kept")
+		runtime.KeepAlive(r)
+	}
+}
+
+// processorTime is what the process has had: a busy machine does not lengthen it.
+func processorTime(b *testing.B) time.Duration {
+	b.Helper()
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}

@@ -44,7 +44,8 @@ template changes make way for its new ones.
 
 Only connections are compared: that other rules open the same ports is no
 difference. With --entrances Services, Ingresses and routes are read, too, and what
-they newly lead to from outside the cluster is told, or lead to no more. Exit code 1 when there is a difference, 0 when there is none.`,
+they newly lead to from outside the cluster is told, or lead to no more. Exit code 1
+when there is a difference, 0 when there is none.`,
 		Example: `  podcullis diff -f old/ -f new/
   podcullis diff --before base/ --after base/ --after extra.yaml --to shop/db
   podcullis diff --before charts/shop-1.4.tgz --after charts/shop --values prod.yaml

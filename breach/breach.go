@@ -2,6 +2,7 @@ package breach
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"slices"
 	"strconv"
@@ -26,7 +27,7 @@ type Breach struct {
 	// the object with which it is reported.
 	Found bool
 	// words is the violation as its guardrail says it beside one of the changes.
-	words func() guardrail.Violation
+	words func(context.Context) guardrail.Violation
 }
 
 // Cause is one of the changes that made a violation.

@@ -15,6 +15,7 @@ const (
 	// maxEvaluations bounds how much one comparison tries out to find which changes it was.
 	maxEvaluations = 400
 	searchTime     = 3 * time.Second
+	minSearch      = 500 * time.Millisecond
 	// earlierTime and maxEarlier bound which changes of a while ago are looked at.
 	earlierTime = 10 * time.Minute
 	maxEarlier  = 16
@@ -28,14 +29,14 @@ func (c *comparison) guilty(ctx context.Context, f found) []cluster.Change {
 	}
 	k := keyOf(f.Violation)
 	makes := func(some []cluster.Change) bool { return c.makes(ctx, c.before, some, f.beside, k) }
-	if near := c.near(f); len(near) < len(c.changes) && makes(near) {
+	if near := c.close(f); len(near) < len(c.changes) && makes(near) {
 		return fewest(near, makes)
 	}
 	return fewest(c.changes, makes)
 }
 
-// near are the changes in the namespaces of which a violation speaks; all, if there are none.
-func (c *comparison) near(f found) []cluster.Change {
+// close are the changes in the namespaces of which a violation speaks; all, if there are none.
+func (c *comparison) close(f found) []cluster.Change {
 	var out []cluster.Change
 	for _, change := range c.changes {
 		if concerns(f.Violation, namespaceOf(change)) {
@@ -88,7 +89,7 @@ func (c *comparison) recent(v guardrail.Violation) []cluster.Written {
 		now[change.Ref()] = true
 	}
 	var out []cluster.Written
-	for _, w := range slices.Backward(c.journal) {
+	for _, w := range slices.Backward(c.journal[:c.lastIn(now)]) {
 		if time.Since(w.Write.Seen) > earlierTime || len(out) == maxEarlier {
 			break
 		}
@@ -97,6 +98,17 @@ func (c *comparison) recent(v guardrail.Violation) []cluster.Written {
 		}
 	}
 	return out
+}
+
+// lastIn is up to where the journal is about what was before the newest of some changes. What
+// was seen later is judged later.
+func (c *comparison) lastIn(some map[cluster.Ref]bool) int {
+	for i := len(c.journal) - 1; i >= 0; i-- {
+		if some[c.journal[i].Ref] {
+			return i
+		}
+	}
+	return len(c.journal)
 }
 
 // mayMatter reports whether a violation speaks of what a change is about: of the new
@@ -128,7 +140,7 @@ func (c *comparison) decisions(ctx context.Context, before *cluster.Snapshot, so
 	if known, ok := c.tried[t]; ok {
 		return known
 	}
-	if c.budget == 0 || time.Since(c.began) > searchTime {
+	if c.budget == 0 || time.Since(c.began) > c.time {
 		return nil
 	}
 	c.budget--

@@ -2,6 +2,8 @@ package breach
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -9,6 +11,10 @@ import (
 	"github.com/podcullis/podcullis/cluster"
 	"github.com/podcullis/podcullis/guardrail"
 )
+
+// fewFound is of how many violations it is found by trying which of several changes made them;
+// to look at each change by itself takes less for more.
+const fewFound = 2
 
 // maxReported bounds the violations that one comparison reports one by one.
 const maxReported = 50
@@ -18,27 +24,47 @@ type key struct{ guardrail, summary string }
 
 func keyOf(v guardrail.Violation) key { return key{v.Guardrail, v.Summary()} }
 
-// sighting compares one snapshot with newer ones, until what it finds has settled.
+// sighting compares a piece of what has changed with what was before it, until what it
+// finds has settled.
 type sighting struct {
 	watcher *Watcher
 	rules   guardrail.InForce
-	opened  time.Time
-	first   map[key]time.Time // when a violation was found first
-	said    map[key]bool
+	// before and after are the piece, and changes what it is made of.
+	before, after *cluster.Snapshot
+	changes       []cluster.Change
+	opened        time.Time
+	due           time.Time // when it is to be looked at
+	counting      bool      // what is found is counted, and nobody waits for it
+	batch         *batch    // that it is a piece of
+	tries         int       // that were too short
+	failed        int       // tries that went wrong
+
+	found []found           // what stands; nil before the first look
+	first map[key]time.Time // when a violation was found first
+	said  map[key]bool
+	// unnamed is how many were reported by number only.
+	unnamed int
 }
 
-// comparison is one snapshot beside an earlier one.
+func (w *Watcher) newSighting(rules guardrail.InForce, before, after *cluster.Snapshot, changes []cluster.Change) *sighting {
+	now := time.Now()
+	return &sighting{watcher: w, rules: rules, before: before, after: after, changes: changes, opened: now, due: now, batch: &batch{before: before, after: after, pieces: 1}, first: map[key]time.Time{}, said: map[key]bool{}}
+}
+
+// comparison is one look at a sighting: what was before it, beside the piece and what has
+// come since that may mend what it broke.
 type comparison struct {
 	*sighting
 	before  *cluster.Snapshot
 	after   *cluster.Snapshot
-	changes []cluster.Change // all but those that only move addresses and the like
+	changes []cluster.Change
 	journal []cluster.Written
 	told    []Breach
 	tried   map[trial][]guardrail.Decision
 	origins map[cluster.Change]*cluster.Snapshot // see earlier
 	began   time.Time
 	budget  int // evaluations left for finding out which changes it was
+	time    time.Duration
 }
 
 // found is a violation, and the change beside which it was found.
@@ -47,23 +73,33 @@ type found struct {
 	beside cluster.Change
 }
 
+var (
+	// errTooLong is a comparison's that was not made in its time.
+	errTooLong = errors.New("out of time")
+	// errTooMany is that of one in which something is wrong, and that is of too many changes
+	// to tell of which.
+	errTooMany = errors.New("too many changes at once")
+)
+
 // look compares. wait is how long to wait before looking again; 0 when nothing is left
 // that may settle.
-func (s *sighting) look(ctx context.Context, before, after *cluster.Snapshot) (wait time.Duration, err error) {
+func (s *sighting) look(ctx context.Context, limit time.Duration) (wait time.Duration, err error) {
+	first := s.found == nil
+	c, standing, err := s.compare(ctx, limit)
+	if errors.Is(err, errTooLong) || ctx.Err() != nil {
+		return 0, err
+	}
+	if first && !s.counting && (len(standing) > 0 && len(s.changes) > s.watcher.few || len(standing) > fewFound && len(s.changes) > 1) {
+		return 0, errTooMany
+	}
+	if first {
+		s.batch.found = append(s.batch.found, standing...)
+	}
 	ctx, cancel := context.WithTimeout(ctx, evaluationTime)
 	defer cancel()
-	c := &comparison{
-		sighting: s, before: before, after: after, tried: map[trial][]guardrail.Decision{}, origins: map[cluster.Change]*cluster.Snapshot{},
-		began: time.Now(), budget: maxEvaluations,
-	}
-	for _, change := range after.ChangesSince(before) {
-		if !change.Idle() {
-			c.changes = append(c.changes, change)
-		}
-	}
-	all, err := c.violations(ctx)
+	s.found = standing
 	now := time.Now()
-	for _, f := range all {
+	for _, f := range standing {
 		k := keyOf(f.Violation)
 		if s.said[k] {
 			continue
@@ -71,7 +107,10 @@ func (s *sighting) look(ctx context.Context, before, after *cluster.Snapshot) (w
 		if _, known := s.first[k]; !known {
 			s.first[k] = now
 		}
-		left := s.watcher.settling - now.Sub(s.first[k])
+		left := s.watcher.settling - now.Sub(s.opened)
+		if first {
+			left = max(left, 1) // looked at once more, with all that was seen beside it
+		}
 		held := now.Sub(s.opened) >= s.watcher.hold
 		if left <= 0 || held {
 			left = c.settle(ctx, f, held)
@@ -84,13 +123,76 @@ func (s *sighting) look(ctx context.Context, before, after *cluster.Snapshot) (w
 		}
 		s.said[k] = true
 	}
-	if s.watcher.Tell != nil {
-		for _, b := range bundle(c.told) {
-			b.Violation = b.words() // last: trying out what would mend it takes longer than to find it
-			s.watcher.Tell(b)
-		}
+	clear(c.tried)
+	clear(c.origins)
+	for _, b := range bundle(c.told) {
+		s.watcher.report(ctx, b)
 	}
 	return wait, err
+}
+
+// compare finds what the piece breaks and what has come since does not mend.
+func (s *sighting) compare(ctx context.Context, limit time.Duration) (*comparison, []found, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, errTooLong)
+	defer cancel()
+	c := &comparison{
+		sighting: s, before: s.before, after: s.after, changes: s.changes, tried: map[trial][]guardrail.Decision{}, origins: map[cluster.Change]*cluster.Snapshot{},
+		began: time.Now(), budget: maxEvaluations, time: max(minSearch, min(searchTime, limit)),
+	}
+	if s.found != nil {
+		if err := s.batch.check(ctx, s); err != nil {
+			return c, s.found, err
+		}
+		return c, stillStanding(s.found, s.batch.standing), nil
+	}
+	all, err := c.violations(ctx)
+	if errors.Is(context.Cause(ctx), errTooLong) {
+		return c, nil, errTooLong
+	}
+	return c, all, err
+}
+
+// stillStanding are those of the violations found first that show later, too, as they are
+// said then: what has come since is judged by itself.
+func stillStanding(first, all []found) []found {
+	keys, ends := map[key]bool{}, map[key]bool{}
+	for _, f := range first {
+		keys[keyOf(f.Violation)] = true
+		if e := endsOf(f.Violation); e != "" {
+			ends[key{f.Guardrail, e}] = true
+		} else {
+			ends[key{f.Guardrail, ""}] = true // nothing tells it from another of that guardrail
+		}
+	}
+	out := []found{}
+	for _, f := range all {
+		if keys[keyOf(f.Violation)] || ends[key{f.Guardrail, endsOf(f.Violation)}] {
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
+// endsOf says between whom a path is that a violation is about, or which workload it is;
+// empty where its details do not tell.
+func endsOf(v guardrail.Violation) string {
+	details, _ := v.Details.(map[string]any)
+	var out []string
+	for _, field := range []string{"from", "to", "workload", "direction"} {
+		switch end := details[field].(type) {
+		case map[string]any:
+			out = append(out, field, fmt.Sprint(end["namespace"], end["kind"], end["name"], end["cidr"]))
+		case string:
+			out = append(out, field, end)
+		}
+	}
+	return strings.Join(out, " ")
+}
+
+// giveUp says that a comparison could not be made.
+func (s *sighting) giveUp(err error) {
+	s.watcher.metrics.unjudged.Inc()
+	s.watcher.Log.Error("what changed in the cluster could not be judged afterwards, violations in it are not seen", "changes", len(s.changes), "first", s.changes[0].Ref().String(), "error", err)
 }
 
 // violations are those that the changes brought, each once.
@@ -100,16 +202,16 @@ func (c *comparison) violations(ctx context.Context) ([]found, error) {
 		reviews = append(reviews, review(change, c.began))
 	}
 	if len(reviews) == 0 {
-		return nil, nil
+		return []found{}, nil
 	}
 	evaluate := c.rules.Survey
-	if len(reviews) <= fewChanges {
+	if len(reviews) <= fewChanges && !c.counting {
 		evaluate = func(ctx context.Context, before, after *cluster.Snapshot, reviews []guardrail.Review) ([]guardrail.Decision, error) {
 			return c.rules.EvaluateInHindsight(ctx, before, after, false, reviews)
 		}
 	}
 	decisions, err := evaluate(ctx, c.before, c.after, reviews)
-	var out []found
+	out := []found{}
 	seen := map[key]bool{}
 	for i, d := range decisions {
 		for _, v := range d.Violations {
@@ -130,9 +232,6 @@ func (c *comparison) violations(ctx context.Context) ([]found, error) {
 	return out, err
 }
 
-// fewChanges is up to how many changes guardrails are asked beside each of them.
-const fewChanges = 16
-
 // askedAbout are the changes that admission judges.
 func askedAbout(changes []cluster.Change, after *cluster.Snapshot) []cluster.Change {
 	var out []cluster.Change
@@ -147,8 +246,8 @@ func askedAbout(changes []cluster.Change, after *cluster.Snapshot) []cluster.Cha
 // settle reports a violation that has stood for long enough, and returns 0; else how long
 // it may still take until it is certain. With held there is no more time for that.
 func (c *comparison) settle(ctx context.Context, f found, held bool) time.Duration {
-	named := len(c.said) < maxReported
-	guilty := c.near(f)
+	named := !c.counting && len(c.said) < maxReported && c.watcher.named.Allow()
+	guilty := c.close(f)
 	if named {
 		guilty = c.guilty(ctx, f)
 	}
@@ -170,10 +269,10 @@ func (c *comparison) settle(ctx context.Context, f found, held bool) time.Durati
 	m.report(&b)
 	if named {
 		log.Warn("violation got in", "guardrail", b.Guardrail, "severity", b.Severity, "violation", b.Summary(), "by", b.Causes(), "delay", b.Delay.Round(time.Millisecond))
-		b.words = func() guardrail.Violation { return c.ownWords(ctx, f, guilty) }
+		b.words = func(ctx context.Context) guardrail.Violation { return c.ownWords(ctx, f, guilty) }
 		c.told = append(c.told, b)
-	} else if len(c.said) == maxReported {
-		log.Warn("more violations got in at once than are named; the metric counts them", "named", maxReported)
+	} else if c.unnamed++; c.unnamed == 1 {
+		log.Warn("more violations got in at once than are named; the metric counts them", "named", len(c.said))
 	}
 	return 0
 }
@@ -211,8 +310,9 @@ func (c *comparison) why(ctx context.Context, f found, guilty []cluster.Change) 
 // ownersMissing reports whether the object of one of the changes names an owner that may
 // show in a moment.
 func (c *comparison) ownersMissing(changes []cluster.Change) bool {
+	now := c.watcher.Model.Snapshot()
 	return slices.ContainsFunc(changes, func(change cluster.Change) bool {
-		_, missing := c.after.MissingOwner(change.Ref())
+		_, missing := now.MissingOwner(change.Ref())
 		return missing && change.After != nil
 	})
 }
@@ -294,7 +394,7 @@ func (c *comparison) ownWords(ctx context.Context, f found, guilty []cluster.Cha
 	for _, change := range askedAbout(guilty, c.after) {
 		reviews = append(reviews, review(change, c.began))
 	}
-	decisions, _ := c.rules.Word(ctx, c.before, after, reviews)
+	decisions, _ := c.rules.InBackground().Word(ctx, c.before, after, reviews)
 	for _, d := range decisions {
 		for _, v := range d.Violations {
 			if keyOf(v) == keyOf(f.Violation) {

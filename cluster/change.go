@@ -81,7 +81,7 @@ func (c Change) Idle() bool {
 // meansAs compares all but the addresses. It is asked several times of most reviews.
 func (p *Pod) meansAs(o *Pod) bool {
 	return p.Namespace == o.Namespace && p.Name == o.Name && p.UID == o.UID &&
-		maps.Equal(p.Labels, o.Labels) && slices.Equal(p.Owners, o.Owners) && slices.Equal(p.Ports, o.Ports) &&
+		maps.Equal(p.Labels, o.Labels) && slices.Equal(p.Owners, o.Owners) && slices.Equal(p.Ports, o.Ports) && slices.Equal(p.Declared, o.Declared) &&
 		p.HostNetwork == o.HostNetwork && p.Bound == o.Bound && p.Unread == o.Unread && p.digest == o.digest &&
 		p.DeletedAt.Equal(o.DeletedAt) && p.Gone == o.Gone
 }
@@ -89,7 +89,7 @@ func (p *Pod) meansAs(o *Pod) bool {
 func (t *Template) meansAs(o *Template) bool {
 	return t.Namespace == o.Namespace && t.Group == o.Group && t.Kind == o.Kind && t.Name == o.Name && t.UID == o.UID &&
 		maps.Equal(t.Labels, o.Labels) && maps.Equal(t.ObjectLabels, o.ObjectLabels) && t.Selector.meansAs(o.Selector) &&
-		slices.Equal(t.Owners, o.Owners) && slices.Equal(t.Ports, o.Ports) && t.HostNetwork == o.HostNetwork &&
+		slices.Equal(t.Owners, o.Owners) && slices.Equal(t.Ports, o.Ports) && slices.Equal(t.Declared, o.Declared) && t.HostNetwork == o.HostNetwork &&
 		t.DeletedAt.Equal(o.DeletedAt) && t.Orphans == o.Orphans && t.FirstOrdinal == o.FirstOrdinal && t.Indexed == o.Indexed &&
 		t.OwnSelector == o.OwnSelector && t.Unread == o.Unread && t.digest == o.digest
 }

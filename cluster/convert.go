@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"fmt"
+	"iter"
 	"maps"
 	"net/netip"
 	"slices"
@@ -100,6 +101,7 @@ func newPod(o *corev1.Pod) *Pod {
 		Labels:      maps.Clone(o.Labels),
 		Owners:      ownersOf(&o.ObjectMeta),
 		Ports:       namedPorts(&o.Spec),
+		Declared:    declaredPorts(&o.Spec),
 		HostNetwork: o.Spec.HostNetwork,
 		Bound:       o.Spec.NodeName != "",
 		IPs:         podIPs(&o.Status),
@@ -121,6 +123,7 @@ func newTemplate(group, kind string, meta *metav1.ObjectMeta, t *corev1.PodTempl
 		Labels:      maps.Clone(t.Labels),
 		Owners:      ownersOf(meta),
 		Ports:       namedPorts(&t.Spec),
+		Declared:    declaredPorts(&t.Spec),
 		HostNetwork: t.Spec.HostNetwork,
 		DeletedAt:   deletedAt(meta),
 		Orphans:     slices.Contains(meta.Finalizers, metav1.FinalizerOrphanDependents),
@@ -180,30 +183,61 @@ func ownersOf(m *metav1.ObjectMeta) []Owner {
 	return out
 }
 
-// namedPorts collects what a port name can resolve to: the ports of containers
-// and of init containers that keep running (restartPolicy Always, KEP-753).
+// namedPorts collects what a port name can resolve to.
 func namedPorts(s *corev1.PodSpec) []NamedPort {
 	var ports []NamedPort
-	add := func(c *corev1.Container) {
-		for _, p := range c.Ports {
-			protocol, ok := ParseProtocol(string(p.Protocol))
-			if p.Protocol == "" {
-				protocol, ok = TCP, true
-			}
-			if ok && p.Name != "" && p.ContainerPort >= 1 && p.ContainerPort <= maxPort {
-				ports = append(ports, NamedPort{Name: p.Name, Protocol: protocol, Port: uint16(p.ContainerPort)})
-			}
-		}
-	}
-	for i := range s.Containers {
-		add(&s.Containers[i])
-	}
-	for i := range s.InitContainers {
-		if c := &s.InitContainers[i]; c.RestartPolicy != nil && *c.RestartPolicy == corev1.ContainerRestartPolicyAlways {
-			add(c)
+	for p := range servedPorts(s) {
+		if p.Name != "" {
+			ports = append(ports, p)
 		}
 	}
 	return ports
+}
+
+// maxDeclared bounds the ports of a pod that are kept by number: who shows more shows none.
+const maxDeclared = 200
+
+// declaredPorts are the ports that containers show, each once.
+func declaredPorts(s *corev1.PodSpec) []DeclaredPort {
+	var ports []DeclaredPort
+	for p := range servedPorts(s) {
+		if d := (DeclaredPort{p.Protocol, p.Port}); !slices.Contains(ports, d) {
+			ports = append(ports, d)
+		}
+		if len(ports) > maxDeclared {
+			return nil
+		}
+	}
+	return ports
+}
+
+// servedPorts yields the ports of containers and of init containers that keep running
+// (restartPolicy Always, KEP-753), those that are a port.
+func servedPorts(s *corev1.PodSpec) iter.Seq[NamedPort] {
+	return func(yield func(NamedPort) bool) {
+		of := func(c *corev1.Container) bool {
+			for _, p := range c.Ports {
+				protocol, ok := ParseProtocol(string(p.Protocol))
+				if p.Protocol == "" {
+					protocol, ok = TCP, true
+				}
+				if ok && p.ContainerPort >= 1 && p.ContainerPort <= maxPort && !yield(NamedPort{Name: p.Name, Protocol: protocol, Port: uint16(p.ContainerPort)}) {
+					return false
+				}
+			}
+			return true
+		}
+		for i := range s.Containers {
+			if !of(&s.Containers[i]) {
+				return
+			}
+		}
+		for i := range s.InitContainers {
+			if c := &s.InitContainers[i]; c.RestartPolicy != nil && *c.RestartPolicy == corev1.ContainerRestartPolicyAlways && !of(c) {
+				return
+			}
+		}
+	}
 }
 
 func podIPs(s *corev1.PodStatus) []netip.Addr {

@@ -158,15 +158,16 @@ func (d *Draft) Compile() (*Netpol, error) { return NewNetpol(d.object.DeepCopy(
 // Manifest is the whole object as JSON (networking.k8s.io/v1).
 func (d *Draft) Manifest() ([]byte, error) {
 	type meta struct {
-		Name      string `json:"name"`
-		Namespace string `json:"namespace"`
+		Name        string            `json:"name"`
+		Namespace   string            `json:"namespace"`
+		Annotations map[string]string `json:"annotations,omitempty"`
 	}
 	b, err := json.Marshal(struct {
 		APIVersion string                         `json:"apiVersion"`
 		Kind       string                         `json:"kind"`
 		Metadata   meta                           `json:"metadata"`
 		Spec       networkingv1.NetworkPolicySpec `json:"spec"`
-	}{"networking.k8s.io/v1", "NetworkPolicy", meta{d.object.Name, d.object.Namespace}, d.object.Spec})
+	}{"networking.k8s.io/v1", "NetworkPolicy", meta{d.object.Name, d.object.Namespace, d.object.Annotations}, d.object.Spec})
 	if err != nil {
 		return nil, fmt.Errorf("write NetworkPolicy %s/%s: %w", d.object.Namespace, d.object.Name, err)
 	}

@@ -20,7 +20,7 @@ func TestEveryFieldCounts(t *testing.T) {
 		return map[string]any{
 			"Namespace": "x", "Group": "x", "Kind": "x", "Name": "x", "UID": "x",
 			"Labels": labels.Set{"x": "y"}, "ObjectLabels": labels.Set{"x": "y"},
-			"Owners": []Owner{{Kind: "x"}}, "Ports": []NamedPort{{Name: "x"}}, "IPs": []netip.Addr{netip.IPv6Loopback()},
+			"Owners": []Owner{{Kind: "x"}}, "Ports": []NamedPort{{Name: "x"}}, "Declared": []DeclaredPort{{Port: 1}}, "IPs": []netip.Addr{netip.IPv6Loopback()},
 			"HostNetwork": true, "Bound": true, "Gone": true, "Orphans": true, "Indexed": true, "OwnSelector": true,
 			"FirstOrdinal": int32(3), "DeletedAt": time.Unix(7, 0), "Unread": UnreadLabels,
 			"Selector": newOwnSelector(&metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{{Key: "a", Operator: "Exists"}}}, nil),

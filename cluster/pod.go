@@ -44,6 +44,13 @@ type NamedPort struct {
 	Port     uint16
 }
 
+// DeclaredPort is a container port by its number. That it is declared opens nothing, and that
+// it is not shuts nothing: it is what whoever wrote the pod says that it serves.
+type DeclaredPort struct {
+	Protocol Protocol
+	Port     uint16
+}
+
 // Owner is an entry of an object's metadata.ownerReferences. It is a claim that
 // anybody can write; what bears it out is in membership.go.
 type Owner struct {
@@ -66,12 +73,14 @@ func ControllerOf(owners []Owner) *Owner {
 
 // Pod is what the model keeps of a v1 Pod.
 type Pod struct {
-	Namespace   string
-	Name        string
-	UID         string
-	Labels      labels.Set
-	Owners      []Owner
-	Ports       []NamedPort
+	Namespace string
+	Name      string
+	UID       string
+	Labels    labels.Set
+	Owners    []Owner
+	Ports     []NamedPort
+	// Declared are the ports that its containers show, named or not.
+	Declared    []DeclaredPort
 	HostNetwork bool
 	// Bound is set when the pod has a node: from then on it has the topology
 	// labels that it gets.
@@ -124,6 +133,7 @@ type Template struct {
 	Selector    OwnSelector
 	Owners      []Owner
 	Ports       []NamedPort
+	Declared    []DeclaredPort
 	HostNetwork bool
 	// DeletedAt is metadata.deletionTimestamp; zero while the object lives.
 	DeletedAt time.Time

@@ -69,7 +69,10 @@ func Open(s *cluster.Snapshot, q Query, o Options) []Connection {
 
 // openBetween judges the pairs of which each side may let the other through.
 func (e *evaluator) openBetween(q Query, o Options) []Connection {
-	from, to := q.From.choose(e.snapshot, everyone), q.To.choose(e.snapshot, everyone)
+	return e.openAmong(q.From.choose(e.snapshot, everyone), q.To.choose(e.snapshot, everyone), q.ports(), o)
+}
+
+func (e *evaluator) openAmong(from, to []chosen, ports PortSet, o Options) []Connection {
 	letIn := make([][]*reach, len(to))
 	for i := range to {
 		letIn[i] = e.reachOf(cluster.Ingress, &to[i])
@@ -85,7 +88,7 @@ func (e *evaluator) openBetween(q Query, o Options) []Connection {
 				continue
 			}
 			p := e.betweenPeers(from[i], to[j])
-			out = append(out, p.connections(Peer{Workload: from[i].workload}, Peer{Workload: to[j].workload}, q.ports())...)
+			out = append(out, p.connections(Peer{Workload: from[i].workload}, Peer{Workload: to[j].workload}, ports)...)
 		}
 	}
 	return out

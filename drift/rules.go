@@ -15,19 +15,11 @@ func (i intended) rules(live, installed []admissionregistrationv1.RuleWithOperat
 	if equality.Semantic.DeepEqual(live, installed) {
 		return nil
 	}
-	var out []string
-	for _, door := range i.doors {
-		var lost []string
-		for _, operation := range []admissionregistrationv1.OperationType{admissionregistrationv1.Create, admissionregistrationv1.Update, admissionregistrationv1.Delete} {
-			if covers(installed, door, operation) && !covers(live, door, operation) {
-				lost = append(lost, string(operation))
-			}
+	if doors := lost(live, installed, i.doors); len(doors) > 0 {
+		var out []string
+		for _, door := range doors {
+			out = append(out, door+" is not covered any more")
 		}
-		if len(lost) > 0 {
-			out = append(out, fmt.Sprintf("%s of %s is not covered any more", strings.Join(lost, ", "), strings.TrimPrefix(door, "/")))
-		}
-	}
-	if len(out) > 0 {
 		return out
 	}
 	added, gone := without(live, installed), without(installed, live)
@@ -40,6 +32,23 @@ func (i intended) rules(live, installed []admissionregistrationv1.RuleWithOperat
 		return []string{fmt.Sprintf("rules %s are missing", shown(gone))}
 	}
 	return nil // their order means nothing
+}
+
+// lost are the operations, by door, that the installed rules cover and the live ones do not.
+func lost(live, installed []admissionregistrationv1.RuleWithOperations, doors []string) []string {
+	var out []string
+	for _, door := range doors {
+		var gone []string
+		for _, operation := range []admissionregistrationv1.OperationType{admissionregistrationv1.Create, admissionregistrationv1.Update, admissionregistrationv1.Delete} {
+			if covers(installed, door, operation) && !covers(live, door, operation) {
+				gone = append(gone, string(operation))
+			}
+		}
+		if len(gone) > 0 {
+			out = append(out, fmt.Sprintf("%s of %s", strings.Join(gone, ", "), strings.TrimPrefix(door, "/")))
+		}
+	}
+	return out
 }
 
 // without are the rules that are not among the others.

@@ -80,6 +80,11 @@ var builtins = []builtin{
 		answer:      (*evaluation).exposed,
 	},
 	{
+		name: "netpol.wide", args: []types.Type{object}, result: listOfAny,
+		description: "The rules of a NetworkPolicy that this change makes wide, with what the destinations show and who is known to be on the other end: {directions?, manyPorts?, except?, public?}.",
+		answer:      (*evaluation).wide,
+	},
+	{
 		name: "netpol.isolation", args: []types.Type{object}, result: listOfAny,
 		description: "Per workload after the change, whether netpols isolate it and which: {namespace, podSelector? or labels?}.",
 		answer:      (*evaluation).isolation,

@@ -46,6 +46,7 @@ type instance struct {
 	*Guardrail
 	*program
 	overdue atomic.Int64 // evaluations
+	parts   func() parts // see InForce.Denying
 }
 
 // New prepares an engine. An error names the file, line and field that is wrong.
@@ -116,7 +117,9 @@ func prepare(l *Library, c *Config) (*ruleset, error) {
 		if err != nil {
 			return nil, fmt.Errorf("guardrail %s: %w", in.Name, err)
 		}
-		set.instances = append(set.instances, &instance{Instance: in, Guardrail: g, program: p})
+		made := &instance{Instance: in, Guardrail: g, program: p}
+		made.parts = partsOf(made, l, parameters)
+		set.instances = append(set.instances, made)
 	}
 	set.fields = fieldsOf(set.instances)
 	set.byUrgency = slices.Clone(set.instances)

@@ -15,6 +15,15 @@ type InForce struct {
 	lane *lane
 	// instances are those that can judge what nobody asks about.
 	instances []*instance
+	// yields is set for who is on nobody's way: see InBackground.
+	yields bool
+}
+
+// InBackground are the same for questions whose answers nobody waits for: they take short
+// turns only, however long they go on.
+func (f InForce) InBackground() InForce {
+	f.yields = true
+	return f
 }
 
 // InForce are the guardrails as they are now.
@@ -90,6 +99,9 @@ func (f InForce) Survey(ctx context.Context, before, after *cluster.Snapshot, re
 func (f InForce) hindsight(ctx context.Context, world func(*turn) *world, reviews []Review, want func(*instance, *Review) bool) ([]Decision, error) {
 	t := f.lane.newTurn(ctx)
 	defer t.end()
+	if f.yields {
+		t.inBackground()
+	}
 	w := world(t)
 	out := make([]Decision, 0, len(reviews))
 	var errs []error

@@ -49,6 +49,8 @@ type Guardrail struct {
 	asksModel bool
 	// asksEntrances is set for one that asks about Services, Ingresses and routes.
 	asksEntrances bool
+	// asksClosed is set for one that asks which paths are not there.
+	asksClosed bool
 	// readsRequest is set when it reads more of the request than which object changes and
 	// how: that is known only of a change that somebody asks about.
 	readsRequest bool
@@ -209,6 +211,7 @@ func (l *Library) add(file string, m *ast.Module) error {
 	g.readsObject = readsObject(compiled) || usesLibraryThat(readsObject, compiled, l.compiler.Modules)
 	g.asksModel = asksModel(file, compiled)
 	g.asksEntrances = asksEntrances(compiled) || usesLibraryThat(asksEntrances, compiled, l.compiler.Modules)
+	g.asksClosed = asksClosed(compiled)
 	g.readsRequest = readsRequest(compiled) || usesLibraryThat(readsRequest, compiled, l.compiler.Modules)
 	for _, field := range envelopeFields {
 		readsField := func(m *ast.Module) bool { return reads(m, func(f string) bool { return f == "" || f == field }) }

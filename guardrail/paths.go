@@ -9,8 +9,11 @@ import (
 // PathQuestion is what a guardrail asks about paths: which connections from some
 // peers to others it is about.
 type PathQuestion struct {
-	// Guardrail is the name in the configuration.
+	// Guardrail is the name in the configuration, Action what it does about a violation.
 	Guardrail string
+	Action    Action
+	// Required is set when the paths must be there; else they must not.
+	Required bool
 	connectivity.Query
 }
 
@@ -21,7 +24,7 @@ func (e *Engine) PathQuestions() ([]PathQuestion, error) {
 	var out []PathQuestion
 	err := e.eachPathQuestion(func(in *instance, q pathQuestion) {
 		for _, query := range q.Queries {
-			out = append(out, PathQuestion{in.Name, query})
+			out = append(out, PathQuestion{in.Name, in.Action, in.asksClosed, query})
 		}
 	})
 	return out, err
@@ -63,3 +66,13 @@ func pathQuestionOf(parameters map[string]any) (pathQuestion, error) {
 
 // Connectivity is how the configuration has connections computed.
 func (e *Engine) Connectivity() connectivity.Options { return e.current.Load().options }
+
+// asksClosed reports whether a module calls netpol.closed or netpol.blocked.
+func asksClosed(m *ast.Module) bool {
+	asks := false
+	ast.WalkRefs(m, func(r ast.Ref) bool {
+		asks = asks || r.String() == "netpol.closed" || r.String() == "netpol.blocked"
+		return asks
+	})
+	return asks
+}

@@ -62,6 +62,7 @@ type asking struct {
 	paths     questions[pathQuestion]
 	exposures questions[exposureQuestion]
 	entrances questions[entranceQuestion]
+	widths    questions[connectivity.WideQuery]
 }
 
 func (e *evaluation) pathQuestion(t *ast.Term) (*question[pathQuestion], error) {

@@ -20,6 +20,13 @@ import (
 // lets a goroutine run, 10 ms. Whoever waits longest is next.
 type lane struct {
 	turns *semaphore.Weighted
+	// behind is the turn of evaluations that nobody waits for: one of them may be within one
+	// call of a builtin for a second, and nobody may wait for that. asked is how many others
+	// are going on.
+	behind *semaphore.Weighted
+	asked  atomic.Int64
+	// latest is when an evaluation began last, in nanoseconds of Unix time.
+	latest atomic.Int64
 	// patience is how long an evaluation may work before it needs a turn.
 	patience time.Duration
 	// memory is the process's limit in bytes: above half of it, long evaluations are ended.
@@ -39,9 +46,16 @@ const (
 	turnLength = 5 * time.Millisecond
 	// backgroundTurn is that of an evaluation that nobody waits for.
 	backgroundTurn = time.Millisecond
+	// givingWay is for how long an evaluation that nobody waits for lets others go first at
+	// each of its turns: beside others that never end it still has a tenth of the time.
+	givingWay = 10 * time.Millisecond
 	// breath is how long an evaluation with a turn keeps its processor without asking
-	// whether somebody else wants it.
-	breath = 100 * time.Microsecond
+	// whether somebody else wants it. While no other evaluation began lately, it is longer.
+	breath  = 400 * time.Microsecond
+	unasked = 2 * time.Millisecond
+	// look is how often the clock is looked at, about.
+	look   = 100 * time.Microsecond
+	lately = 20 * time.Millisecond
 	// memoryCheck is how often the heap is looked at.
 	memoryCheck = time.Millisecond
 	// maxWork is the most that counts as work between two looks: what goes beyond was as
@@ -55,7 +69,7 @@ const (
 var errMemory = errors.New("out of memory: with it, more than half of the memory limit (GOMEMLIMIT) is in use")
 
 func newLane() *lane {
-	l := &lane{turns: semaphore.NewWeighted(int64(max(1, runtime.GOMAXPROCS(0)-1))), patience: defaultPatience, memory: math.MaxUint64, processors: int64(runtime.GOMAXPROCS(0))}
+	l := &lane{turns: semaphore.NewWeighted(int64(max(1, runtime.GOMAXPROCS(0)-1))), behind: semaphore.NewWeighted(1), patience: defaultPatience, memory: math.MaxUint64, processors: int64(runtime.GOMAXPROCS(0))}
 	if limit := debug.SetMemoryLimit(-1); limit < math.MaxInt64 {
 		l.memory = uint64(limit)
 	}
@@ -69,6 +83,7 @@ func newLane() *lane {
 // but Cancel and giveBack is for the one goroutine that evaluates.
 type turn struct {
 	lane      *lane
+	turns     *semaphore.Weighted
 	ctx       context.Context
 	stop      func() bool
 	cancelled atomic.Bool
@@ -81,7 +96,7 @@ type turn struct {
 	looked        time.Duration // since began, as are the others
 	checked       time.Duration
 	got           time.Duration // the turn
-	offered       time.Duration // the processor
+	slept         time.Duration // when it was given away last
 	length        time.Duration // of the next turn
 	held          atomic.Bool
 	background    bool   // nobody waits for it: its turns stay short
@@ -89,7 +104,9 @@ type turn struct {
 }
 
 func (l *lane) newTurn(ctx context.Context) *turn {
-	t := &turn{lane: l, ctx: ctx, stride: 1, began: time.Now(), length: turnLength}
+	t := &turn{lane: l, turns: l.turns, ctx: ctx, stride: 1, began: time.Now(), length: turnLength}
+	l.asked.Add(1)
+	l.latest.Store(t.began.UnixNano())
 	// One call of a builtin may go on for long after the deadline. It keeps the
 	// processor, but nobody waits for its turn.
 	t.stop = context.AfterFunc(ctx, func() {
@@ -103,7 +120,8 @@ func (l *lane) newTurn(ctx context.Context) *turn {
 // inBackground makes it the turn of an evaluation that nobody waits for. It may go on for
 // very long: its turns must not grow, or somebody waits for a whole one.
 func (t *turn) inBackground() {
-	t.background, t.length = true, backgroundTurn
+	t.background, t.length, t.turns = true, backgroundTurn, t.lane.behind
+	t.lane.asked.Add(-1)
 }
 
 // err is why an evaluation was stopped.
@@ -118,6 +136,9 @@ func (t *turn) err() error {
 func (t *turn) end() {
 	t.stop()
 	t.giveBack()
+	if !t.background {
+		t.lane.asked.Add(-1)
+	}
 }
 
 // interrupted is what connectivity asks. What it has worked out by then is kept with
@@ -159,7 +180,7 @@ func (t *turn) Cancelled() bool {
 
 func (t *turn) giveBack() {
 	if t.held.CompareAndSwap(true, false) {
-		t.lane.turns.Release(1)
+		t.turns.Release(1)
 	}
 }
 
@@ -170,33 +191,58 @@ func (t *turn) pause() (now time.Duration, goOn bool) {
 	since := now - t.looked
 	t.worked += min(since, maxWork)
 	switch {
-	case since < breath/4:
+	case since < look/4:
 		t.stride = min(2*t.stride, maxStride)
-	case since > breath/2:
+	case since > look/2:
 		t.stride = max(t.stride/2, 1)
 	}
 	t.looked = now
 	switch {
-	case t.worked < t.lane.patience:
+	case t.worked < t.lane.patience && !t.background:
 		return now, true
 	case t.held.Load() && now-t.got < t.length:
-		if now-t.offered >= breath {
-			t.offered = now
-			runtime.Gosched()
+		if now-t.slept >= unasked || now-t.slept >= breath && t.lane.frequented(t) {
+			t.offer()
 		}
-		return now, true
+		return t.looked, true
 	}
 	if t.held.Load() && !t.background {
 		t.length *= 2
 	}
 	t.giveBack()
+	if t.background {
+		t.giveWay()
+	}
 	goOn = t.take()
 	return t.looked, goOn
 }
 
+// offer gives the processor away for a moment. To yield (runtime.Gosched) is not enough: the
+// scheduler would take this same goroutine up again before it looks at what waits at another
+// processor, or at the network. To sleep makes it look there, and costs most where nothing
+// waits, half a millisecond: so it is done seldom while nobody has come lately.
+func (t *turn) offer() {
+	time.Sleep(time.Microsecond)   //nolint:forbidigo // it waits for nothing
+	t.looked = time.Since(t.began) // to sleep is no work
+	t.slept = t.looked
+}
+
+// frequented is whether another evaluation than t's began lately.
+func (l *lane) frequented(t *turn) bool {
+	latest := l.latest.Load()
+	return latest != t.began.UnixNano() && time.Now().UnixNano()-latest < int64(lately)
+}
+
+// giveWay waits until nobody else is evaluating, or for a while.
+func (t *turn) giveWay() {
+	for until := time.Now().Add(givingWay); t.lane.asked.Load() > 0 && !t.over() && time.Now().Before(until); {
+		time.Sleep(backgroundTurn / 2) //nolint:forbidigo // whoever ends an evaluation must not have to wake others
+	}
+}
+
 // take waits for a turn, or for the end of the evaluation's time.
 func (t *turn) take() bool {
-	if t.lane.turns.Acquire(t.ctx, 1) != nil {
+	if t.turns.Acquire(t.ctx, 1) != nil {
 		return false
 	}
 	t.got = time.Since(t.began)

@@ -23,7 +23,7 @@ func work(ctx context.Context, l *lane) (steps int) {
 	t := l.newTurn(ctx)
 	defer t.end()
 	for !t.Cancelled() {
-		time.Sleep(breath / 2)
+		time.Sleep(look / 2)
 		steps++
 	}
 	return steps
@@ -47,7 +47,7 @@ func TestLongEvaluationsShareTheTurns(t *testing.T) {
 				for range c.evaluations {
 					go func() { steps <- work(ctx, l) }()
 				}
-				all := int(time.Second/(breath/2)) * int(min(c.turns, int64(c.evaluations)))
+				all := int(time.Second/(look/2)) * int(min(c.turns, int64(c.evaluations)))
 				sum := 0
 				for range c.evaluations {
 					n := <-steps
@@ -57,7 +57,7 @@ func TestLongEvaluationsShareTheTurns(t *testing.T) {
 					}
 				}
 				// Before they need a turn they run beside each other.
-				if beside := c.evaluations * int(defaultPatience/(breath/2)); sum > all+2*beside || sum < all*9/10 {
+				if beside := c.evaluations * int(defaultPatience/(look/2)); sum > all+2*beside || sum < all*9/10 {
 					t.Errorf("%d steps in all, want about %d", sum, all)
 				}
 			})
@@ -68,7 +68,7 @@ func TestLongEvaluationsShareTheTurns(t *testing.T) {
 // Eight that need 0.3 s each cannot all be done in 2 s. Most are.
 func TestOfTooManyEvaluationsMostEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		const evaluations, steps = 8, int(300 * time.Millisecond / (breath / 2))
+		const evaluations, steps = 8, int(300 * time.Millisecond / (look / 2))
 		l, done := laneOf(1, defaultPatience), make(chan bool)
 		for range evaluations {
 			go func() {
@@ -78,7 +78,7 @@ func TestOfTooManyEvaluationsMostEnd(t *testing.T) {
 				defer turn.end()
 				n := 0
 				for ; n < steps && !turn.Cancelled(); n++ {
-					time.Sleep(breath / 2)
+					time.Sleep(look / 2)
 				}
 				done <- n == steps
 			}()

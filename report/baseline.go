@@ -150,6 +150,7 @@ func (r *Result) keep(want func(remark) bool) {
 	}
 	r.Unread = slices.DeleteFunc(slices.Clone(r.Unread), func(x Unread) bool { return !one(Result{Unread: []Unread{x}}) })
 	r.Unmodelled = slices.DeleteFunc(slices.Clone(r.Unmodelled), func(x Unmodelled) bool { return !one(Result{Unmodelled: []Unmodelled{x}}) })
+	r.Noted = slices.DeleteFunc(slices.Clone(r.Noted), func(x Noted) bool { return !one(Result{Noted: []Noted{x}}) })
 	r.Unjudged = slices.DeleteFunc(slices.Clone(r.Unjudged), func(x Unjudged) bool { return !one(Result{Unjudged: []Unjudged{x}}) })
 	r.Unmatched = slices.DeleteFunc(slices.Clone(r.Unmatched), func(x Unmatched) bool { return !one(Result{Unmatched: []Unmatched{x}}) })
 	r.Expired = slices.DeleteFunc(slices.Clone(r.Expired), func(x guardrail.Exemption) bool { return !one(Result{Expired: []guardrail.Exemption{x}}) })

@@ -8,7 +8,7 @@ import (
 
 func TestImports(t *testing.T) {
 	deptest.Rule{
-		Ours: []string{"cluster", "cluster/selector", "connectivity", "guardrail", "policyreport"}, Not: []string{deptest.OPA},
+		Ours: []string{"cluster", "cluster/selector", "connectivity", "doctor", "guardrail", "policyreport"}, Not: []string{deptest.OPA},
 		NotLinked: append([]string{deptest.Module + "/audit", deptest.Module + "/webhook"}, deptest.API...),
 	}.Check(t, ".")
 }

@@ -48,7 +48,16 @@ type jsonResult struct {
 
 	Expired    []jsonExpired    `json:"expired,omitempty"`
 	Unmodelled []jsonUnmodelled `json:"unmodelled,omitempty"`
+	Noted      []jsonNoted      `json:"noted,omitempty"`
 	Unjudged   []jsonUnjudged   `json:"unjudged,omitempty"`
+}
+
+// jsonNoted is a remark of another sort: not-enforced, names-nothing, adds-nothing.
+type jsonNoted struct {
+	Remark   string      `json:"remark"`
+	Object   *jsonObject `json:"object,omitempty"`
+	Location *Location   `json:"location,omitempty"`
+	Message  string      `json:"message"`
 }
 
 // jsonExpired is an exemption whose time is over.
@@ -129,6 +138,17 @@ func (r *Result) document() jsonResult {
 	}
 	for _, u := range r.Unmodelled {
 		doc.Unmodelled = append(doc.Unmodelled, jsonUnmodelled{objectOf(u.Ref), u.Location, u.Opens})
+	}
+	for _, n := range r.Noted {
+		j := jsonNoted{Remark: n.What, Message: n.Text}
+		if n.Ref != (cluster.Ref{}) {
+			o := objectOf(n.Ref)
+			j.Object = &o
+		}
+		if n.Location.File != "" {
+			j.Location = &n.Location
+		}
+		doc.Noted = append(doc.Noted, j)
 	}
 	for _, u := range r.Unjudged {
 		doc.Unjudged = append(doc.Unjudged, jsonUnjudged{objectOf(u.Ref), u.Location, u.Why})

@@ -22,6 +22,8 @@ type Result struct {
 	// Unmodelled are objects of other policy APIs, beside which NetworkPolicies are not
 	// the whole truth.
 	Unmodelled []Unmodelled
+	// Noted are other things that are known of the cluster.
+	Noted []Noted
 	// Unjudged are changes about which nobody could say anything.
 	Unjudged []Unjudged
 	// Known are findings that a baseline names, and Gone what it names and is not there
@@ -66,6 +68,15 @@ type Unmodelled struct {
 	Location Location
 	// Opens is set when the API can open what NetworkPolicies leave blocked.
 	Opens bool
+}
+
+// Noted is one of them: a network that ignores NetworkPolicies, a NetworkPolicy that adds nothing.
+type Noted struct {
+	// What is its word: doctor.NotEnforced and so on.
+	What     string
+	Ref      cluster.Ref // zero for what is about the cluster
+	Location Location
+	Text     string
 }
 
 // Unjudged is a change about which nobody could say anything.
@@ -125,6 +136,13 @@ func (r *Result) remarks() []remark {
 			can = "may open what NetworkPolicies leave blocked, so that no path beside it is proved shut"
 		}
 		out = append(out, remark{isUnmodelled, guardrail.Warn, false, u.Ref, title(u.Ref), fmt.Sprintf("not modelled: %s %s", title(u.Ref), can), u.Location})
+	}
+	for _, n := range r.Noted {
+		name := "network"
+		if n.Ref != (cluster.Ref{}) {
+			name = title(n.Ref)
+		}
+		out = append(out, remark{n.What, guardrail.Warn, false, n.Ref, name, n.Text, n.Location})
 	}
 	for _, x := range r.Expired {
 		text := fmt.Sprintf("exemption %s expired after %s and exempts nothing any more: %s", x.Name, x.Expires, x.Reason)

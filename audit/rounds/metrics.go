@@ -37,7 +37,7 @@ func newMetrics(r prometheus.Registerer, byNamespace bool) *metrics {
 		byNamespace: byNamespace,
 		findings:    desc("podcullis_audit_findings", "Violations that are in the cluster now, by guardrail, its action and severity. Shown by the replica that audits.", "guardrail", "action", "severity"),
 		namespaces:  desc("podcullis_audit_namespace_findings", "Violations that are in a namespace now, by guardrail (--audit-namespaces); at most 1,000 namespaces.", "namespace", "guardrail"),
-		remarks:     desc("podcullis_audit_remarks", "What the audit tells beside violations: chooses-nobody, expired-exemption, unmodelled-policy.", "remark"),
+		remarks:     desc("podcullis_audit_remarks", "What the audit tells beside violations: chooses-nobody, expired-exemption, unmodelled-policy, not-enforced, names-nothing, adds-nothing.", "remark"),
 		exempted:    desc("podcullis_audit_exempted", "Violations in the cluster that an exemption lets pass."),
 		duration:    desc("podcullis_audit_duration_seconds", "How long the last round of the audit took."),
 		last:        desc("podcullis_audit_last_complete_timestamp_seconds", "When a round of the audit last judged everything."),
@@ -87,7 +87,7 @@ func (m *metrics) Collect(c chan<- prometheus.Metric) {
 			gauge(m.namespaces, float64(n), k[:]...)
 		}
 	}
-	for _, what := range []string{choosesNobody, expiredExemption, unmodelledPolicy} {
+	for _, what := range told() {
 		gauge(m.remarks, float64(s.remarks[what]), what)
 	}
 	gauge(m.exempted, float64(s.exempted))

@@ -41,6 +41,8 @@ type Options struct {
 	InForce func() guardrail.InForce
 	// Unmatched lists what chooses nobody.
 	Unmatched func(*cluster.Snapshot) ([]guardrail.Unmatched, error)
+	// Sources tell more of a snapshot than guardrails can.
+	Sources []Source
 	// Interval is after how long a round is made though nothing has changed: exemptions
 	// expire.
 	Interval time.Duration
@@ -143,6 +145,7 @@ func (r *Rounds) round(ctx context.Context, s *cluster.Snapshot, rules guardrail
 		return ctx.Err()
 	}
 	err = errors.Join(err, r.remarks(found, s, rules, now))
+	r.consult(ctx, found, s)
 	r.metrics.show(found, time.Since(began), err)
 	if err != nil {
 		return err

@@ -83,6 +83,8 @@ type Set struct {
 	Unread []Unread
 	// Notes are in the order of Objects.
 	Notes []Note
+	// Asides are the documents of the kinds that Input.Aside names. They are not among Skipped.
+	Asides []Aside
 	// Charts are the directories with a Helm chart that were found and left out.
 	Charts []string
 
@@ -118,6 +120,9 @@ type Input struct {
 	Bounds cluster.Bounds
 	// Entries takes Services, Ingresses and routes into the set, which else are skipped.
 	Entries bool
+	// Aside are kinds that the model has no use for, and of which the documents are kept in
+	// Set.Asides all the same.
+	Aside []schema.GroupKind
 	// Exclude are patterns, as of a .gitignore, of what is left out below a source
 	// that is a directory. A source itself is never left out.
 	Exclude []string

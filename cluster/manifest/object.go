@@ -114,7 +114,9 @@ func ofKustomize(apiVersion json.RawMessage) bool {
 }
 
 func (l *loader) skip(d document, gvk schema.GroupVersionKind) {
-	l.set.Skipped[gvk.GroupKind().String()]++
+	if !l.aside(d, gvk) {
+		l.set.Skipped[gvk.GroupKind().String()]++
+	}
 }
 
 // modelled reads an object of a kind that the model is made of.

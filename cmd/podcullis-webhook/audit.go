@@ -99,6 +99,7 @@ func (a *app) auditCluster(events *breach.Events) error {
 	}
 	options := rounds.Options{
 		Model: model, InForce: a.guardrails.engine.InForce, Unmatched: a.guardrails.engine.Unmatched,
+		Sources:  []rounds.Source{networkSource(client)},
 		Interval: o.interval, Namespaces: o.namespaces, Registry: a.registry, Log: a.log, Now: a.clock.Now,
 	}
 	if events != nil {

@@ -11,8 +11,9 @@ import (
 
 // A review leaves tens of kilobytes of garbage, and what lives is the model: with Go's own
 // setting, a heap that may double, a sixth of the processor time goes into marking the
-// model again and again. Under a memory limit there is room for more garbage, up to where
-// evaluations are ended for want of memory (ADR 14): half of the limit.
+// model again and again. Under a memory limit there is room for more garbage: up to three
+// eighths of it, well below the half at which a long evaluation asks for a collection, to see
+// whether it has to be ended (ADR 14). That one comes late, and everybody has to help with it.
 const (
 	// patientGOGC is the most garbage, in percent of what lives. Beyond it nothing is saved that can be measured.
 	patientGOGC = 400
@@ -63,9 +64,9 @@ func (c *collector) watch(ctx context.Context) {
 }
 
 // garbagePercent is with how much garbage, in percent of what lives, the heap stays
-// within half of the limit.
+// within three eighths of the limit.
 func garbagePercent(live uint64, limit int64) int {
-	room := float64(limit)/2 - float64(live)
+	room := float64(limit)/8*3 - float64(live)
 	percent := int(min(patientGOGC, max(0, 100*room/max(1, float64(live)))))
 	return max(plainGOGC, percent/stepGOGC*stepGOGC)
 }

@@ -79,6 +79,8 @@ func (o *options) errand() func(context.Context, *options, io.Writer) error {
 		return removeObjects
 	case o.canary != "":
 		return submitCanary
+	case o.probe.on():
+		return probeOtherPod
 	}
 	return nil
 }

@@ -59,6 +59,7 @@ type options struct {
 	audit            auditOptions
 	canary           string
 	remove           []string
+	probe            probeOptions
 	bounds           cluster.Bounds
 }
 
@@ -122,6 +123,7 @@ func (o *options) AddFlags(f *pflag.FlagSet) {
 	f.BoolVar(&o.events, "events", o.events, "write an Event for each of those, beside the object that changed last")
 	o.audit.addFlags(f)
 	f.StringVar(&o.canary, "canary", o.canary, "instead of serving, submit to this `namespace`, as a dry run, what the chart's canary guardrail refuses, and say whether it was; in --mode audit, whether it was warned of")
+	o.probe.addFlags(f)
 	f.StringArrayVar(&o.remove, "remove", o.remove, "instead of serving, remove this object, `resource[.group]/[namespace/]name`, if it is there; repeatable")
 }
 
@@ -180,6 +182,7 @@ func (o *options) Validate(rest []string) error {
 	if o.rememberFor < 0 {
 		wrong("--remember-for must not be negative, got %s", o.rememberFor)
 	}
+	errs = append(errs, o.probe.validate(o.canary != "" || len(o.remove) > 0)...)
 	errs = append(errs, o.audit.validate(len(o.clusterManifests) > 0)...)
 	errs = append(errs, o.validateMemory()...)
 	errs = append(errs, o.validateConsistency()...)

@@ -41,7 +41,9 @@ and nothing is written to it.
 
 Beside violations it tells: exemptions that are in use or have expired; guardrails,
 exemptions and NetworkPolicies that choose nobody; objects of other policy APIs,
-which NetworkPolicies say nothing about; and what makes pods and was not looked at.
+which NetworkPolicies say nothing about; what makes pods and was not looked at; and of
+a running cluster a network that ignores NetworkPolicies, or parts of them that are in
+use, and NetworkPolicies that add nothing or name what is not there (see doctor).
 
 --write-baseline writes down what there is, as known; with --baseline only what
 came since counts, and what the file names and is gone is told. A finding is known
@@ -102,6 +104,7 @@ func (p *program) auditAll(c *cobra.Command, o *auditOptions) error {
 	if errors.Is(evalErr, audit.ErrNothing) {
 		return hint(evalErr, "look at exclude and match in the configuration, and at the namespaces of the manifests")
 	}
+	p.addNoted(c.Context(), &o.sources, in, result)
 	result.FailOnUnread, result.FailOnUnmatched = o.failOnUnread, o.failOnUnmatched
 	all := result.Baseline()
 	if known != nil {

@@ -160,6 +160,9 @@ func besides(r *report.Result) string {
 	if n := len(r.Expired); n > 0 {
 		words = append(words, number(n, "exemption")+" expired")
 	}
+	if n := len(r.Noted); n > 0 {
+		words = append(words, number(n, "other remark"))
+	}
 	if len(words) == 0 {
 		return ""
 	}

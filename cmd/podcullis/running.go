@@ -43,21 +43,30 @@ func (p *program) inContext(s *sources) {
 	}
 }
 
-// running reads the cluster that --context and --kubeconfig name.
-func (s *sources) running(ctx context.Context) (*manifest.Set, error) {
+// restConfig is how the cluster is reached that --context and --kubeconfig name, and its name.
+func (s *sources) restConfig() (config *rest.Config, name string, err error) {
 	klog.SetLogger(logr.Discard()) // what client-go has to say is in its errors
 	loader := s.clientConfig()
-	config, err := loader.ClientConfig()
+	config, err = loader.ClientConfig()
 	if err != nil {
-		return nil, hint(err, "--context names a context of the kubeconfig; `kubectl config get-contexts` lists them")
+		return nil, "", hint(err, "--context names a context of the kubeconfig; `kubectl config get-contexts` lists them")
 	}
-	name := s.context
+	name = s.context
 	if raw, err := loader.RawConfig(); err == nil && name == "" {
 		name = raw.CurrentContext
 	}
 	config.UserAgent = "podcullis/" + build().Version
 	config.WarningHandler = rest.NoWarnings{}
 	config.QPS, config.Burst = 50, 100
+	return config, name, nil
+}
+
+// running reads the cluster that --context and --kubeconfig name.
+func (s *sources) running(ctx context.Context) (*manifest.Set, error) {
+	config, name, err := s.restConfig()
+	if err != nil {
+		return nil, err
+	}
 	client, err := dynamic.NewForConfig(config)
 	if err != nil {
 		return nil, hint(err, "correct the kubeconfig")
@@ -69,6 +78,16 @@ func (s *sources) running(ctx context.Context) (*manifest.Set, error) {
 	var also []remote.Also
 	if s.entries {
 		also = append(also, remote.Entries)
+	}
+	if s.partly != nil {
+		set, unread, err := remote.ReadPart(ctx, client, served, report.ClusterPrefix+name)
+		for _, u := range unread {
+			s.partly(u.Resource, u.Err)
+		}
+		if err != nil {
+			return nil, hint(err, "see that `kubectl --context %s get networkpolicies -A` works", name)
+		}
+		return set, nil
 	}
 	set, err := remote.Read(ctx, client, served, report.ClusterPrefix+name, also...)
 	switch {

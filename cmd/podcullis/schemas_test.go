@@ -65,11 +65,14 @@ func TestSchemas(t *testing.T) {
 		{"explanation", "explain -f SHOP shop/frontend shop/db"},
 		{"explanation", "explain -f SHOP -f HOLE shop/frontend shop/db 5432/TCP"},
 		{"explanation", "explain -f SHOP -f HOLE --fix shop/analytics shop/db 5432/TCP"},
+		{"checkup", "doctor -f SHOP"},
+		{"checkup", "doctor -f SHOP -f HOLE -f FLANNEL"},
 		{"plan", "plan -f SHOP --apply AFTER --prune --config CONFIG"},
 		{"plan", "plan -f AFTER --apply SHOP --prune --config CONFIG"},
 	} {
 		t.Run(tt.command, func(t *testing.T) {
-			args := strings.Fields(strings.NewReplacer("SHOP", shop, "AFTER", after, "CONFIG", config, "HOLE", bad, "DOOR", opened, "BASELINE", baseline, "EXEMPT", exempt).Replace(tt.command + " -o json"))
+			args := strings.Fields(strings.NewReplacer("SHOP", shop, "AFTER", after, "CONFIG", config, "HOLE", bad, "DOOR", opened, "BASELINE", baseline, "EXEMPT", exempt,
+				"FLANNEL", filepath.Join("..", "..", "doctor", "testdata", "networks", "flannel.yaml")).Replace(tt.command + " -o json"))
 			code, stdout, stderr := command(t, args...)
 			if code == unable {
 				t.Fatal(stderr)

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/podcullis/podcullis/cluster"
@@ -33,6 +34,10 @@ type sources struct {
 	excludes         []string
 	// entries takes Services, Ingresses and routes in, because a guardrail asks about them.
 	entries bool
+	// asides are kinds that are read beside the model.
+	asides []schema.GroupKind
+	// partly, if set, is told what of a running cluster may not be listed; else that is an error.
+	partly func(resource string, err error)
 }
 
 func (s *sources) addFlags(c *cobra.Command) {
@@ -161,7 +166,7 @@ func (s *sources) chartsOnly() bool {
 // read reads the manifests, and renders what is none yet.
 func (p *program) read(ctx context.Context, s *sources) (*manifest.Set, error) {
 	in := manifest.Input{
-		Sources: s.files, Stdin: p.stdin, Namespace: s.defaultNamespace, Exclude: s.excludes, Entries: s.entries,
+		Sources: s.files, Stdin: p.stdin, Namespace: s.defaultNamespace, Exclude: s.excludes, Entries: s.entries, Aside: s.asides,
 		Kustomize: func(dir string) ([]manifest.Text, error) { return render.Kustomization(dir) },
 	}
 	for _, text := range s.kustomizations {

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/podcullis/podcullis/test/server"
 )
 
 // Two API servers on one etcd, each with a watch cache of its own. One of them hears no more
@@ -65,7 +67,7 @@ func TestAnAPIServerWithoutEtcdIsNotBelieved(t *testing.T) {
 			t.Fatalf("%v", said)
 		}
 	}
-	if _, err := get(t.Context(), "http://"+old.probes+"/readyz"); err == nil || !strings.Contains(err.Error(), "may be out of date") {
+	if _, err := server.Get(t.Context(), "http://"+old.probes+"/readyz"); err == nil || !strings.Contains(err.Error(), "may be out of date") {
 		t.Errorf("readiness says %v", err)
 	}
 	etcd.heal()

@@ -13,6 +13,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/podcullis/podcullis/test/server"
 )
 
 // jumpingNow goes into Go's time.Now: the wall clock is off by as many seconds as a file
@@ -117,13 +119,13 @@ func TestAClockThatJumpsChangesNothing(t *testing.T) {
 			if wrong += int64(len(failures)); len(failures) > 0 {
 				t.Errorf("the clock is off by %s: %s", by, failures[0])
 			}
-			if text, err := get(t.Context(), "http://"+r.probes+"/readyz"); err != nil {
+			if text, err := server.Get(t.Context(), "http://"+r.probes+"/readyz"); err != nil {
 				t.Errorf("the clock is off by %s: readiness says %s %v", by, text, err)
 			}
 			pause(t, 200*time.Millisecond)
 		}
 		await(t, "the metric to show the jump", func(ctx context.Context) error {
-			text, err := get(ctx, "http://"+r.metrics+"/metrics")
+			text, err := server.Get(ctx, "http://"+r.metrics+"/metrics")
 			if err != nil {
 				return err
 			}

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+
+	"github.com/podcullis/podcullis/test/server"
 )
 
 // Nothing touches the certificate; the time just passes. The replica stops being ready in
@@ -22,7 +24,7 @@ func TestACertificateThatExpiresIsSeenFromWithin(t *testing.T) {
 	ca.writeUntil(t, certs, end)
 	r := c.launch(t, replicaOptions{certs: certs})
 	c.register(t, r.address, ca.bundle(), admissionregistrationv1.Fail)
-	if text, err := get(t.Context(), "http://"+r.probes+"/readyz"); err != nil || !strings.Contains(text, "[+]certificate: ok, the serving certificate") {
+	if text, err := server.Get(t.Context(), "http://"+r.probes+"/readyz"); err != nil || !strings.Contains(text, "[+]certificate: ok, the serving certificate") {
 		t.Errorf("within its last day readiness says %q, %v", text, err)
 	}
 	l := c.load(t, 4, unhurried)
@@ -36,10 +38,10 @@ func TestACertificateThatExpiresIsSeenFromWithin(t *testing.T) {
 	for time.Now().Before(end.Add(time.Second)) {
 		pause(t, 50*time.Millisecond)
 	}
-	if _, err := get(t.Context(), "http://"+r.probes+"/readyz"); err == nil || !strings.Contains(err.Error(), "[-]certificate: the serving certificate") || !strings.Contains(err.Error(), "has expired") {
+	if _, err := server.Get(t.Context(), "http://"+r.probes+"/readyz"); err == nil || !strings.Contains(err.Error(), "[-]certificate: the serving certificate") || !strings.Contains(err.Error(), "has expired") {
 		t.Errorf("a second after the end readiness says %v", err)
 	}
-	if text, err := get(t.Context(), "http://"+r.metrics+"/metrics"); err != nil || !strings.Contains(text, "podcullis_certificate_valid 0") {
+	if text, err := server.Get(t.Context(), "http://"+r.metrics+"/metrics"); err != nil || !strings.Contains(text, "podcullis_certificate_valid 0") {
 		t.Errorf("metrics without podcullis_certificate_valid 0: %v", err)
 	}
 	await(t, "the log to tell", func(context.Context) error {
@@ -65,7 +67,7 @@ func TestACertificateThatExpiresIsSeenFromWithin(t *testing.T) {
 	}
 	ca.write(t, certs)
 	await(t, "the new pair to be served", func(ctx context.Context) error {
-		if _, err := get(ctx, "http://"+r.probes+"/readyz"); err != nil {
+		if _, err := server.Get(ctx, "http://"+r.probes+"/readyz"); err != nil {
 			return err
 		}
 		if c.tries(ctx, forbidden) != right {

@@ -61,7 +61,7 @@ func TestStoredGiantsLeaveAReplicaItsMemory(t *testing.T) {
 	r := c.launch(t, options)
 	t.Logf("started with %d giants: peak %d MiB of 512", count, group.peak(t))
 
-	r.kill()
+	r.Kill()
 	r = c.launch(t, options)
 	t.Logf("started again: peak %d MiB of 512", group.peak(t))
 
@@ -90,7 +90,7 @@ func TestStoredGiantsLeaveAReplicaItsMemory(t *testing.T) {
 		t.Errorf("the kernel ended %d processes for want of memory", n)
 	}
 	record(t, row{day: "giants stored", injected: fmt.Sprintf("%d netpols of %d peers, 512 MiB", count, giantPeers), asked: int64(count), remark: fmt.Sprintf("peak %d MiB", group.peak(t))})
-	r.kill()
+	r.Kill()
 }
 
 func (c cluster) namespace(t *testing.T, name string) string {

@@ -21,6 +21,8 @@ import (
 	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
+
+	"github.com/podcullis/podcullis/test/server"
 )
 
 // alone starts a replica that needs no API server.
@@ -442,7 +444,7 @@ func TestGarbageIsNeverAllowed(t *testing.T) {
 		}
 	}
 	r.alive(t)
-	if text, err := get(t.Context(), "http://"+r.metrics+"/metrics"); err != nil || !strings.Contains(text, "\npodcullis_panics_total 0\n") {
+	if text, err := server.Get(t.Context(), "http://"+r.metrics+"/metrics"); err != nil || !strings.Contains(text, "\npodcullis_panics_total 0\n") {
 		t.Errorf("panics, or no metrics: %v", err)
 	}
 	record(t, row{day: "garbage", injected: "random bytes, and mutations of a forbidden review", asked: asked, wrong: allowed, remark: fmt.Sprintf("HTTP statuses %v, no panic", codes)})

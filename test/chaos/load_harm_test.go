@@ -19,6 +19,8 @@ import (
 
 	admissionv1 "k8s.io/api/admission/v1"
 	networkingv1 "k8s.io/api/networking/v1"
+
+	"github.com/podcullis/podcullis/test/server"
 )
 
 // bystanders ask one after the other, what must be refused and what must pass, until done
@@ -248,7 +250,7 @@ func TestALogThatNobodyReadsChangesNoAnswer(t *testing.T) {
 	unwell := "not waited for"
 	if *scale > 0 {
 		await(t, "the replica to be unhealthy", func(ctx context.Context) error {
-			if _, err := get(ctx, "http://"+r.probes+"/healthz"); err == nil || !strings.Contains(err.Error(), "nobody has read the log") {
+			if _, err := server.Get(ctx, "http://"+r.probes+"/healthz"); err == nil || !strings.Contains(err.Error(), "nobody has read the log") {
 				return fmt.Errorf("healthz: %w", errors.Join(err, errors.New("is not that")))
 			}
 			return nil
@@ -273,7 +275,7 @@ func TestALogThatNobodyReadsChangesNoAnswer(t *testing.T) {
 		}
 	})
 	await(t, "the replica to be healthy", func(ctx context.Context) error {
-		_, err := get(ctx, "http://"+r.probes+"/healthz")
+		_, err := server.Get(ctx, "http://"+r.probes+"/healthz")
 		return err
 	})
 	var after bystanders

@@ -19,6 +19,7 @@ import (
 	podculliscluster "github.com/podcullis/podcullis/cluster"
 	"github.com/podcullis/podcullis/cluster/live"
 	"github.com/podcullis/podcullis/test/controlplane"
+	"github.com/podcullis/podcullis/test/server"
 )
 
 // maxStaleness is what the replicas of these tests are started with.
@@ -89,7 +90,7 @@ func TestWhoIsCutOffAllowsNothingBlindly(t *testing.T) {
 					pause(t, 20*time.Millisecond)
 				}
 			}
-			_, notReady := get(t.Context(), "http://"+r.probes+"/readyz")
+			_, notReady := server.Get(t.Context(), "http://"+r.probes+"/readyz")
 			if notReady == nil || !strings.Contains(notReady.Error(), "may be out of date") {
 				t.Errorf("%s: readiness says %v", ways[i].name, notReady)
 			}
@@ -296,7 +297,7 @@ func TestColdStartWithoutAnAPIServerWaitsForIt(t *testing.T) {
 	pause(t, 2*time.Second)
 	r.alive(t)
 	way.heal()
-	r.awaitReady(t)
+	r.AwaitReady(t, r.probes)
 	said, err := caller.ask(t.Context(), r, review(t, forbidden))
 	if err != nil || said.status != http.StatusOK || said.allowed {
 		t.Errorf("after the API server came: %v, %v", said, err)

@@ -11,13 +11,15 @@ import (
 	"testing"
 
 	"k8s.io/apimachinery/pkg/util/sets"
+
+	"github.com/podcullis/podcullis/test/server"
 )
 
 var reloadsPattern = regexp.MustCompile(`(?m)^podcullis_reloads_total\{result="(\w+)"\} (\d+)$`)
 
 // reloads are how often the replica has reloaded, by result.
 func (r *replica) reloads(ctx context.Context) (map[string]string, error) {
-	text, err := get(ctx, "http://"+r.metrics+"/metrics")
+	text, err := server.Get(ctx, "http://"+r.metrics+"/metrics")
 	counts := map[string]string{}
 	for _, m := range reloadsPattern.FindAllStringSubmatch(text, -1) {
 		counts[m[1]] = m[2]

@@ -4,15 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
-	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -20,16 +15,14 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/podcullis/podcullis/test/controlplane"
-	"github.com/podcullis/podcullis/webhook"
+	"github.com/podcullis/podcullis/test/server"
 )
 
 // replica is a podcullis-webhook process.
 type replica struct {
 	address, metrics, probes, logFile string
 
-	cmd    *exec.Cmd
-	exited chan struct{}
-	err    error // how it ended, once exited is closed
+	*server.Process
 }
 
 // replicaOptions are what a replica can differ in.
@@ -47,21 +40,13 @@ type replicaOptions struct {
 	stderr *os.File // instead of a file of the log
 }
 
-// build makes the binary, once.
+// build makes the binary, once, unless whoever runs this test has made it.
 func build(t *testing.T) string {
 	t.Helper()
-	shared.Lock()
-	defer shared.Unlock()
-	if shared.webhook == "" {
-		path := filepath.Join(shared.dir, "podcullis-webhook")
-		cmd := exec.CommandContext(t.Context(), "go", "build", "-o", path, "./cmd/podcullis-webhook")
-		cmd.Dir = repository(t)
-		if out, err := cmd.CombinedOutput(); err != nil {
-			t.Fatalf("build the webhook: %v\n%s", err, out)
-		}
-		shared.webhook = path
+	if shared.webhook != "" {
+		return shared.webhook
 	}
-	return shared.webhook
+	return server.Build(t, shared.dir)
 }
 
 // launch starts a replica; at the test's end it is killed.
@@ -71,15 +56,10 @@ func (c cluster) launch(t *testing.T, o replicaOptions) *replica {
 		o.kubeconfig = c.Kubeconfig
 	}
 	dir := t.TempDir()
-	r := &replica{address: freeAddress(t), metrics: freeAddress(t), probes: freeAddress(t), logFile: filepath.Join(dir, "log"), exited: make(chan struct{})}
+	r := &replica{address: freeAddress(t), metrics: freeAddress(t), probes: freeAddress(t), logFile: filepath.Join(dir, "log")}
 	if o.host != "" {
 		r.address = net.JoinHostPort(o.host, "9443")
 	}
-	log, err := os.Create(r.logFile)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer log.Close() // the process has its own descriptor
 	source := []string{"--kubeconfig", o.kubeconfig}
 	if o.manifests != "" {
 		source = []string{"--cluster-manifests", o.manifests}
@@ -89,46 +69,15 @@ func (c cluster) launch(t *testing.T, o replicaOptions) *replica {
 		"--bind-address", r.address, "--metrics-bind-address", r.metrics, "--health-probe-bind-address", r.probes,
 		"--config", repository(t, "examples", "shop-guardrails.yaml"), "--log-level", "warn",
 	)
-	line := append(append(slices.Clone(o.within), build(t)), append(args, o.args...)...)
-	r.cmd = exec.CommandContext(context.Background(), line[0], line[1:]...)
-	if o.cgroup != "" {
-		r.cmd = exec.CommandContext(context.Background(), "sh", append([]string{"-c", `echo $$ >"$0" && exec "$@"`, o.cgroup}, r.cmd.Args...)...)
-	}
-	r.cmd.Stdout, r.cmd.Stderr = log, log
-	if o.stderr != nil {
-		r.cmd.Stderr = o.stderr
-	}
-	r.cmd.Env = append([]string{"HOME=" + dir, "TMPDIR=" + dir}, o.env...)
-	if err := r.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	go func() { r.err = r.cmd.Wait(); close(r.exited) }()
-	t.Cleanup(func() {
-		r.kill()
-		if t.Failed() {
-			text, _ := os.ReadFile(r.logFile)
-			lines := strings.Split(strings.TrimSpace(string(text)), "\n")
-			t.Logf("the end of the log of %s:\n%s", r.address, strings.Join(lines[max(0, len(lines)-15):], "\n"))
-		}
+	r.Process = server.Start(t, server.Command{
+		Binary: build(t), Args: append(args, o.args...), Env: o.env, LogFile: r.logFile, Stderr: o.stderr, Within: o.within, Cgroup: o.cgroup,
 	})
+	server.ShowLog(t, r.logFile)
+	t.Cleanup(r.Kill)
 	if !o.unready {
-		r.awaitReady(t)
+		r.AwaitReady(t, r.probes)
 	}
 	return r
-}
-
-func (r *replica) awaitReady(t *testing.T) {
-	t.Helper()
-	await(t, "the webhook to be ready", func(ctx context.Context) error {
-		select {
-		case <-r.exited:
-			text, _ := os.ReadFile(r.logFile)
-			t.Fatalf("the webhook ended: %v\n%s", r.err, text)
-		default:
-		}
-		_, err := get(ctx, "http://"+r.probes+"/readyz")
-		return err
-	})
 }
 
 // awaitListening waits until the replica answers anything at all.
@@ -143,24 +92,12 @@ func (r *replica) awaitListening(t *testing.T) {
 	})
 }
 
-// terminate sends SIGTERM; done is closed when the process is gone.
-func (r *replica) terminate() (done <-chan struct{}) {
-	_ = r.cmd.Process.Signal(syscall.SIGTERM)
-	return r.exited
-}
-
-// kill is kill -9.
-func (r *replica) kill() {
-	_ = r.cmd.Process.Kill()
-	<-r.exited
-}
-
 // alive fails the test when the process is gone.
 func (r *replica) alive(t *testing.T) {
 	t.Helper()
 	select {
-	case <-r.exited:
-		t.Errorf("the webhook ended: %v", r.err)
+	case <-r.Exited():
+		t.Errorf("the webhook ended: %v", r.Err())
 	default:
 	}
 }
@@ -168,7 +105,7 @@ func (r *replica) alive(t *testing.T) {
 // peakMemory is the most that the process ever had in memory, in MiB.
 func (r *replica) peakMemory(t *testing.T) int64 {
 	t.Helper()
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", r.cmd.Process.Pid))
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", r.Cmd.Process.Pid))
 	if err != nil {
 		t.Logf("peak memory is not known: %v", err)
 		return 0
@@ -187,34 +124,14 @@ const configurationName = "podcullis-chaos"
 // register makes the API server ask whoever listens at the address.
 func (c cluster) register(t *testing.T, address string, ca []byte, policy admissionregistrationv1.FailurePolicyType) {
 	t.Helper()
-	c.registerAs(t, admissionregistrationv1.WebhookClientConfig{URL: ptr("https://" + address + "/validate"), CABundle: ca}, policy)
+	c.registerAs(t, server.At(address, ca), policy)
 }
 
 func (c cluster) registerAs(t *testing.T, config admissionregistrationv1.WebhookClientConfig, policy admissionregistrationv1.FailurePolicyType) {
 	t.Helper()
-	var rules []admissionregistrationv1.RuleWithOperations
-	for _, door := range webhook.Resources() {
-		group, resource, _ := strings.Cut(door, "/")
-		rules = append(rules, admissionregistrationv1.RuleWithOperations{
-			Operations: []admissionregistrationv1.OperationType{"CREATE", "UPDATE", "DELETE"},
-			Rule:       admissionregistrationv1.Rule{APIGroups: []string{group}, APIVersions: []string{"v1"}, Resources: []string{resource}, Scope: ptr(admissionregistrationv1.AllScopes)},
-		})
-	}
 	configuration := &admissionregistrationv1.ValidatingWebhookConfiguration{
 		ObjectMeta: metav1.ObjectMeta{Name: configurationName},
-		Webhooks: []admissionregistrationv1.ValidatingWebhook{{
-			Name:                    "chaos.podcullis.io",
-			ClientConfig:            config,
-			Rules:                   rules,
-			FailurePolicy:           &policy,
-			MatchPolicy:             ptr(admissionregistrationv1.Equivalent),
-			SideEffects:             ptr(admissionregistrationv1.SideEffectClassNone),
-			TimeoutSeconds:          ptr(int32(10)),
-			AdmissionReviewVersions: []string{"v1"},
-			NamespaceSelector: &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{
-				{Key: "kubernetes.io/metadata.name", Operator: metav1.LabelSelectorOpNotIn, Values: []string{"kube-system", "podcullis"}},
-			}},
-		}},
+		Webhooks:   []admissionregistrationv1.ValidatingWebhook{server.Entry("chaos.podcullis.io", config, policy, "kube-system", "podcullis")},
 	}
 	api := c.client.AdmissionregistrationV1().ValidatingWebhookConfigurations()
 	if _, err := api.Create(t.Context(), configuration, metav1.CreateOptions{}); err != nil {
@@ -257,23 +174,6 @@ func freeAddress(t *testing.T) string {
 		t.Fatal(err)
 	}
 	return address
-}
-
-func get(ctx context.Context, url string) (string, error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-	if err != nil {
-		return "", err
-	}
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		return "", err
-	}
-	defer response.Body.Close()
-	body, err := io.ReadAll(response.Body)
-	if err == nil && response.StatusCode != http.StatusOK {
-		err = fmt.Errorf("%s: %s: %s", url, response.Status, body)
-	}
-	return string(body), err
 }
 
 // pause waits for some of a fault's time to pass; nothing else can be waited for.

@@ -78,7 +78,7 @@ func (s *service) restart(t *testing.T) {
 	s.surge(t)
 	old := s.replicas[0]
 	s.replicas = s.replicas[1:]
-	old.terminate()
+	old.Terminate()
 	pause(t, cmp.Or(s.lag, endpointLag))
 	s.endpoints.remove(old.address)
 	s.leaving = append(s.leaving, old)
@@ -90,14 +90,14 @@ func (s *service) left(t *testing.T) {
 	for _, r := range s.leaving {
 		await(t, "a replica's orderly end", func(context.Context) error {
 			select {
-			case <-r.exited:
+			case <-r.Exited():
 				return nil
 			default:
 				return errors.New("still there")
 			}
 		})
-		if r.err != nil {
-			t.Errorf("a replica ended with %v", r.err)
+		if r.Err() != nil {
+			t.Errorf("a replica ended with %v", r.Err())
 		}
 	}
 	s.leaving = nil
@@ -140,7 +140,7 @@ func TestKilledReplicaLosesOnlyWhatItHeld(t *testing.T) {
 		victim := s.replicas[0]
 		s.replicas = s.replicas[1:]
 		d := death{inFlight: load.inFlight.Load(), at: time.Now()}
-		victim.kill()
+		victim.Kill()
 		pause(t, endpointLag)
 		s.remove(victim.address)
 		d.known = time.Now()
@@ -283,7 +283,7 @@ func TestAllReplicasDownAndBack(t *testing.T) {
 	for round := range rounds {
 		for _, r := range s.replicas {
 			s.remove(r.address)
-			r.kill()
+			r.Kill()
 		}
 		s.cut()
 		s.replicas = nil

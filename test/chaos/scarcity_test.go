@@ -158,7 +158,7 @@ func TestFewDescriptorsAreSurvived(t *testing.T) {
 	if l.wrong.Load() > 0 {
 		t.Errorf("%d wrong answers: %v", l.wrong.Load(), l.failures)
 	}
-	r.awaitReady(t)
+	r.AwaitReady(t, r.probes)
 	await(t, "the right answers", func(ctx context.Context) error {
 		for _, netpol := range both {
 			if a, err := c.judge(ctx, netpol); a != right {
@@ -231,7 +231,7 @@ func TestWithoutNamesNothingIsBlind(t *testing.T) {
 	})
 	ask(forbidden, 2)
 	names("127.0.0.1 kubernetes\n")
-	r.awaitReady(t)
+	r.AwaitReady(t, r.probes)
 	if failures := rightFor(t, r, caller, 10); len(failures) > 0 {
 		t.Errorf("after the name is back: %s", failures[0])
 	}

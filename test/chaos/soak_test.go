@@ -16,6 +16,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/podcullis/podcullis/test/server"
 )
 
 // What a replica holds at a moment.
@@ -29,7 +31,7 @@ var gauges = map[string]*regexp.Regexp{
 }
 
 func (r *replica) gauge(ctx context.Context, name string) (float64, error) {
-	text, err := get(ctx, "http://"+r.metrics+"/metrics")
+	text, err := server.Get(ctx, "http://"+r.metrics+"/metrics")
 	if err != nil {
 		return 0, err
 	}

@@ -8,6 +8,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	appsv1 "k8s.io/api/apps/v1"
 	coordinationv1 "k8s.io/api/coordination/v1"
+
+	"github.com/podcullis/podcullis/doctor"
 )
 
 // auditRights adds what an audit needs by its flags.
@@ -16,6 +18,13 @@ func auditRights(args, name string, want map[string]string) {
 		return
 	}
 	want["in "+namespace+" leases.coordination.k8s.io named "+name+"-audit"] = "get,update"
+	for _, n := range doctor.Networks() {
+		for _, s := range n.Switches {
+			if s.ConfigMap != "" {
+				want["configmaps named "+s.ConfigMap] = "get"
+			}
+		}
+	}
 	if strings.Contains(args, "--audit-reports=none") {
 		return
 	}

@@ -5,10 +5,7 @@ import (
 	"context"
 	"errors"
 	"flag"
-	"fmt"
-	"io"
 	"net"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -18,6 +15,7 @@ import (
 	"time"
 
 	"github.com/podcullis/podcullis/test/controlplane"
+	"github.com/podcullis/podcullis/test/server"
 )
 
 var update = flag.Bool("update", false, "rewrite testdata")
@@ -70,7 +68,7 @@ func awaitReady(t *testing.T, probes string) error {
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	return controlplane.Await(ctx, "the webhook to be ready", func(ctx context.Context) error {
-		_, err := get(ctx, "http://"+probes+"/readyz")
+		_, err := server.Get(ctx, "http://"+probes+"/readyz")
 		return err
 	})
 }
@@ -81,7 +79,7 @@ func awaitMetric(t *testing.T, address, line string) {
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	if err := controlplane.Await(ctx, line, func(ctx context.Context) error {
-		text, err := get(ctx, "http://"+address+"/metrics")
+		text, err := server.Get(ctx, "http://"+address+"/metrics")
 		if err == nil && !strings.Contains("\n"+text, "\n"+line+"\n") {
 			err = errors.New("not there")
 		}
@@ -89,23 +87,6 @@ func awaitMetric(t *testing.T, address, line string) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-}
-
-func get(ctx context.Context, url string) (string, error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-	if err != nil {
-		return "", err
-	}
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		return "", err
-	}
-	defer response.Body.Close()
-	text, err := io.ReadAll(response.Body)
-	if err == nil && response.StatusCode != http.StatusOK {
-		err = fmt.Errorf("%s %s", response.Status, text)
-	}
-	return string(text), err
 }
 
 // runErrand runs the binary to its end, which has to be a good one.

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/podcullis/podcullis/test/controlplane"
+	"github.com/podcullis/podcullis/test/server"
 )
 
 func TestAuditModeLetsAllPassAndTells(t *testing.T) {
@@ -40,7 +41,7 @@ func TestAuditModeLetsAllPassAndTells(t *testing.T) {
 		t.Errorf("audit event: answered %d, want 201", event.ResponseStatus.Code)
 	}
 	golden(t, "audit-annotation", event.Annotations[webhookName+"/violations"]+"\n")
-	metrics, err := get(t.Context(), "http://"+g.metrics+"/metrics")
+	metrics, err := server.Get(t.Context(), "http://"+g.metrics+"/metrics")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/podcullis/podcullis/test/server"
 )
 
 // got is what a log line about a violation that got in says.
@@ -32,7 +34,7 @@ func (g *gate) gotIn(t *testing.T) []got {
 
 // seen is podcullis_violations_seen_total of a guardrail.
 func (g *gate) seen(ctx context.Context, guardrail string) (int, error) {
-	text, err := get(ctx, "http://"+g.metrics+"/metrics")
+	text, err := server.Get(ctx, "http://"+g.metrics+"/metrics")
 	if err != nil {
 		return 0, err
 	}

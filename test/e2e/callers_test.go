@@ -24,6 +24,7 @@ import (
 	"k8s.io/client-go/util/cert"
 
 	"github.com/podcullis/podcullis/test/controlplane"
+	"github.com/podcullis/podcullis/test/server"
 )
 
 // callersCA signs certificates with which one calls.
@@ -169,7 +170,7 @@ func TestOnlyTheAPIServerIsAnsweredAsDocumented(t *testing.T) {
 	if now := g.reviews(t.Context()); now != judged {
 		t.Errorf("strangers were judged: %s evaluations, and %s before", now, judged)
 	}
-	text, err := get(t.Context(), "http://"+g.metrics+"/metrics")
+	text, err := server.Get(t.Context(), "http://"+g.metrics+"/metrics")
 	if err != nil || !strings.Contains(text, `podcullis_rejected_requests_total{reason="bad_request"} 0`) || !strings.Contains(text, "podcullis_admission_in_flight 0") {
 		t.Errorf("a stranger's request was read: %v", err)
 	}

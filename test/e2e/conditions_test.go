@@ -16,6 +16,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/podcullis/podcullis/render"
+	"github.com/podcullis/podcullis/test/server"
 )
 
 // chartConditions are those that the chart registers its webhook for workloads with.
@@ -45,7 +46,7 @@ var countedPattern = regexp.MustCompile(`(?m)^podcullis_admission_requests_total
 // counted is how many reviews of a resource and operation were answered.
 func (g *gate) counted(t *testing.T, resource, operation string) int {
 	t.Helper()
-	text, err := get(t.Context(), "http://"+g.metrics+"/metrics")
+	text, err := server.Get(t.Context(), "http://"+g.metrics+"/metrics")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,6 +3,8 @@ package e2e
 import (
 	"strings"
 	"testing"
+
+	"github.com/podcullis/podcullis/test/server"
 )
 
 // A webhook that is registered for all there is stops nothing that nobody judges,
@@ -36,7 +38,7 @@ func TestRegisteredForEverythingItStopsNobodysLeases(t *testing.T) {
 			t.Errorf("kubectl %s: %q", change.args, stderr)
 		}
 	}
-	text, err := get(t.Context(), "http://"+g.metrics+"/metrics")
+	text, err := server.Get(t.Context(), "http://"+g.metrics+"/metrics")
 	if err != nil || strings.Contains(text, "podcullis_unjudged_requests_total 0\n") {
 		t.Errorf("nothing was counted: %v", err)
 	}

@@ -10,16 +10,12 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"io"
 	"math/big"
 	"net"
-	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -28,7 +24,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/podcullis/podcullis/test/controlplane"
-	"github.com/podcullis/podcullis/webhook"
+	"github.com/podcullis/podcullis/test/server"
 )
 
 // gateOptions are what a webhook under test can differ in.
@@ -51,8 +47,7 @@ type gate struct {
 	metrics string
 	probes  string
 
-	cmd    *exec.Cmd
-	exited chan error
+	process *server.Process
 }
 
 const webhookName = "validate.podcullis.io"
@@ -95,81 +90,22 @@ func (c cluster) replica(t *testing.T, options gateOptions) *gate {
 		"--ledger", "default/" + ledgerOf(t),
 	}, options.args...)
 	g.start(t)
-	t.Cleanup(func() {
-		if t.Failed() {
-			if text, err := os.ReadFile(g.logFile); err == nil {
-				lines := strings.Split(strings.TrimSpace(string(text)), "\n")
-				t.Logf("the end of the webhook's log:\n%s", strings.Join(lines[max(0, len(lines)-15):], "\n"))
-			}
-		}
-	})
+	server.ShowLog(t, g.logFile)
 	t.Cleanup(func() { g.stop(t) })
 	return g
-}
-
-// build makes the binary, once.
-func build(t *testing.T) string {
-	t.Helper()
-	shared.Lock()
-	defer shared.Unlock()
-	if shared.webhook == "" {
-		path := filepath.Join(shared.dir, "podcullis-webhook")
-		cmd := exec.CommandContext(t.Context(), "go", "build", "-o", path, "./cmd/podcullis-webhook")
-		cmd.Dir = repository(t)
-		if out, err := cmd.CombinedOutput(); err != nil {
-			t.Fatalf("build the webhook: %v\n%s", err, out)
-		}
-		shared.webhook = path
-	}
-	return shared.webhook
 }
 
 // start starts the process and waits until it is ready.
 func (g *gate) start(t *testing.T) {
 	t.Helper()
-	log, err := os.OpenFile(g.logFile, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer log.Close() // the process has its own descriptor
-	g.cmd = exec.CommandContext(context.Background(), build(t), g.args...)
-	g.cmd.Stdout, g.cmd.Stderr = log, log
-	g.cmd.Env = []string{"HOME=" + filepath.Dir(g.logFile), "TMPDIR=" + filepath.Dir(g.logFile)}
-	if err := g.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	exited := make(chan error, 1)
-	go func(cmd *exec.Cmd) { exited <- cmd.Wait() }(g.cmd)
-	g.exited = exited
-	await(t, "the webhook to be ready", func(ctx context.Context) error {
-		select {
-		case err := <-exited:
-			exited <- err
-			text, _ := os.ReadFile(g.logFile)
-			t.Fatalf("the webhook ended: %v\n%s", err, text)
-		default:
-		}
-		_, err := get(ctx, "http://"+g.probes+"/readyz")
-		return err
-	})
+	g.process = server.Start(t, server.Command{Binary: server.Build(t, shared.dir), Args: g.args, LogFile: g.logFile})
+	g.process.AwaitReady(t, g.probes)
 }
 
 // stop asks the process to end and waits until it has.
 func (g *gate) stop(t *testing.T) {
 	t.Helper()
-	if err := g.cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
-		t.Error(err)
-	}
-	select {
-	case err := <-g.exited:
-		if err != nil {
-			t.Errorf("the webhook after SIGTERM: %v", err)
-		}
-		g.exited <- nil
-	case <-time.After(patience):
-		t.Errorf("the webhook has not ended %s after SIGTERM", patience)
-		_ = g.cmd.Process.Kill()
-	}
+	g.process.Stop(t, patience)
 }
 
 // register makes the ValidatingWebhookConfiguration and waits until the API
@@ -192,19 +128,9 @@ func (c cluster) register(t *testing.T, options gateOptions, replicas ...*gate) 
 // entries are the webhooks of a configuration: one for each replica, so that all
 // judge everything.
 func entries(options gateOptions, replicas ...*gate) []admissionregistrationv1.ValidatingWebhook {
-	rules := options.rules
+	more := options.rules
 	if options.everything {
-		rules = append(rules, admissionregistrationv1.RuleWithOperations{
-			Operations: []admissionregistrationv1.OperationType{admissionregistrationv1.OperationAll},
-			Rule:       admissionregistrationv1.Rule{APIGroups: []string{"*"}, APIVersions: []string{"*"}, Resources: []string{"*/*"}, Scope: ptr(admissionregistrationv1.AllScopes)},
-		})
-	}
-	for _, r := range webhook.Resources() {
-		group, resource, _ := strings.Cut(r, "/")
-		rules = append(rules, admissionregistrationv1.RuleWithOperations{
-			Operations: []admissionregistrationv1.OperationType{"CREATE", "UPDATE", "DELETE"},
-			Rule:       admissionregistrationv1.Rule{APIGroups: []string{group}, APIVersions: []string{"v1"}, Resources: []string{resource}, Scope: ptr(admissionregistrationv1.AllScopes)},
-		})
+		more = append(more, server.Rule("*", "*", "*/*", admissionregistrationv1.OperationAll))
 	}
 	var out []admissionregistrationv1.ValidatingWebhook
 	for i, g := range replicas {
@@ -212,20 +138,9 @@ func entries(options gateOptions, replicas ...*gate) []admissionregistrationv1.V
 		if i > 0 {
 			name = fmt.Sprintf("replica-%d.%s", i, webhookName)
 		}
-		out = append(out, admissionregistrationv1.ValidatingWebhook{
-			Name:                    name,
-			ClientConfig:            admissionregistrationv1.WebhookClientConfig{URL: ptr("https://" + g.address + "/validate"), CABundle: g.ca},
-			Rules:                   rules,
-			FailurePolicy:           ptr(admissionregistrationv1.Fail),
-			MatchPolicy:             ptr(admissionregistrationv1.Equivalent),
-			SideEffects:             ptr(admissionregistrationv1.SideEffectClassNone),
-			TimeoutSeconds:          ptr(int32(10)),
-			AdmissionReviewVersions: []string{"v1"},
-			MatchConditions:         options.conditions,
-			NamespaceSelector: &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{
-				{Key: "kubernetes.io/metadata.name", Operator: metav1.LabelSelectorOpNotIn, Values: []string{"kube-system"}},
-			}},
-		})
+		entry := server.Entry(name, server.At(g.address, g.ca), admissionregistrationv1.Fail, "kube-system")
+		entry.Rules, entry.MatchConditions = append(entry.Rules, more...), options.conditions
+		out = append(out, entry)
 	}
 	return out
 }
@@ -249,7 +164,7 @@ var reviewsPattern = regexp.MustCompile(`(?m)^podcullis_evaluation_duration_seco
 
 // reviews is how often guardrails were evaluated.
 func (g *gate) reviews(ctx context.Context) string {
-	text, err := get(ctx, "http://"+g.metrics+"/metrics")
+	text, err := server.Get(ctx, "http://"+g.metrics+"/metrics")
 	if err != nil {
 		return err.Error()
 	}
@@ -355,23 +270,6 @@ func freeAddress(t *testing.T) string {
 		t.Fatal(err)
 	}
 	return address
-}
-
-func get(ctx context.Context, url string) (string, error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-	if err != nil {
-		return "", err
-	}
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		return "", err
-	}
-	defer response.Body.Close()
-	body, err := io.ReadAll(response.Body)
-	if err == nil && response.StatusCode != http.StatusOK {
-		err = fmt.Errorf("%s: %s: %s", url, response.Status, body)
-	}
-	return string(body), err
 }
 
 func ptr[T any](v T) *T { return &v }

@@ -17,6 +17,8 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/podcullis/podcullis/test/server"
 )
 
 // holder is a second webhook, asked after ours, that lets pods wait until it is told.
@@ -118,7 +120,7 @@ func (g *gate) answered(t *testing.T) int {
 
 func (g *gate) metric(t *testing.T, series string) int {
 	t.Helper()
-	text, err := get(t.Context(), "http://"+g.metrics+"/metrics")
+	text, err := server.Get(t.Context(), "http://"+g.metrics+"/metrics")
 	if err != nil {
 		return 0
 	}
@@ -181,10 +183,7 @@ func TestAChangeThatIsHeldUpIsNotForgotten(t *testing.T) {
 			})
 		},
 		"AKill": func(t *testing.T, _ string) {
-			if err := g.cmd.Process.Kill(); err != nil {
-				t.Fatal(err)
-			}
-			<-g.exited
+			g.process.Kill()
 			g.start(t)
 		},
 	}

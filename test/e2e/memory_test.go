@@ -14,6 +14,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/podcullis/podcullis/test/server"
 )
 
 // An operator's only pod is drained, and the replica that saw it go ends. The one that
@@ -77,7 +79,7 @@ var rememberedPattern = regexp.MustCompile(`(?m)^podcullis_model_remembered [1-9
 
 // remembers is an error when the replica remembers nothing.
 func (g *gate) remembers(ctx context.Context) error {
-	text, err := get(ctx, "http://"+g.metrics+"/metrics")
+	text, err := server.Get(ctx, "http://"+g.metrics+"/metrics")
 	if err == nil && !rememberedPattern.MatchString(text) {
 		err = errors.New("nothing is remembered")
 	}

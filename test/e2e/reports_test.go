@@ -14,6 +14,8 @@ import (
 
 	"github.com/openreports/reports-api/apis/openreports.io/v1alpha1"
 	"sigs.k8s.io/yaml"
+
+	"github.com/podcullis/podcullis/test/server"
 )
 
 // reportCRDs are the CustomResourceDefinitions that the module of OpenReports ships.
@@ -86,10 +88,32 @@ roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: podculli
 subjects: [{apiGroup: rbac.authorization.k8s.io, kind: Group, name: podcullis}]
 `
 
+// ignorant is a network that ignores NetworkPolicies, on a node, and the DNS that the shop's
+// NetworkPolicies name.
+const ignorant = `
+apiVersion: v1
+kind: Node
+metadata: {name: n-1}
+---
+apiVersion: apps/v1
+kind: DaemonSet
+metadata: {name: kube-flannel, namespace: kube-system}
+spec:
+  selector: {matchLabels: {app: flannel}}
+  template:
+    metadata: {labels: {app: flannel}}
+    spec: {containers: [{name: kube-flannel, image: "ghcr.io/flannel-io/flannel:v0.27.0"}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: coredns, namespace: kube-system, labels: {k8s-app: kube-dns}}
+spec: {containers: [{name: coredns, image: coredns}]}
+`
+
 // audited is what some metric of the audit says, without its labels' order; and whether a
 // replica shows it at all.
 func (g *gate) audited(ctx context.Context, metric string) (string, bool) {
-	text, err := get(ctx, "http://"+g.metrics+"/metrics")
+	text, err := server.Get(ctx, "http://"+g.metrics+"/metrics")
 	if err != nil {
 		return "", false
 	}
@@ -138,6 +162,17 @@ func TestAuditKeepsReports(t *testing.T) {
 	// Nobody was asked, and it was there before anybody looked.
 	c.kubectl(t, dbHole("old-hole", "app: logging"), "apply", "-f", "-")
 	c.kubectl(t, egress("old-way", "app: logging"), "apply", "-f", "-")
+	c.kubectl(t, ignorant, "apply", "-f", "-")
+	t.Cleanup(func() {
+		_, _, _ = c.Kubectl(context.WithoutCancel(t.Context()), ignorant, "delete", "--wait=false", "-f", "-")
+	})
+	await(t, "the DaemonSet to be for a node", func(ctx context.Context) error {
+		out, _, err := c.Kubectl(ctx, "", "get", "daemonset", "-n", "kube-system", "kube-flannel", "-o", "jsonpath={.status.desiredNumberScheduled}")
+		if err == nil && out != "1" {
+			err = fmt.Errorf("it is for %s", out)
+		}
+		return err
+	})
 
 	options := gateOptions{args: []string{"--audit", "--audit-lease=default/audit-of-reports", "--audit-reports=auto", "--audit-report-owner=podcullis-audit", "--audit-namespaces"}}
 	gates := []*gate{c.replica(t, options), c.replica(t, options)}
@@ -159,6 +194,15 @@ func TestAuditKeepsReports(t *testing.T) {
 	if table := c.kubectl(t, "", "get", "reports.openreports.io", "-n", "shop"); !strings.Contains(table, "podcullis") || !strings.Contains(table, "FAIL") {
 		t.Errorf("kubectl prints\n%s", table)
 	}
+	// That the network ignores NetworkPolicies is about no namespace.
+	c.awaitReport(t, "a report of the cluster", []string{"clusterreports.openreports.io", "podcullis"}, func(r v1alpha1.Report) error {
+		for _, result := range r.Results {
+			if result.Policy == "not-enforced" && result.Result == "warn" && result.Description == "flannel ignores NetworkPolicies: they block no packet" {
+				return nil
+			}
+		}
+		return fmt.Errorf("it has %+v", r.Results)
+	})
 	const finding = `podcullis_audit_findings{action="deny",guardrail="only-backend-reaches-db",severity="critical"}`
 	var leader, other *gate
 	await(t, "one replica to audit", func(ctx context.Context) error {

@@ -50,10 +50,10 @@ func TestPairsAreNeverBothInWhileReplicasComeAndGo(t *testing.T) {
 
 // again ends the process and starts it anew, from a goroutine that is not the test's.
 func (g *gate) again(t *testing.T, end syscall.Signal) bool {
-	if err := g.cmd.Process.Signal(end); err != nil {
+	if err := g.process.Cmd.Process.Signal(end); err != nil {
 		t.Errorf("end a replica: %v", err)
 		return false
 	}
-	<-g.exited
+	<-g.process.Exited()
 	return t.Run("restart", g.start)
 }

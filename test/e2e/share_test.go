@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/podcullis/podcullis/test/server"
 )
 
 // A pod that a controller makes of a template which was judged is written nowhere: the
@@ -58,7 +60,7 @@ var skippedPattern = regexp.MustCompile(`(?m)^podcullis_ledger_skipped_total (\S
 // skipped is how many pods were allowed without a write.
 func (g *gate) skipped(t *testing.T) int {
 	t.Helper()
-	text, err := get(t.Context(), "http://"+g.metrics+"/metrics")
+	text, err := server.Get(t.Context(), "http://"+g.metrics+"/metrics")
 	if err != nil {
 		t.Fatal(err)
 	}

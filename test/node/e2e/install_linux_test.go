@@ -117,6 +117,7 @@ func TestInstallWithoutCertManager(t *testing.T) {
 	c.serving(t)
 	c.refused(t)
 	c.helm(t, "test", release)
+	c.healthy(t)
 	c.uninstalled(t, before)
 }
 

@@ -25,6 +25,7 @@ type Enforcer struct {
 	mu      sync.Mutex
 	applied string
 	err     error // why the last rules could not be made
+	off     bool  // nothing is enforced, as by a network plugin that ignores NetworkPolicies
 }
 
 // New makes an enforcer for the node with an address. Run has to be called.
@@ -74,8 +75,27 @@ func (e *Enforcer) notify() {
 	}
 }
 
+// Switch turns enforcing off, so that all packets pass whatever the netpols say, and on again. It
+// takes a moment; see Settled.
+func (e *Enforcer) Switch(on bool) {
+	e.mu.Lock()
+	e.off = !on
+	e.mu.Unlock()
+	e.notify()
+}
+
+// enforced is what rules are made for.
+func (e *Enforcer) enforced(c Cluster) Cluster {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.off {
+		return Cluster{}
+	}
+	return c
+}
+
 func (e *Enforcer) apply(ctx context.Context, c Cluster) {
-	rules, err := Rules(c, e.node)
+	rules, err := Rules(e.enforced(c), e.node)
 	if err == nil && rules != e.inForce() {
 		err = load(ctx, rules)
 	}
@@ -108,7 +128,7 @@ func (e *Enforcer) Settled(ctx context.Context) error {
 		return err
 	}
 	c.Namespaces, c.Pods, c.Netpols = pointers(namespaces.Items), pointers(pods.Items), pointers(netpols.Items)
-	want, err := Rules(c, e.node)
+	want, err := Rules(e.enforced(c), e.node)
 	if err != nil {
 		return err
 	}

@@ -13,7 +13,7 @@ const maxNamedBlocks = 8
 // AddressesText names a set of addresses outside the cluster as people write it, by the
 // fewest blocks: "10.0.0.0/8", "anywhere but 10.0.0.0/8, 172.16.0.0/12",
 // "10.0.0.0/8 but 10.1.0.0/16". Anywhere is every address of the family that the blocks
-// behind it are of. Both families are joined by "and".
+// behind it are of, and with "(IPv6 included)" of both. Both families are joined by "and".
 func AddressesText(blocks []netip.Prefix) string {
 	var families []string
 	for _, all := range Anywhere() {
@@ -27,7 +27,13 @@ func AddressesText(blocks []netip.Prefix) string {
 			families = append(families, familyText(all, disjoint(own)))
 		}
 	}
-	return strings.Join(families, " and ")
+	if len(families) < 2 || !strings.Contains(families[0], " but ") {
+		return strings.Join(families, " and ")
+	}
+	if families[1] == Anywhere()[1].String() && !strings.Contains(families[0], "; and ") {
+		return families[0] + " (IPv6 included)"
+	}
+	return strings.Join(families, "; and ") // what follows a "but" would read as part of it
 }
 
 // disjoint are the fewest blocks of the same addresses, sorted.

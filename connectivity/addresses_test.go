@@ -38,6 +38,8 @@ func TestAddressesAsPeopleWriteThem(t *testing.T) {
 		"Half":          {set("0.0.0.0/0", "0.0.0.0/1"), "128.0.0.0/1"},
 		"Several":       {append(set("10.0.0.0/8"), set("192.168.0.0/16")...), "10.0.0.0/8, 192.168.0.0/16"},
 		"AHoleInAHole":  {append(set("0.0.0.0/0", "10.0.0.0/8"), set("10.1.0.0/16")...), "anywhere but 10.0.0.0/8; and 10.1.0.0/16"},
+		"ButOneAndIPv6": {append(set("0.0.0.0/0", "172.16.0.0/28"), set("::/0")...), "anywhere but 172.16.0.0/28 (IPv6 included)"},
+		"ButInBoth":     {append(set("0.0.0.0/0", "10.0.0.0/8"), set("::/0", "fd00::/8")...), "anywhere but 10.0.0.0/8; and ::/0 but fd00::/8"},
 		"OneAddress":    {set("0.0.0.0/0", "10.1.2.3/32"), "anywhere but 10.1.2.3/32"},
 		"NeighboursOne": {append(set("10.0.0.0/9"), set("10.128.0.0/9")...), "10.0.0.0/8"},
 		"ManyHoles": {

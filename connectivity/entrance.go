@@ -35,7 +35,9 @@ func Throughs() []Through {
 
 // EntranceQuery asks what can be reached from outside the cluster.
 type EntranceQuery struct {
-	To Selection
+	// From are the addresses that count; none means all that are outside the cluster.
+	From []netip.Prefix
+	To   Selection
 	// Ports are those of the pods; the empty set means every port.
 	Ports PortSet
 	// Through limits the answer; none means all.
@@ -102,6 +104,9 @@ func OpenedEntrances(before, after *cluster.Snapshot, q EntranceQuery, o Options
 		},
 		query: q,
 	}
+	if len(q.From) > 0 {
+		x.clients = setOfAll(q.From)
+	}
 	affected := x.affected()
 	x.mention(affected)
 	x.was, x.is = newLeading(x.before, q), newLeading(x.after, q)
@@ -121,6 +126,7 @@ func OpenedEntrances(before, after *cluster.Snapshot, q EntranceQuery, o Options
 type entrances struct {
 	*transition
 	query   EntranceQuery
+	clients *netipx.IPSet // who counts; nil is everybody
 	was, is *leading
 }
 
@@ -198,7 +204,13 @@ func (x *entrances) opened(t Through, c chosen) []Entrance {
 		before := append(x.heldAlone(ends.gone), ends.was...)
 		was := x.was.regions(t, before)
 		for _, r := range x.is.regions(t, ends.now) {
+			if x.clients != nil {
+				r.addresses = intersection(r.addresses, x.clients)
+			}
 			for _, old := range was {
+				if r.addresses == nil {
+					break
+				}
 				if both := intersection(r.addresses, old.addresses); both != nil {
 					beyond = beyond.overlay(region{both, r.pair.entering(old.pair)})
 				}

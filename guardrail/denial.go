@@ -2,6 +2,7 @@ package guardrail
 
 import (
 	"fmt"
+	"net/netip"
 	"strings"
 )
 
@@ -83,17 +84,42 @@ func (d Decision) explain(question string) string {
 // violation names: "shop/Deployment/web shop/StatefulSet/db 5432/TCP". It is empty where
 // none is named, or a pod that does not exist yet.
 func (v Violation) Question() string {
+	var asked []string
 	for _, details := range v.Each() {
 		fields, _ := details.(map[string]any)
 		if fields["way"] != nil {
 			continue // it leads through objects that explain does not look at
 		}
 		from, to := peerArgument(fields["from"]), peerArgument(fields["to"])
-		if from != "" && to != "" {
-			return strings.Join(append([]string{from, to}, portArgument(fields["ports"])...), " ")
+		switch {
+		case from == "" || to == "":
+		case asked == nil:
+			asked = append([]string{from, to}, portArgument(fields["ports"])...)
+		default: // another block of the same set of addresses
+			asked[0], asked[1] = plainer(asked[0], from, to == asked[1]), plainer(asked[1], to, from == asked[0])
 		}
 	}
-	return ""
+	return strings.Join(asked, " ")
+}
+
+// somewhere is what people know for addresses on the Internet that are nobody's (RFC 5737).
+var somewhere = netip.MustParsePrefix("203.0.113.0/24")
+
+// plainer is the first of some blocks of addresses that differ from others only by where
+// they end, such as the nine of "anywhere but 10.0.0.0/8", or somewhere if it is in one of
+// them: nobody thinks of 0.0.0.0/5.
+func plainer(first, other string, alike bool) string {
+	a, err := netip.ParsePrefix(first)
+	b, otherErr := netip.ParsePrefix(other)
+	if !alike || err != nil || otherErr != nil || a == b || !a.Addr().Is4() || !b.Addr().Is4() {
+		return first
+	}
+	for _, block := range []netip.Prefix{a, b} {
+		if block.Bits() <= somewhere.Bits() && block.Contains(somewhere.Addr()) {
+			return somewhere.String()
+		}
+	}
+	return first
 }
 
 func peerArgument(peer any) string {

@@ -16,6 +16,7 @@ type entranceQuestion []connectivity.EntranceQuery
 
 func parseEntranceQuestion(t *ast.Term) (entranceQuestion, error) {
 	var in struct {
+		From        *endpoints             `json:"from"`
 		To          *endpoints             `json:"to"`
 		Ports       []portQuestion         `json:"ports"`
 		Through     []connectivity.Through `json:"through"`
@@ -52,6 +53,18 @@ func parseEntranceQuestion(t *ast.Term) (entranceQuestion, error) {
 		}
 		q.Controllers = slices.Concat(parts...)
 	}
+	if in.From != nil {
+		parts, err := in.From.selections("from")
+		if err != nil {
+			return nil, err
+		}
+		for _, s := range slices.Concat(parts...) {
+			if !s.Block.IsValid() {
+				return nil, fmt.Errorf("from: want outside or a cidr; pods are not outside")
+			}
+			q.From = append(q.From, s.Block)
+		}
+	}
 	to := in.To
 	if to == nil {
 		to = &endpoints{list: []endpoint{{}}}
@@ -77,7 +90,7 @@ func parseEntranceQuestion(t *ast.Term) (entranceQuestion, error) {
 // entranceQuestionOf reads parameters as netpol.entrances would.
 func entranceQuestionOf(parameters map[string]any) (entranceQuestion, error) {
 	question := map[string]any{}
-	for _, key := range []string{"to", "ports", "through", "controllers"} {
+	for _, key := range []string{"from", "to", "ports", "through", "controllers"} {
 		if value, ok := parameters[key]; ok {
 			question[key] = value
 		}

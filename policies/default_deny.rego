@@ -116,8 +116,17 @@ advice(list, directions) := "leave out hostNetwork: true, or ask for an exemptio
 	input.request.operation == "UPDATE"
 	text := $"leave its podSelector and policyTypes as they are, or first apply another {isolating(list, directions)}"
 } else := text if {
+	input.origin == "cli"
+	every x in list { not x.new }
+	count(by(list)) > 0
+	text := $"keep {paths.netpols(by(list))} and the labels by which {paths.brief(list[0].workload)} {selected(list[0].workload)}, or first apply a NetworkPolicy {isolating(list, directions)}"
+} else := text if {
 	every x in list { not x.new }
 	text := $"keep the labels by which it was selected, or first apply a NetworkPolicy {isolating(list, directions)}"
 } else := $"first apply a NetworkPolicy {isolating(list, directions)}"
+
+selected(p) := "are selected" if {
+	p.many
+} else := "is selected"
 
 isolating(list, directions) := $"with podSelector: \{} and policyTypes: [{paths.types(directions)}] in {paths.place(list[0].workload)} ({paths.default_deny(list[0].workload)})"

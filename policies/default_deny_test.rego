@@ -55,6 +55,16 @@ test_relabelled_workload_with_two_netpols if {
 		with netpol.exposed as [exposure("ingress", ["shop/b", "shop/a"])]
 }
 
+# A whole change is presented as what is there after it: what took the isolation away may be
+# a netpol that is gone, or a label.
+test_workload_in_a_whole_change if {
+	messages == {concat("\n", [
+		"shop/Deployment/web would no longer be isolated for ingress: so far NetworkPolicy shop/a did that",
+		"  to fix: keep NetworkPolicy shop/a and the labels by which shop/Deployment/web is selected, or first apply a NetworkPolicy with podSelector: {} and policyTypes: [Ingress] in namespace shop (`podcullis explain default-deny -n shop` prints one)",
+	])} with input as object.union(deployment_request("CREATE"), {"origin": "cli"})
+		with netpol.exposed as [exposure("ingress", ["shop/a"])]
+}
+
 test_new_workload if {
 	messages == {concat("\n", [
 		"shop/Deployment/web would not be isolated for ingress and egress: no NetworkPolicy selects it for ingress or egress",

@@ -14,6 +14,9 @@
 #   Who serves an Ingress or a route is not in these objects: name it with the
 #   parameter controllers. Until then every workload behind one counts as perhaps
 #   reached.
+#
+#   Some addresses outside may be meant to come in, such as a company's network or
+#   the API servers that call a webhook: from leaves them out.
 # custom:
 #   severity: critical
 #   kinds: [NetworkPolicy, Namespace, Pod, Deployment, StatefulSet, DaemonSet, ReplicaSet, ReplicationController, Job, CronJob, Service, Ingress, HTTPRoute, GRPCRoute, TLSRoute, TCPRoute, UDPRoute]
@@ -46,7 +49,27 @@
 #           cidr:
 #             properties: {cidr: true}
 #             additionalProperties: false
+#       block:
+#         type: object
+#         additionalProperties: false
+#         required: [cidr]
+#         properties:
+#           cidr: {type: string, format: cidr}
+#       clients:
+#         type: object
+#         additionalProperties: false
+#         properties:
+#           cidr: {type: string, format: cidr}
+#           outside: {const: true}
+#           except: {type: array, minItems: 1, items: {$ref: "#/$defs/block"}}
+#         oneOf: [{required: [cidr]}, {required: [outside]}]
 #     properties:
+#       from:
+#         description: From which addresses it must not be reached. outside is all of them; except takes those away that may come in. A list adds up.
+#         default: {outside: true}
+#         if: {type: array}
+#         then: {minItems: 1, items: {$ref: "#/$defs/clients"}}
+#         else: {$ref: "#/$defs/clients"}
 #       to:
 #         description: Who must not be reached. A missing selector selects all; except takes those away that may be reached. A list adds up.
 #         default: {}
@@ -100,9 +123,9 @@ violation contains {"msg": msg, "details": paths.details(entrance)} if {
 }
 
 # question leaves out what counts as shut for a reason that the parameters name.
-question := object.filter(input.parameters, {"to", "ports", "through", "controllers", "unknown"}) if {
+question := object.filter(input.parameters, {"from", "to", "ports", "through", "controllers", "unknown"}) if {
 	is_object(input.parameters.unknown)
-} else := object.filter(input.parameters, {"to", "ports", "through", "controllers"})
+} else := object.filter(input.parameters, {"from", "to", "ports", "through", "controllers"})
 
 tolerated(entrance) if {
 	entrance.unknown
@@ -116,6 +139,8 @@ summary(entrance) := $"{paths.peer(entrance.to)} may be reachable from {outside(
 # outside names the addresses, where it is not all of them.
 outside(entrance) := "outside the cluster" if {
 	paths.peer(entrance.from) == "any address outside the cluster"
+} else := $"anywhere outside the cluster but {substring(paths.peer(entrance.from), 13, -1)}" if {
+	startswith(paths.peer(entrance.from), "anywhere but ")
 } else := $"{paths.peer(entrance.from)} outside the cluster"
 
 # way says from step to step how one gets there, and why that is open. Where nothing but

@@ -57,6 +57,22 @@ test_what_is_asked if {
 
 asked(q) := [] if q == {"to": {}, "through": ["default", "ipBlock", "service", "ingress", "route"]}
 
+test_from_where_is_asked if {
+	narrow := object.union(request("CREATE", "Service", "web"), {"parameters": {"from": {"cidr": "203.0.113.0/24"}}})
+	count(messages) == 0 with input as narrow with netpol.entrances as asked_from
+}
+
+asked_from(q) := [] if q.from == {"cidr": "203.0.113.0/24"}
+
+test_all_but_some_addresses if {
+	messages == {concat("\n", [
+		"shop/Deployment/web could be reached from anywhere outside the cluster but 10.0.0.0/8 on TCP 8080",
+		"  opened by: ingress rule 1 of NetworkPolicy shop/web",
+		"  to fix: narrow that rule's from to the pods that need shop/Deployment/web",
+	])} with input as request("UPDATE", "NetworkPolicy", "web")
+		with netpol.entrances as [object.union(direct("ipBlock", web, [object.union(rule, {"new": true})])[0], {"from": {"cidr": "anywhere but 10.0.0.0/8"}})]
+}
+
 test_what_counts_as_shut_is_asked if {
 	tolerant := object.union(request("CREATE", "Service", "web"), {"parameters": {"unknown": {"blocked": ["node-exception"]}}})
 	count(messages) == 0 with input as tolerant with netpol.entrances as asked_without

@@ -41,6 +41,7 @@ func Formats() []Format {
 		{"yaml", "the same in YAML", plain((*Result).YAML)},
 		{"markdown", "a comment on a pull request, or a step's summary", plain((*Result).Markdown)},
 		{"csv", "a spreadsheet", plain((*Result).CSV)},
+		{"name", "a shell: the objects that findings are about", plain((*Result).Name)},
 		{"sarif", "code scanning (SARIF 2.1.0)", func(r *Result, w io.Writer, l Look) error { return r.SARIF(w, l.Version) }},
 		{"junit", "what shows tests", plain((*Result).JUnit)},
 		{"github", "GitHub Actions: annotations beside the lines", plain((*Result).GitHub)},

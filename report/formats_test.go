@@ -110,6 +110,7 @@ func TestFormatsAreRead(t *testing.T) {
 		"yaml":     readYAML,
 		"markdown": readMarkdown,
 		"csv":      readCSV,
+		"name":     readName,
 		"sarif":    readSARIF,
 		"junit":    readJUnit,
 		"github":   readGitHub,
@@ -149,6 +150,16 @@ func readWide(t *testing.T, text string, r *report.Result) {
 		t.Errorf("%d lines for %d entries:\n%s", n, len(r.Entries()), text)
 	}
 	noControl(t, strings.ReplaceAll(text, "\n", ""))
+}
+
+// readName takes it as a shell does that reads line by line.
+func readName(t *testing.T, text string, r *report.Result) {
+	got := slices.Collect(strings.Lines(text))
+	slices.Sort(got)
+	if len(got) > len(r.Findings) || len(got) == 0 && len(r.Findings) > 0 || len(slices.Compact(slices.Clone(got))) < len(got) {
+		t.Errorf("%d lines for %d findings, each object once:\n%s", len(got), len(r.Findings), text)
+	}
+	readText(t, text, r)
 }
 
 func noControl(t *testing.T, text string) {

@@ -17,6 +17,7 @@ func (p *program) diff() *cobra.Command {
 	var before, after []string
 	var network network
 	var filter filter
+	var entrances bool
 	outputs := outputs{formats: []string{"text", "wide", "json", "yaml", "csv", "markdown", "name"}}
 	c := &cobra.Command{
 		Use:   "diff -f OLD -f NEW | --before SRC... --after SRC... | --context NAME -f NEW",
@@ -42,7 +43,9 @@ namespace and name, or is added; nothing is deleted. The pods of a workload whos
 template changes make way for its new ones.
 
 Only connections are compared: that other rules open the same ports is no
-difference. Exit code 1 when there is a difference, 0 when there is none.`,
+difference. With --entrances Services, Ingresses and routes are read, too, and what
+they newly lead to from outside the cluster is told, or lead to no more. Exit code 1
+when there is a difference, 0 when there is none.`,
 		Example: `  podcullis diff -f old/ -f new/
   podcullis diff --before base/ --after base/ --after extra.yaml --to shop/db
   podcullis diff --before charts/shop-1.4.tgz --after charts/shop --values prod.yaml
@@ -58,6 +61,7 @@ difference. Exit code 1 when there is a difference, 0 when there is none.`,
 			if err != nil {
 				return err
 			}
+			sources.entries = entrances
 			was, is, err := p.versions(c.Context(), &sources, before, after)
 			if err != nil {
 				return err
@@ -67,7 +71,11 @@ difference. Exit code 1 when there is a difference, 0 when there is none.`,
 			}
 			list := connectivity.Turned(filter.differences(connectivity.Diff(was.snapshot, is.snapshot, options)))
 			list = connectivity.WithCauses(list, was.snapshot, is.snapshot, options)
-			if err := outputs.write(p, writers{
+			var ways report.Entrances
+			if entrances {
+				ways = filter.entrances(was.snapshot, is.snapshot, options)
+			}
+			by := writers{
 				"text":     func(w io.Writer, s report.Style) error { return p.fitted(report.DiffTable(w, list, false, s)) },
 				"wide":     func(w io.Writer, s report.Style) error { _, err := report.DiffTable(w, list, true, s); return err },
 				"csv":      func(w io.Writer, _ report.Style) error { return report.DiffCSV(w, list) },
@@ -75,8 +83,19 @@ difference. Exit code 1 when there is a difference, 0 when there is none.`,
 				"json":     func(w io.Writer, _ report.Style) error { return report.DiffJSON(w, list) },
 				"yaml":     func(w io.Writer, _ report.Style) error { return report.DiffYAML(w, list) },
 				"markdown": func(w io.Writer, _ report.Style) error { return report.DiffMarkdown(w, list) },
-			}); err != nil {
+			}
+			if entrances {
+				by = p.withEntrances(by, list, ways)
+			}
+			if err := outputs.write(p, by); err != nil {
 				return err
+			}
+			if entrances {
+				p.say("ways in from outside: %s", ways.Count())
+			}
+			if len(list) == 0 && !ways.Empty() {
+				p.say("no connection differs by NetworkPolicies")
+				return errViolations
 			}
 			if len(list) == 0 {
 				if sources.charted() && len(before) > 0 {
@@ -92,6 +111,7 @@ difference. Exit code 1 when there is a difference, 0 when there is none.`,
 	sources.addFlags(c)
 	c.Flags().StringArrayVar(&before, "before", nil, "the old version: a `source`; repeatable")
 	c.Flags().StringArrayVar(&after, "after", nil, "the new version: a `source`; repeatable")
+	c.Flags().BoolVar(&entrances, "entrances", false, "tell also what Services, Ingresses and routes newly lead to from outside the cluster, or no more")
 	filter.addFlags(c)
 	network.addFlags(c)
 	outputs.addFlags(c)

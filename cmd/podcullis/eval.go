@@ -33,7 +33,7 @@ type evalOptions struct {
 }
 
 func (p *program) eval() *cobra.Command {
-	o := evalOptions{outputs: outputs{formats: []string{"text", "json"}}}
+	o := evalOptions{outputs: outputs{formats: []string{"text", "json", "yaml", "csv", "markdown", "name"}}}
 	c := &cobra.Command{
 		Use:   "eval GUARDRAIL -f FILE|DIR|- | --helm CHART | -k DIR | --context NAME  --create FILE | --update FILE | --apply FILE|DIR | --delete FILE|KIND/NS/NAME | --review FILE",
 		Short: "Look inside a guardrail that judges a change",
@@ -124,6 +124,12 @@ func (p *program) evaluate(ctx context.Context, name string, o *evalOptions) err
 	if err := o.outputs.write(p, writers{
 		"text": func(w io.Writer, _ report.Style) error { return evaluationsText(w, name, all) },
 		"json": func(w io.Writer, _ report.Style) error { return evaluationsJSON(w, name, all) },
+		"yaml": func(w io.Writer, _ report.Style) error {
+			return asYAML(w, func(w io.Writer) error { return evaluationsJSON(w, name, all) })
+		},
+		"csv":      func(w io.Writer, _ report.Style) error { return evaluationsList(name, all).CSV(w) },
+		"markdown": func(w io.Writer, _ report.Style) error { return evaluationsList(name, all).Markdown(w) },
+		"name":     func(w io.Writer, _ report.Style) error { return reported(w, all) },
 	}); err != nil {
 		return err
 	}

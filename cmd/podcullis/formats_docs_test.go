@@ -22,6 +22,7 @@ var shown = []struct {
 	{"yaml", "yaml", "", 14},
 	{"markdown", "markdown", "", 20},
 	{"csv", "text", "", 5},
+	{"name", "text", "", 5},
 	{"sarif", "json", `"partialFingerprints"`, 4},
 	{"junit", "xml", "", 8},
 	{"github", "text", "", 8},

@@ -28,7 +28,7 @@ type planOptions struct {
 }
 
 func (p *program) plan() *cobra.Command {
-	o := planOptions{outputs: outputs{formats: []string{"text", "json", "yaml", "argocd", "flux"}}}
+	o := planOptions{outputs: outputs{formats: []string{"text", "json", "yaml", "csv", "markdown", "name", "argocd", "flux"}}}
 	c := &cobra.Command{
 		Use:   "plan -f FILE|DIR|- | --helm CHART | -k DIR | --context NAME  --apply FILE|DIR [--prune] | --create FILE | --update FILE | --delete FILE|KIND/NS/NAME",
 		Short: "Judge a change of many objects as one, and find the order that keeps every guardrail",
@@ -39,7 +39,8 @@ state between opens a path that must stay shut or closes one that must be there.
 Objects in one wave may go in any order.
 
 -o argocd prints the order as sync-waves, a kustomization's patches, and -o flux
-as Kustomizations that depend on each other.
+as Kustomizations that depend on each other. -o name prints the objects in the order
+of the waves, a line each, and nothing where there is no order.
 
 Where there is no order all have been tried, and what waits for each other is
 named. That is sure for up to %d objects that matter: such that change the model.
@@ -102,11 +103,14 @@ func (p *program) order(ctx context.Context, o *planOptions) error {
 		return err
 	}
 	if err := o.outputs.write(p, writers{
-		"text":   func(w io.Writer, _ report.Style) error { return found.text(w) },
-		"json":   func(w io.Writer, _ report.Style) error { return found.json(w) },
-		"yaml":   func(w io.Writer, _ report.Style) error { return asYAML(w, found.json) },
-		"argocd": func(w io.Writer, _ report.Style) error { return found.argocd(w) },
-		"flux":   func(w io.Writer, _ report.Style) error { return found.flux(w) },
+		"text":     func(w io.Writer, _ report.Style) error { return found.text(w) },
+		"json":     func(w io.Writer, _ report.Style) error { return found.json(w) },
+		"yaml":     func(w io.Writer, _ report.Style) error { return asYAML(w, found.json) },
+		"csv":      func(w io.Writer, _ report.Style) error { return found.list().CSV(w) },
+		"markdown": func(w io.Writer, _ report.Style) error { return found.list().Markdown(w) },
+		"name":     func(w io.Writer, _ report.Style) error { return found.names(w) },
+		"argocd":   func(w io.Writer, _ report.Style) error { return found.argocd(w) },
+		"flux":     func(w io.Writer, _ report.Style) error { return found.flux(w) },
 	}); err != nil {
 		return err
 	}

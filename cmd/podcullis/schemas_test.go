@@ -41,6 +41,7 @@ spec: {}
 func TestSchemas(t *testing.T) {
 	shop, after, config := filepath.Join("..", "..", "examples", "shop"), filepath.Join("..", "..", "examples", "shop-after"), filepath.Join("..", "..", "examples", "shop-guardrails.yaml")
 	bad := write(t, "hole.yaml", hole)
+	opened := write(t, "door.yaml", "apiVersion: v1\nkind: Service\nmetadata: {name: db, namespace: shop}\nspec: {type: LoadBalancer, selector: {app: db}, ports: [{port: 5432}]}\n")
 	baseline := filepath.Join(t.TempDir(), "baseline.json")
 	exempting := read(t, config) + "exemptions:\n- {name: window, guardrails: [only-backend-reaches-db], match: {namespaces: [shop]}, reason: moving}\n" +
 		"- {name: over, guardrails: [default-deny], match: {namespaces: [nowhere]}, reason: done, expires: 2020-01-01}\n"
@@ -60,6 +61,7 @@ func TestSchemas(t *testing.T) {
 		{"connections", "connections -f SHOP -f HOLE"},
 		{"differences", "diff -f SHOP -f AFTER"},
 		{"differences", "diff -f AFTER -f HOLE"},
+		{"differences", "diff --before SHOP --after SHOP --after DOOR --entrances"},
 		{"explanation", "explain -f SHOP shop/frontend shop/db"},
 		{"explanation", "explain -f SHOP -f HOLE shop/frontend shop/db 5432/TCP"},
 		{"explanation", "explain -f SHOP -f HOLE --fix shop/analytics shop/db 5432/TCP"},
@@ -69,7 +71,7 @@ func TestSchemas(t *testing.T) {
 		{"plan", "plan -f AFTER --apply SHOP --prune --config CONFIG"},
 	} {
 		t.Run(tt.command, func(t *testing.T) {
-			args := strings.Fields(strings.NewReplacer("SHOP", shop, "AFTER", after, "CONFIG", config, "HOLE", bad, "BASELINE", baseline, "EXEMPT", exempt,
+			args := strings.Fields(strings.NewReplacer("SHOP", shop, "AFTER", after, "CONFIG", config, "HOLE", bad, "DOOR", opened, "BASELINE", baseline, "EXEMPT", exempt,
 				"FLANNEL", filepath.Join("..", "..", "doctor", "testdata", "networks", "flannel.yaml")).Replace(tt.command + " -o json"))
 			code, stdout, stderr := command(t, args...)
 			if code == unable {

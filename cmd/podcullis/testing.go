@@ -30,7 +30,7 @@ type testOptions struct {
 }
 
 func (p *program) test() *cobra.Command {
-	o := testOptions{outputs: outputs{formats: []string{"text", "json", "junit"}}}
+	o := testOptions{outputs: outputs{formats: []string{"text", "json", "yaml", "junit", "csv", "markdown", "name"}}}
 	c := &cobra.Command{
 		Use:   "test [DIR|FILE_test.rego...]",
 		Short: "Run the tests of guardrails",
@@ -116,9 +116,13 @@ func (p *program) runTests(ctx context.Context, o *testOptions, args []string) e
 	result := testsOf(r)
 	result.Verbose = o.verbose
 	if err := o.outputs.write(p, writers{
-		"text":  result.Text,
-		"json":  func(w io.Writer, _ report.Style) error { return result.JSON(w) },
-		"junit": func(w io.Writer, _ report.Style) error { return result.JUnit(w) },
+		"text":     result.Text,
+		"json":     func(w io.Writer, _ report.Style) error { return result.JSON(w) },
+		"yaml":     func(w io.Writer, _ report.Style) error { return asYAML(w, result.JSON) },
+		"junit":    func(w io.Writer, _ report.Style) error { return result.JUnit(w) },
+		"csv":      func(w io.Writer, _ report.Style) error { return result.CSV(w) },
+		"markdown": func(w io.Writer, _ report.Style) error { return result.Markdown(w) },
+		"name":     func(w io.Writer, _ report.Style) error { return result.Name(w) },
 	}); err != nil {
 		return err
 	}

@@ -16,7 +16,7 @@ import (
 var version string
 
 func (p *program) version() *cobra.Command {
-	outputs := outputs{formats: []string{"text", "json", "yaml", "name"}}
+	outputs := outputs{formats: []string{"text", "json", "yaml", "csv", "markdown", "name"}}
 	c := &cobra.Command{
 		Use:   "version",
 		Short: "Print the version, and those of what it is built with",
@@ -35,6 +35,8 @@ func (p *program) version() *cobra.Command {
 					_, err := fmt.Fprintln(w, v.Version)
 					return err
 				},
+				"csv":      func(w io.Writer, _ report.Style) error { return v.list().CSV(w) },
+				"markdown": func(w io.Writer, _ report.Style) error { return v.list().Markdown(w) },
 				"yaml": func(w io.Writer, _ report.Style) error {
 					return asYAML(w, func(w io.Writer) error { return json.NewEncoder(w).Encode(v) })
 				},
@@ -56,6 +58,12 @@ type buildInfo struct {
 	Go         string `json:"go"`
 	OPA        string `json:"opa"`
 	Kubernetes string `json:"kubernetes"` // k8s.io/api
+}
+
+func (b buildInfo) list() report.List {
+	return report.List{Title: "podcullis " + b.Version, Names: []string{"what", "version"}, Rows: [][]string{
+		{"podcullis", b.Version}, {"commit", b.Commit}, {"go", b.Go}, {"opa", b.OPA}, {"kubernetes", b.Kubernetes},
+	}}
 }
 
 func build() buildInfo {

@@ -122,8 +122,12 @@ func TestPrint(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			p := open(t, c.graph)
 			p.until(`document.querySelectorAll('#world .node').length > 0`)
-			if n := sheets(p); n > c.most || n == 0 {
+			pdf := printed(p, "print")
+			if n := len(pdfPage.FindAll(pdf, -1)); n > c.most || n == 0 {
 				t.Errorf("%d sheets, want at most %d", n, c.most)
+			}
+			if box := pdfBox.FindSubmatch(pdf); box == nil || number(t, box[1]) < number(t, box[2]) {
+				t.Errorf("a map that is wide is printed upright, on %q", box)
 			}
 			// Afterwards the screen is as it was.
 			p.until(`!document.getElementById('canvas').hasAttribute('viewBox') && document.getElementById('world').hasAttribute('transform')`)

@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"testing"
 
 	"github.com/chromedp/cdproto/emulation"
@@ -54,6 +55,7 @@ func TestScreens(t *testing.T) {
 				p := open(t, g, options...)
 				p.until(`document.querySelectorAll('#world .node').length > 0`)
 				if look == "print" {
+					printed(p, "size-"+size)
 					eval[any](p, `window.dispatchEvent(new Event('beforeprint'))`)
 				}
 				t.Logf("%d workloads and more, %d edges; the map shows %s", len(g.Nodes), len(g.Edges), eval[string](p, `document.getElementById('shown').textContent`))
@@ -63,21 +65,33 @@ func TestScreens(t *testing.T) {
 	}
 }
 
-var pdfPage = regexp.MustCompile(`/Type\s*/Page\b[^s]`)
+var (
+	pdfPage = regexp.MustCompile(`/Type\s*/Page\b[^s]`)
+	pdfBox  = regexp.MustCompile(`/MediaBox\s*\[\s*0 0 ([0-9.]+) ([0-9.]+)\s*\]`) // width, height
+)
 
-// sheets is how many pages of paper the page takes.
-func sheets(p *tab) int {
+func number(t *testing.T, text []byte) float64 {
+	t.Helper()
+	n, err := strconv.ParseFloat(string(text), 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// printed is the page as the browser prints it, a PDF, which it leaves where screenshots go.
+func printed(p *tab, name string) []byte {
 	p.t.Helper()
-	out, err := chromedp.Call(p, page.PrintToPDF, page.PrintToPDFParams{})
+	out, err := chromedp.Call(p, page.PrintToPDF, page.PrintToPDFParams{PreferCSSPageSize: new(true)})
 	if err != nil {
 		p.t.Fatal(err)
 	}
 	if dir := os.Getenv("PODCULLIS_SCREENSHOTS"); dir != "" {
-		if err := os.WriteFile(dir+"/print.pdf", out.Data, 0o644); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, name+".pdf"), out.Data, 0o600); err != nil {
 			p.t.Fatal(err)
 		}
 	}
-	return len(pdfPage.FindAll(out.Data, -1))
+	return out.Data
 }
 
 // Other views of the large town, for people to look at.

@@ -4,6 +4,8 @@ import (
 	"net/netip"
 	"testing"
 
+	networkingv1 "k8s.io/api/networking/v1"
+
 	"github.com/podcullis/podcullis/cluster"
 	"github.com/podcullis/podcullis/cluster/manifest"
 	"github.com/podcullis/podcullis/cluster/selector"
@@ -69,6 +71,26 @@ func TestOwnNetworkPolicy(t *testing.T) {
 	}
 }
 
+// Nobody has to call the jobs of the release, and they get out as the webhook does.
+func TestNobodyReachesTheJobs(t *testing.T) {
+	s := snapshot(t, install(t, "networkPolicy: {apiServerCIDRs: [172.16.0.0/28]}"))
+	pods := connectivity.Selection{Namespaces: selector.Everything(), Pods: selector.Everything()}
+	for _, from := range []connectivity.Selection{pods, {Block: connectivity.Anywhere()[0]}} {
+		for _, c := range connectivity.Open(s, connectivity.Query{From: from, To: pods}, connectivity.Options{}) {
+			if c.To.Workload.Kind != "Deployment" {
+				t.Errorf("%s reaches %s on %s", c.From, c.To, c.Ports)
+			}
+		}
+	}
+	out := map[string]bool{}
+	for _, c := range connectivity.Open(s, connectivity.Query{From: pods, To: connectivity.Selection{Block: netip.MustParsePrefix("172.16.0.1/32")}}, connectivity.Options{}) {
+		out[c.From.Workload.Kind] = true
+	}
+	if !out["Job"] || !out["Pod"] || !out["Deployment"] {
+		t.Errorf("these reach the API server: %v", out)
+	}
+}
+
 // Whoever installs guardrails follows them.
 func everyPodIsIsolated(t *testing.T, r release) {
 	if len(r.objects) > 0 && !hasNetpol(r) {
@@ -80,6 +102,19 @@ func everyPodIsIsolated(t *testing.T, r release) {
 			t.Errorf("%s is not isolated", c.To.Workload.Name)
 		}
 	}
+}
+
+// netpolOf is the netpol of the webhook's pods, which has the name of the Deployment; that
+// of the jobs lies beside it.
+func netpolOf(t *testing.T, r release, name string) *networkingv1.NetworkPolicy {
+	t.Helper()
+	for _, n := range all[*networkingv1.NetworkPolicy](r) {
+		if n.Name == name {
+			return n
+		}
+	}
+	t.Fatalf("no NetworkPolicy %s", name)
+	return nil
 }
 
 func hasNetpol(r release) bool {

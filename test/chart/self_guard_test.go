@@ -10,7 +10,6 @@ import (
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
-	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 
@@ -64,7 +63,7 @@ func TestSelfGuard(t *testing.T) {
 	}
 	allowed := install(t, "selfGuard: {allowCutOff: true}")
 	for kind, got := range map[string]map[string]string{
-		"Service": one[*corev1.Service](t, allowed).Annotations, "NetworkPolicy": one[*networkingv1.NetworkPolicy](t, allowed).Annotations,
+		"Service": one[*corev1.Service](t, allowed).Annotations, "NetworkPolicy": netpolOf(t, allowed, one[*appsv1.Deployment](t, allowed).Name).Annotations,
 	} {
 		if got[selfguard.Annotation] != selfguard.Meant {
 			t.Errorf("%s: %v", kind, got)

@@ -425,13 +425,17 @@
     if (shown.edges.length === 1) pickEdge(shown.edges[0]);
   }
 
-  // Paper holds the map as a whole, wherever it was moved on the screen.
+  // Paper holds the map as a whole, wherever it was moved on the screen, and lies on its side
+  // under a map that is wide: upright its letters would be too small to read.
+  const sheet = new CSSStyleSheet();
+  document.adoptedStyleSheets = [sheet];
   window.addEventListener('beforeprint', () => {
     printing = true;
+    sheet.replaceSync(scene.w > 1.2 * scene.h ? '@page { size: landscape; } @media print { #canvas { max-height: 135mm; } }' : '');
     svg.setAttribute('viewBox', `-12 -12 ${scene.w + 24} ${scene.h + 24}`);
     world.removeAttribute('transform');
   });
-  window.addEventListener('afterprint', () => { printing = false; svg.removeAttribute('viewBox'); if (fitted) fit(); else move(); });
+  window.addEventListener('afterprint', () => { printing = false; sheet.replaceSync(''); svg.removeAttribute('viewBox'); if (fitted) fit(); else move(); });
 
   // The sections are tabs. Without this script they stand one below the other.
   const tabs = [...document.querySelectorAll('main > section')].map((s) => s.id);

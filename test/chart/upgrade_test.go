@@ -88,10 +88,10 @@ func TestUpgradeFromTheChartBefore(t *testing.T) {
 	}
 }
 
-// server is a podcullis-webhook with the account, the configuration and the certificate of a release.
-type server struct{ address string }
+// releaseServer is a podcullis-webhook with the account, the configuration and the certificate of a release.
+type releaseServer struct{ address string }
 
-func serverOfRelease(t *testing.T, plane *controlplane.ControlPlane) server {
+func serverOfRelease(t *testing.T, plane *controlplane.ControlPlane) releaseServer {
 	t.Helper()
 	kubeconfig, err := plane.UserKubeconfig("system:serviceaccount:"+namespace+":guard-podcullis", "system:serviceaccounts", "system:authenticated")
 	if err != nil {
@@ -107,7 +107,7 @@ func serverOfRelease(t *testing.T, plane *controlplane.ControlPlane) server {
 			t.Fatal(err)
 		}
 	}
-	s := server{freeAddress(t)}
+	s := releaseServer{freeAddress(t)}
 	probes := runWebhook(t,
 		"--bind-address="+s.address, "--kubeconfig="+kubeconfig, "--cert-dir="+t.TempDir(), "--config="+filepath.Join(dir, "guardrails.yaml"), "--policy-dir="+dir, "--expected-webhooks="+filepath.Join(dir, "webhooks.yaml"),
 		"--certificate-secret="+namespace+"/guard-podcullis-tls", "--certificate-host=guard-podcullis."+namespace+".svc", "--webhook-configuration=guard-podcullis-"+namespace)
@@ -121,7 +121,7 @@ const harmless = `{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","
 "resource":{"group":"","version":"v1","resource":"namespaces"},"name":"more","namespace":"more","operation":"CREATE","userInfo":{"username":"ann"},"dryRun":true,
 "object":{"apiVersion":"v1","kind":"Namespace","metadata":{"name":"more"}}}}`
 
-func (s server) ask(ctx context.Context) error {
+func (s releaseServer) ask(ctx context.Context) error {
 	c := http.Client{Timeout: patience, Transport: &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}} //nolint:gosec // whose certificate it is, is not the question here
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, "https://"+s.address+"/validate", bytes.NewReader([]byte(harmless)))
 	if err != nil {
@@ -145,7 +145,7 @@ func (s server) ask(ctx context.Context) error {
 }
 
 // askAgainAndAgain asks until the returned function is called, which says how often.
-func (s server) askAgainAndAgain(t *testing.T) (stop func() int) {
+func (s releaseServer) askAgainAndAgain(t *testing.T) (stop func() int) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	var wg sync.WaitGroup

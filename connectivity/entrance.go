@@ -56,6 +56,24 @@ func (q EntranceQuery) throughs() []Through {
 	return q.Through
 }
 
+// Paths are the paths that NetworkPolicies alone leave open to the addresses: none where only what
+// leads in counts.
+func (q EntranceQuery) Paths() []Query {
+	if !slices.ContainsFunc(q.throughs(), func(t Through) bool { return t == ThroughDefault || t == ThroughIPBlock }) {
+		return nil
+	}
+	from := q.From
+	if len(from) == 0 {
+		all := Anywhere()
+		from = all[:]
+	}
+	var out []Query
+	for _, block := range from {
+		out = append(out, Query{From: Selection{Block: block}, To: q.To, Ports: q.Ports, Blocked: q.Blocked})
+	}
+	return out
+}
+
 // NeedsEntries reports whether the answer depends on Services, Ingresses and routes.
 func (q EntranceQuery) NeedsEntries() bool {
 	return slices.ContainsFunc(q.throughs(), func(t Through) bool { return t != ThroughDefault && t != ThroughIPBlock })

@@ -49,6 +49,34 @@ func (e *Engine) eachPathQuestion(yield func(*instance, pathQuestion)) error {
 	return nil
 }
 
+// EntranceQuestions lists what the configured guardrails ask whose parameters are a question
+// about what can be reached from outside (format: entrance-question), such as
+// exposed-to-outside, as far as it is about NetworkPolicies alone: paths from these addresses
+// to the workloads. What Services, Ingresses and routes lead to is not among them.
+func (e *Engine) EntranceQuestions() ([]PathQuestion, error) {
+	var out []PathQuestion
+	for _, in := range e.current.Load().instances {
+		if !in.schema.asksEntrances {
+			continue
+		}
+		parameters, err := ast.JSON(in.parameters.Value)
+		if err != nil {
+			return nil, err
+		}
+		given, _ := parameters.(map[string]any)
+		question, err := entranceQuestionOf(given)
+		if err != nil {
+			return nil, err
+		}
+		for _, q := range question {
+			for _, query := range q.Paths() {
+				out = append(out, PathQuestion{in.Name, in.Action, false, query})
+			}
+		}
+	}
+	return out, nil
+}
+
 // pathQuestionOf reads parameters as netpol.opened would.
 func pathQuestionOf(parameters map[string]any) (pathQuestion, error) {
 	question := map[string]any{}

@@ -160,6 +160,11 @@ func (s *suggesting) prepare(ctx context.Context) error {
 		if s.rules, err = s.engine.PathQuestions(); err != nil {
 			return err
 		}
+		outside, err := s.engine.EntranceQuestions()
+		s.rules = append(s.rules, outside...)
+		if err != nil {
+			return err
+		}
 		o.sources.entries = s.engine.NeedsEntries()
 	}
 	s.request.Options = options

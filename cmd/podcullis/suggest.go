@@ -42,7 +42,7 @@ const (
 )
 
 func (p *program) suggest() *cobra.Command {
-	o := suggestOptions{outputs: outputs{formats: []string{"yaml", "json", "name"}}}
+	o := suggestOptions{outputs: outputs{formats: []string{"yaml", "json", "name", "markdown", "csv"}}}
 	c := &cobra.Command{
 		Use:   "suggest -f FILE|DIR|- | --context NAME  [--intent FILE] [--flows FILE] [-n NAMESPACE]",
 		Short: "Suggest a default-deny and the fewest NetworkPolicies that keep a list of connections",
@@ -65,7 +65,9 @@ names both. What the list cannot have seen is told, too.
   items:
   - {from: shop/frontend, to: shop/backend, ports: [8080]}
 --flows is Hubble's JSON, Calico's flow logs or Goldmane's flows in JSON, or CSV with the
-columns from, to, protocol and port.`,
+columns from, to, protocol and port.
+
+-o markdown and -o csv print the connections that are kept, and why, instead.`,
 		Example: `  podcullis suggest -f deploy/ --config guardrails.yaml > netpols.yaml
   podcullis suggest -f deploy/ --intent wanted.yaml -n shop
   hubble observe --since 24h -o jsonpb | podcullis suggest --context prod -n shop --flows -`,
@@ -109,9 +111,11 @@ func (p *program) suggestion(ctx context.Context, o *suggestOptions) error {
 		return err
 	}
 	if err := o.outputs.write(p, writers{
-		"yaml": func(w io.Writer, _ report.Style) error { return netpolsYAML(w, s.result.Netpols) },
-		"json": func(w io.Writer, _ report.Style) error { return netpolsJSON(w, s.result.Netpols) },
-		"name": func(w io.Writer, _ report.Style) error { return netpolNames(w, s.result.Netpols) },
+		"yaml":     func(w io.Writer, _ report.Style) error { return netpolsYAML(w, s.result.Netpols) },
+		"json":     func(w io.Writer, _ report.Style) error { return netpolsJSON(w, s.result.Netpols) },
+		"name":     func(w io.Writer, _ report.Style) error { return netpolNames(w, s.result.Netpols) },
+		"markdown": func(w io.Writer, _ report.Style) error { return s.kept().Markdown(w) },
+		"csv":      func(w io.Writer, _ report.Style) error { return s.kept().CSV(w) },
 	}); err != nil {
 		return err
 	}

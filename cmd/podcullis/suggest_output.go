@@ -10,6 +10,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/podcullis/podcullis/cluster"
+	"github.com/podcullis/podcullis/report"
 	"github.com/podcullis/podcullis/suggest/observed"
 )
 
@@ -57,6 +58,16 @@ func netpolNames(w io.Writer, all []*cluster.Draft) error {
 		}
 	}
 	return nil
+}
+
+// kept lists the connections that the netpols keep, as they were asked for.
+func (s *suggesting) kept() report.List {
+	out := report.List{Title: "What the suggested NetworkPolicies keep", Names: []string{"from", "to", "ports", "why"}}
+	for _, w := range s.request.Wanted {
+		out.Rows = append(out.Rows, []string{w.From.String(), w.To.String(), w.Ports.String(), w.Why})
+	}
+	slices.SortStableFunc(out.Rows, slices.Compare)
+	return out
 }
 
 // tell says beside the netpols what they come to, and what the list cannot have seen.

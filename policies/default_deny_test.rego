@@ -126,3 +126,10 @@ test_many_in_part_and_on_the_host if {
 	some n in messages with input as deployment_request("CREATE") with netpol.exposed as many(2, {"hostNetwork": true})
 	startswith(n, "shop/Deployment/w1 and shop/Deployment/w2 run on the host's network, where no NetworkPolicy isolates them for ingress")
 }
+
+test_many_in_a_whole_change if {
+	some m in messages with input as object.union(deployment_request("CREATE"), {"origin": "cli"})
+		with netpol.exposed as many(2, {"new": false, "by": ["shop/a"]})
+	contains(m, "to fix: keep NetworkPolicy shop/a and the labels by which")
+	contains(m, " are selected, or first apply")
+}

@@ -128,11 +128,7 @@ names(list) := concat(", ", [paths.peer(w) | some w in list]) if {
 	count(list) < 4
 } else := $"{concat(", ", [paths.peer(w) | some i, w in list; i < 3])} and {count(list) - 3} more"
 
-needs(rule, kinds) := concat(", ", [text | some text in [ports_needed(rule), ends_needed(rule, kinds)]; text != ""])
-
-ports_needed(rule) := paths.ports(rule.shown) if {
-	count(rule.shown) > 0
-} else := ""
+needs(rule, kinds) := concat(", ", [text | some text in [paths.ports(rule.shown), ends_needed(rule, kinds)]; text != ""])
 
 ends_needed(rule, kinds) := "" if {
 	every k in kinds {

@@ -21,7 +21,7 @@ import (
 // known; which plugin runs is asked once in a while, and netpols are looked at each time.
 func TestNetworkSource(t *testing.T) {
 	cilium := clustertest.DaemonSet("kube-system/cilium", clustertest.Labels("k8s-app=cilium"))
-	cilium.Spec.Template.Spec.Containers = []corev1.Container{{Name: "cilium-agent", Image: "quay.io/cilium/cilium:v1.18.1"}}
+	cilium.Spec.Template.Spec.Containers = []corev1.Container{{Name: "cilium-agent", Image: "registry.example/cilium/cilium:v1.18.1"}}
 	never := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: "kube-system", Name: "cilium-config"}, Data: map[string]string{"enable-policy": "never"}}
 	s := clustertest.Snapshot(t, clustertest.Pod("shop/web", clustertest.Labels("app=web")), clustertest.Netpol("shop/a", "{podSelector: {}}"))
 	ignores := rounds.Remark{What: "not-enforced", Subject: "network", Text: "Cilium ignores NetworkPolicies: they block no packet"}

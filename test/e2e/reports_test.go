@@ -102,7 +102,7 @@ spec:
   selector: {matchLabels: {app: flannel}}
   template:
     metadata: {labels: {app: flannel}}
-    spec: {containers: [{name: kube-flannel, image: "ghcr.io/flannel-io/flannel:v0.27.0"}]}
+    spec: {containers: [{name: kube-flannel, image: "registry.example/flannel-io/flannel:v0.27.0"}]}
 ---
 apiVersion: v1
 kind: Pod

@@ -60,9 +60,7 @@ docs: ## Regenerate the generated parts of docs/
 
 .PHONY: images
 images: ## Take the screenshots in docs/images anew, with Chromium; the drawings beside them are made by docs
-	@mkdir -p bin
-	$(GO) run ./cmd/podcullis graph -f examples/shop-after --before examples/shop --config examples/shop-guardrails.yaml --title 'A change of the shop' -o html=bin/map.html
-	PODCULLIS_REQUIRE_BROWSER=1 PODCULLIS_IMAGES=$(CURDIR)/docs/images PODCULLIS_PAGE=$(CURDIR)/bin/map.html $(GO) test -count=1 -run TestImages ./test/browser
+	PODCULLIS_REQUIRE_BROWSER=1 PODCULLIS_IMAGES=$(CURDIR)/docs/images $(GO) test -count=1 -run TestImages ./test/browser
 
 .PHONY: fuzz
 fuzz: ## Run the laws of the delta on 10,000 and 5,000 clusters, a million interleavings of the ledger, and each fuzz target for FUZZTIME (20s)

@@ -11,6 +11,7 @@ import (
 	"image/png"
 	"maps"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -118,34 +119,87 @@ func TestScreensOfParts(t *testing.T) {
 	p.shot("part-finding")
 }
 
-// TestImages takes the screenshots of the documentation: make images.
+// TestImages holds the screenshots of the documentation against what the page looks like
+// now; make images takes them anew.
 func TestImages(t *testing.T) {
-	dir, file := os.Getenv("PODCULLIS_IMAGES"), os.Getenv("PODCULLIS_PAGE")
-	if dir == "" {
-		t.Skip("make images asks for it")
-	}
+	dir := os.Getenv("PODCULLIS_IMAGES")
 	for name, p := range map[string]*tab{
-		"map": openFile(t, file), "map-large": open(t, grown(t, 29, 600), dark),
+		"map": openFile(t, shopPage(t)), "map-large": open(t, grown(t, 29, 600), dark),
 	} {
 		p.until(`document.querySelectorAll('#world .node').length > 0`)
 		shot, err := chromedp.Run(p, chromedp.CaptureScreenshot())
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(filepath.Join(dir, name+".png"), fewColours(t, shot), 0o644); err != nil {
+		shot = fewColours(t, shot)
+		if dir != "" {
+			if err := os.WriteFile(filepath.Join(dir, name+".png"), shot, 0o644); err != nil {
+				t.Fatal(err)
+			}
+			continue
+		}
+		file := "../../docs/images/" + name + ".png"
+		committed, err := os.ReadFile(file)
+		if err != nil {
 			t.Fatal(err)
 		}
+		if share := differing(t, committed, shot); share > mostDiffering {
+			t.Errorf("%s is not what the page looks like: %.1f %% of the pixels differ; make images takes it anew", file, 100*share)
+		}
 	}
+}
+
+// mostDiffering is the share of pixels that another version of the browser or of a font may
+// draw otherwise.
+const mostDiffering = 0.02
+
+// shopPage is the page of the documentation's map.
+func shopPage(t *testing.T) string {
+	t.Helper()
+	page := filepath.Join(t.TempDir(), "map.html")
+	cmd := exec.CommandContext(t.Context(), "go", "run", "./cmd/podcullis", "graph", "-f", "examples/shop-after", "--before", "examples/shop",
+		"--config", "examples/shop-guardrails.yaml", "--title", "A change of the shop", "-o", "html="+page)
+	cmd.Dir = "../.."
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	return page
+}
+
+// differing is the share of pixels of two pictures that are far apart; pictures of
+// different sizes have none in common.
+func differing(t *testing.T, a, b []byte) float64 {
+	t.Helper()
+	x, y := decoded(t, a), decoded(t, b)
+	if x.Bounds() != y.Bounds() {
+		return 1
+	}
+	n := 0
+	for row := range x.Bounds().Dy() {
+		for column := range x.Bounds().Dx() {
+			p, q := color.GrayModel.Convert(x.At(column, row)).(color.Gray).Y, color.GrayModel.Convert(y.At(column, row)).(color.Gray).Y
+			if max(p, q)-min(p, q) > 48 {
+				n++
+			}
+		}
+	}
+	return float64(n) / float64(x.Bounds().Dx()*x.Bounds().Dy())
+}
+
+func decoded(t *testing.T, picture []byte) image.Image {
+	t.Helper()
+	out, err := png.Decode(bytes.NewReader(picture))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
 }
 
 // fewColours is a picture in the 256 colours that are in it most often, which is a third
 // of its size.
 func fewColours(t *testing.T, shot []byte) []byte {
 	t.Helper()
-	from, err := png.Decode(bytes.NewReader(shot))
-	if err != nil {
-		t.Fatal(err)
-	}
+	from := decoded(t, shot)
 	often := map[color.RGBA]int{}
 	for y := range from.Bounds().Dy() {
 		for x := range from.Bounds().Dx() {

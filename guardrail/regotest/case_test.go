@@ -24,7 +24,9 @@ func TestCases(t *testing.T) {
 			say("was %s", "asked")
 			return []regotest.Mismatch{{Line: 7, Text: "verdict: got denied, want allowed"}}, nil
 		}),
-		named(7, "cannot", func(context.Context, func(string, ...any)) ([]regotest.Mismatch, error) { return nil, errors.New("no file") }),
+		named(7, "cannot", func(context.Context, func(string, ...any)) ([]regotest.Mismatch, error) {
+			return nil, errors.New("no file")
+		}),
 		named(8, "never ends", func(ctx context.Context, _ func(string, ...any)) ([]regotest.Mismatch, error) {
 			<-ctx.Done()
 			return nil, ctx.Err()

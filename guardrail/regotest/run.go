@@ -28,7 +28,7 @@ type Options struct {
 	Guardrails []guardrail.Source
 	// Tested are the sources whose tests are run. They are guardrails, too.
 	Tested []guardrail.Source
-	// Files are those whose tests are run, by name; empty is all.
+	// Files are those whose tests in Rego are run, by name; nil is all.
 	Files []string
 	// Run chooses tests by their name, as in data.guardrails.mine_test.test_label; nil is all.
 	Run *regexp.Regexp
@@ -156,7 +156,7 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 
 func (o *Options) timeout() time.Duration { return cmp.Or(o.Timeout, DefaultTimeout) }
 
-func (o *Options) wants(file string) bool { return len(o.Files) == 0 || slices.Contains(o.Files, file) }
+func (o *Options) wants(file string) bool { return o.Files == nil || slices.Contains(o.Files, file) }
 
 // parse reads the guardrails of all sources, and the tests of those that are tested; tested
 // are the guardrails of these.

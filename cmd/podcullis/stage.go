@@ -41,7 +41,7 @@ type staged struct {
 }
 
 // judge has the changes of a test judged, one after the other: what is denied changes nothing.
-func (s *stages) judge(ctx context.Context, t *suite.Test, say func(string, ...any)) (*suite.Answer, error) {
+func (s *stages) judge(ctx context.Context, t *suite.Test) (*suite.Answer, error) {
 	at := func(line int, err error) error {
 		if err == nil || strings.HasPrefix(err.Error(), t.File+":") {
 			return err
@@ -69,7 +69,7 @@ func (s *stages) judge(ctx context.Context, t *suite.Test, say func(string, ...a
 			return nil, at(c.Of.Line, err)
 		}
 		for _, step := range steps {
-			if err := l.step(ctx, step, there, say); err != nil {
+			if err := l.step(ctx, step, there); err != nil {
 				return nil, at(c.Of.Line, err)
 			}
 		}
@@ -91,7 +91,7 @@ type doing struct {
 	step    *step // nil for an object that the model has no place for
 }
 
-func (l *looked) step(ctx context.Context, d doing, there *scene, say func(string, ...any)) error {
+func (l *looked) step(ctx context.Context, d doing, there *scene) error {
 	d.request.UserInfo = authenticationv1.UserInfo{Username: l.test.User, Groups: l.test.Groups}
 	eye := &once{engine: l.Engine}
 	a := l.ask(ctx, eye, l.snapshot, d.request)
@@ -101,8 +101,10 @@ func (l *looked) step(ctx context.Context, d doing, there *scene, say func(strin
 	if len(a.decision.Failures) > 0 {
 		return a.decision.Failures[0]
 	}
-	if len(a.decision.Evaluated) == 0 {
-		say("%s %s: %s", strings.ToLower(string(d.request.Operation)), a.subject(), l.notAsked(d.request))
+	if len(a.decision.Evaluated) > 0 {
+		l.answer.Asked++
+	} else {
+		l.answer.NotAsked = append(l.answer.NotAsked, fmt.Sprintf("%s %s: %s", strings.ToLower(string(d.request.Operation)), a.subject(), l.notAsked(d.request)))
 	}
 	l.answer.Violations = append(l.answer.Violations, a.decision.Violations...)
 	l.answer.Warnings = append(l.answer.Warnings, a.response.Warnings...)

@@ -70,8 +70,8 @@ func casesOf(suites []suite.Suite, b *bench) []regotest.Case {
 			t := &s.Tests[i]
 			out = append(out, regotest.Case{
 				File: t.File, Line: t.Line, Package: s.Name, Name: t.Name, Skip: t.Skip,
-				Run: func(ctx context.Context, say func(string, ...any)) ([]regotest.Mismatch, error) {
-					answer, err := stages.judge(ctx, t, say)
+				Run: func(ctx context.Context, _ func(string, ...any)) ([]regotest.Mismatch, error) {
+					answer, err := stages.judge(ctx, t)
 					if err != nil {
 						return nil, err
 					}

@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"time"
 
+	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/topdown/print"
 
 	"github.com/podcullis/podcullis/guardrail"
@@ -67,7 +68,8 @@ func (w *watch) run(ctx context.Context, c *Case) Test {
 		return t
 	}
 	trail, out := NewTrail(), &output{}
-	lens := &guardrail.Lens{Tracer: tracers{trail}, Print: out}
+	silent := true
+	lens := &guardrail.Lens{Tracer: tracers{trail}, Print: out, Reported: func(_ string, v ast.Value) { silent = silent && reportsNothing(v) }}
 	if w.lines != nil {
 		lens.Tracer = tracers{w.lines, trail}
 	}
@@ -82,7 +84,16 @@ func (w *watch) run(ctx context.Context, c *Case) Test {
 	case err != nil:
 		t.Outcome, t.Err = Unable, guardrail.Readable(err)
 	case len(mismatches) > 0:
-		t.Outcome, t.Undefined = Failed, told(trail)
+		t.Outcome = Failed
+		if silent { // what is undefined beside what is reported is seldom why
+			t.Undefined = told(trail)
+		}
 	}
 	return t
+}
+
+// reportsNothing tells whether what a rule is has no element.
+func reportsNothing(v ast.Value) bool {
+	list, ok := plain(v).([]any)
+	return ok && len(list) == 0
 }

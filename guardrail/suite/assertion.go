@@ -28,6 +28,7 @@ func (p *parser) assertion(n *yaml.Node, at string) Assertion {
 	}
 	a.Warnings = p.amount(fields["warnings"], at+".warnings")
 	a.Warning = p.expressions(fields["warning"], at+".warning")
+	a.Asked = p.yes(fields["asked"], at+".asked")
 	a.Fix = p.expressions(fields["fix"], at+".fix")
 	if f := fields["fixed"]; f != nil {
 		if a.Fixed = p.text(f, at+".fixed") == "true"; !a.Fixed {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/podcullis/podcullis/guardrail"
@@ -12,6 +13,11 @@ import (
 
 // Answer is what was said to the changes of a test.
 type Answer struct {
+	// NotAsked says of each change about which no guardrail was asked why; Asked is how many
+	// others there are.
+	NotAsked []string
+	Asked    int
+
 	Denied     bool
 	Violations []guardrail.Violation
 	Warnings   []string
@@ -50,9 +56,16 @@ func (t *Test) NeedsFix() bool {
 	return false
 }
 
+func (t *Test) saysAsked() bool {
+	return slices.ContainsFunc(t.Assertions, func(a Assertion) bool { return a.Asked != nil })
+}
+
 // Check says what of an answer is not as it should be.
 func (t *Test) Check(answer *Answer) []regotest.Mismatch {
 	var out []regotest.Mismatch
+	if answer.Asked == 0 && !t.saysAsked() {
+		out = append(out, regotest.Mismatch{Line: t.Line, Text: "no guardrail was asked, so that this shows nothing; where that is meant, assert asked: no", More: answer.NotAsked})
+	}
 	for i := range t.Assertions {
 		out = append(out, t.Assertions[i].check(answer)...)
 	}
@@ -83,6 +96,10 @@ func (a *Assertion) check(answer *Answer) []regotest.Mismatch {
 		if !anyMatches(e, answer.Warnings) {
 			wrong("warning", answer.Warnings, "none matches %q", e)
 		}
+	}
+	if a.Asked != nil && *a.Asked != (answer.Asked > 0) {
+		is := map[bool]string{true: "a guardrail was asked", false: "no guardrail was asked"}
+		wrong("asked", answer.NotAsked, "%s", is[answer.Asked > 0])
 	}
 	for _, fix := range a.fixes(answer) {
 		wrong(fix.field, fix.more, "%s", fix.text)

@@ -97,19 +97,30 @@ func (p *parser) amount(n *yaml.Node, at string) *Amount {
 	if n == nil {
 		return nil
 	}
-	switch text := p.text(n, at); text {
-	case "yes", "true":
-		return &Amount{Some: true}
-	case "no", "false":
-		return &Amount{}
-	default:
-		if many, err := strconv.Atoi(text); err == nil && many >= 0 {
-			return &Amount{N: many}
-		}
-		p.wrong(n, at, "got %q, want yes, no or how many", text)
+	text := p.text(n, at)
+	if yes, ok := said[text]; ok {
+		return &Amount{Some: yes}
+	}
+	if many, err := strconv.Atoi(text); err == nil && many >= 0 {
+		return &Amount{N: many}
+	}
+	p.wrong(n, at, "got %q, want yes, no or how many", text)
+	return nil
+}
+
+// yes is yes or no.
+func (p *parser) yes(n *yaml.Node, at string) *bool {
+	if n == nil {
 		return nil
 	}
+	yes, ok := said[p.text(n, at)]
+	if !ok {
+		p.wrong(n, at, "got %q, want yes or no", followed(n).Value)
+	}
+	return &yes
 }
+
+var said = map[string]bool{"yes": true, "true": true, "no": false, "false": false}
 
 func kindOf(n *yaml.Node) string {
 	switch n.Kind {

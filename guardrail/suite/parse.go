@@ -21,7 +21,7 @@ var (
 	suiteFields     = append([]string{"apiVersion", "kind", "name", "tests"}, stageFields...)
 	operations      = []string{"create", "update", "apply", "delete"}
 	testFields      = append(append([]string{"name", "skip", "assertions"}, operations...), stageFields...)
-	assertionFields = []string{"verdict", "violations", "guardrail", "message", "details", "warnings", "warning", "fix", "fixed"}
+	assertionFields = []string{"verdict", "violations", "guardrail", "message", "details", "warnings", "warning", "asked", "fix", "fixed"}
 )
 
 // looksLike is a line by which a file of any name may hold a suite.
@@ -250,6 +250,9 @@ func (p *parser) values(n *yaml.Node) []Value {
 }
 
 func (p *parser) jsonOf(n *yaml.Node) Value {
+	if p.nodes > maxNodes { // which is told already
+		return Value{}
+	}
 	v, err := p.value(n)
 	if err != nil {
 		p.errs = append(p.errs, located{n.Line, err})

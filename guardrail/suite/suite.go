@@ -79,6 +79,9 @@ func (v Value) Text() (string, bool) {
 	return *text, true
 }
 
+// String is the value in JSON.
+func (v Value) String() string { return string(v.JSON) }
+
 // Said tells whether it is said at all.
 func (v Value) Said() bool { return v.JSON != nil }
 
@@ -103,6 +106,8 @@ type Assertion struct {
 	// Warnings is how many warnings are shown; Warning is what some of them say.
 	Warnings *Amount
 	Warning  []*regexp.Regexp
+	// Asked is whether a guardrail is asked at all; nil is that it has to be.
+	Asked *bool
 	// Fix is what the edit says that is advised.
 	Fix []*regexp.Regexp
 	// Fixed is set where that edit is made, and has to be allowed.

@@ -245,6 +245,8 @@ func (f *folder) file(field, name string) ([]manifest.Text, error) {
 		return err
 	})
 	switch {
+	case errors.Is(err, fs.ErrNotExist) && strings.Contains(name, `\`):
+		return nil, fmt.Errorf("%s: there is no file %s in %s: paths are written with /", field, name, f.root.Name())
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, fmt.Errorf("%s: there is no file %s in %s", field, name, f.root.Name())
 	case err != nil:

@@ -45,16 +45,23 @@ tests:
 
 func watch(t *testing.T, args ...string) *watching {
 	t.Helper()
-	w := &watching{t: t, dir: t.TempDir(), lines: make(chan string, 1000)}
+	w := &watching{t: t, dir: t.TempDir()}
 	w.write("g/team_label.rego", teamLabel)
 	w.write("g/team_suite.yaml", teamSuite)
 	w.write("g/cluster/all.yaml", "apiVersion: v1\nkind: Namespace\nmetadata: {name: shop}\n")
+	return watchIn(t, w.dir, append([]string{"test", "--watch", "g"}, args...)...)
+}
+
+// watchIn begins to watch in a folder.
+func watchIn(t *testing.T, dir string, args ...string) *watching {
+	t.Helper()
+	w := &watching{t: t, dir: dir, lines: make(chan string, 1000)}
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
 	w.cmd = exec.CommandContext(t.Context(), self)
-	w.cmd.Args = append([]string{"podcullis", "test", "--watch", "g"}, args...) // by which TestMain knows the program
+	w.cmd.Args = append([]string{"podcullis"}, args...) // by which TestMain knows the program
 	w.cmd.Dir = w.dir
 	out, in := io.Pipe()
 	w.cmd.Stdout, w.cmd.Stderr = in, in

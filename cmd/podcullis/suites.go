@@ -50,7 +50,7 @@ var errNoSuite = errors.New("no document of apiVersion " + suite.APIVersion + " 
 func suitesOf(file string) ([]suite.Suite, error) {
 	text, err := os.ReadFile(file)
 	if err != nil {
-		return nil, err
+		return nil, readable(err)
 	}
 	if !suite.IsNamed(file) && !suite.LooksLike(text) {
 		return nil, fmt.Errorf("%s: %w", file, errNoSuite)

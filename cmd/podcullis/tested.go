@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -26,15 +27,15 @@ func (t *testBench) run(ctx context.Context, o *testOptions) (*regotest.Report, 
 	options := t.options
 	options.Run, options.Coverage, options.Timeout = o.chosen, o.coverage, o.timeout
 	all := append(options.Guardrails[:len(options.Guardrails):len(options.Guardrails)], options.Tested...)
+	suites, err := t.suites()
+	if err != nil {
+		return nil, hint(err, "docs/schemas/suite.schema.json has the fields of a suite")
+	}
 	b, err := newBench(all, o.config)
 	if err != nil {
 		return nil, err
 	}
 	options.Review = (&asker{bench: b, clusters: map[string]*scene{}}).ask
-	suites, err := t.suites()
-	if err != nil {
-		return nil, hint(err, "docs/schemas/suite.schema.json has the fields of a suite")
-	}
 	options.Cases = casesOf(suites, b)
 	r, err := regotest.Run(ctx, options)
 	switch {
@@ -83,7 +84,7 @@ func (p *program) tested(o *testOptions, args []string) (*testBench, error) {
 		info, err := os.Stat(a)
 		switch {
 		case err != nil:
-			return nil, hint(err, "guardrails and their tests are in a directory with *.rego files, or tests are named file by file")
+			return nil, hint(readable(err), "guardrails and their tests are in a directory with *.rego files, or tests are named file by file")
 		case info.IsDir():
 			tested, t.dirs = add(tested, a), add(t.dirs, a)
 			continue
@@ -112,4 +113,12 @@ func (p *program) tested(o *testOptions, args []string) (*testBench, error) {
 	t.options.Guardrails = append(all[:1:1], all[1+len(tested):]...)
 	t.options.Tested = all[1 : 1+len(tested)]
 	return t, nil
+}
+
+// readable is an error about a file without what was done to it.
+func readable(err error) error {
+	if e, ok := errors.AsType[*fs.PathError](err); ok {
+		return fmt.Errorf("%s: %w", e.Path, e.Err)
+	}
+	return err
 }

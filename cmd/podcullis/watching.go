@@ -33,6 +33,9 @@ type watched struct {
 	except map[string]bool // files that the run itself writes
 }
 
+// errUnrun is when --watch ends before there is an answer.
+var errUnrun = hint(errors.New("interrupted before the tests had run"), "leave --watch out to run them once")
+
 // watchTests runs the tests, and again whenever a file changes, until it is interrupted: the
 // answer is that of the last run.
 func (p *program) watchTests(ctx context.Context, o *testOptions, args []string) error {
@@ -43,7 +46,7 @@ func (p *program) watchTests(ctx context.Context, o *testOptions, args []string)
 		return err
 	}
 	defer w.Close()
-	last := error(hint(errors.New("interrupted before the tests had run"), "leave --watch out to run them once"))
+	last := errUnrun
 	for seen := w.prints(); ; {
 		err := p.testOnce(ctx, o, args)
 		if ctx.Err() != nil && err != nil && !errors.Is(err, errViolations) {
@@ -115,15 +118,10 @@ func (w *watched) follow() error {
 	var dirs []string
 	for _, d := range w.dirs {
 		dirs = append(dirs, filepath.Dir(d))
-		_ = fs.WalkDir(os.DirFS(d), ".", func(path string, e fs.DirEntry, err error) error {
-			switch {
-			case err != nil || !e.IsDir(): // it may be gone by now
-			case path != "." && strings.HasPrefix(e.Name(), "."):
-				return fs.SkipDir
-			default:
-				dirs = append(dirs, filepath.Join(d, filepath.FromSlash(path)))
+		eachBelow(d, func(path string, e fs.DirEntry) {
+			if e.IsDir() {
+				dirs = append(dirs, path)
 			}
-			return nil
 		})
 	}
 	for _, f := range w.files {
@@ -137,6 +135,20 @@ func (w *watched) follow() error {
 	return nil
 }
 
+// eachBelow visits what is in a directory that can be read, without what is hidden. What
+// cannot be is gone, or is told by the run.
+func eachBelow(dir string, visit func(path string, e fs.DirEntry)) {
+	_ = fs.WalkDir(os.DirFS(dir), ".", func(path string, e fs.DirEntry, err error) error {
+		if e != nil && e.IsDir() && path != "." && strings.HasPrefix(e.Name(), ".") {
+			return fs.SkipDir
+		}
+		if err == nil {
+			visit(filepath.Join(dir, filepath.FromSlash(path)), e)
+		}
+		return nil
+	})
+}
+
 // prints are what the files hold, by name. What cannot be read is as good as not there.
 func (w *watched) prints() map[string][sha256.Size]byte {
 	out := map[string][sha256.Size]byte{}
@@ -146,15 +158,10 @@ func (w *watched) prints() map[string][sha256.Size]byte {
 		}
 	}
 	for _, d := range w.dirs {
-		_ = fs.WalkDir(os.DirFS(d), ".", func(path string, e fs.DirEntry, err error) error {
-			switch {
-			case err != nil:
-			case e.IsDir() && path != "." && strings.HasPrefix(e.Name(), "."):
-				return fs.SkipDir
-			case slices.Contains([]string{".rego", ".yaml", ".yml", ".json"}, filepath.Ext(path)):
-				take(filepath.Join(d, filepath.FromSlash(path)))
+		eachBelow(d, func(path string, e fs.DirEntry) {
+			if !e.IsDir() && slices.Contains([]string{".rego", ".yaml", ".yml", ".json"}, filepath.Ext(path)) {
+				take(path)
 			}
-			return nil
 		})
 	}
 	for _, f := range w.files {

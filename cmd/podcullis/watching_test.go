@@ -170,7 +170,7 @@ func TestWatch(t *testing.T) {
 	if err := os.Rename(filepath.Join(w.dir, "g"), filepath.Join(w.dir, "away")); err != nil {
 		t.Fatal(err)
 	}
-	w.runs("error: stat g: no such file or directory")
+	w.runs("error: g: no such file or directory")
 	if err := os.Rename(filepath.Join(w.dir, "away"), filepath.Join(w.dir, "g")); err != nil {
 		t.Fatal(err)
 	}

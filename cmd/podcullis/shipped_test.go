@@ -13,16 +13,23 @@ import (
 	"github.com/podcullis/podcullis/policies"
 )
 
-// TestShippedSuites runs policies/suites.
+// TestShippedSuites runs policies/suites, and the stories of test/scenarios that are suites.
 func TestShippedSuites(t *testing.T) {
 	sources := []guardrail.Source{{Name: guardrail.Embedded, FS: policies.FS}}
 	b, err := newBench(sources, "")
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := regotest.Run(t.Context(), regotest.Options{Guardrails: sources, Cases: casesOf(shippedSuites(t), b)})
+	stories, err := suitesIn(filepath.Join("..", "..", "test", "scenarios"))
 	if err != nil {
 		t.Fatal(err)
+	}
+	r, err := regotest.Run(t.Context(), regotest.Options{Guardrails: sources, Cases: casesOf(append(shippedSuites(t), stories...), b)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(r.Tests) < 25 {
+		t.Errorf("ran %d tests, want those of two folders", len(r.Tests))
 	}
 	for _, x := range r.Tests {
 		if x.Outcome != regotest.Passed {

@@ -75,6 +75,8 @@ type Instance struct {
 	Action     Action         `yaml:"action"`
 	Match      Match          `yaml:"match"`
 	Parameters map[string]any `yaml:"parameters"`
+	// Exemptible is set when objects of kind Exemption may exempt from it, too.
+	Exemptible bool `yaml:"exemptible"`
 	// What people want to know of it; see About.
 	Description string `yaml:"description"`
 	Owner       string `yaml:"owner"`
@@ -108,6 +110,7 @@ type Exemption struct {
 	Expires string `yaml:"expires"`
 
 	until time.Time
+	home  string // see Granted
 }
 
 // Expired reports whether the exemption no longer holds.
@@ -172,7 +175,7 @@ func knownFields(goType string) string {
 	return map[string]string{
 		"guardrail.Config":    "apiVersion, kind, exclude, guardrails, exemptions, podNetwork, extraWorkloads, messages",
 		"guardrail.Exclude":   "namespaces",
-		"guardrail.Instance":  "name, guardrail, action, match, parameters, description, owner, link",
+		"guardrail.Instance":  "name, guardrail, action, match, parameters, exemptible, description, owner, link",
 		"guardrail.Match":     "namespaces, excludedNamespaces, namespaceSelector, kinds; of an exemption also workloads, netpols, users, groups",
 		"guardrail.Exemption": "name, guardrails, match, reason, expires",
 	}[goType]

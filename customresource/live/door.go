@@ -116,7 +116,7 @@ func (d *Door) guardrail(ctx context.Context, r *admissionv1.AdmissionRequest) r
 		return why
 	}
 	if r.Operation == admissionv1.Delete {
-		return d.mayLoosen(ctx, r, "delete it")
+		return d.mayLoosen(ctx, r, old.Name, "delete it")
 	}
 	if r.Operation == admissionv1.Update && same(old.Spec, object.Spec) {
 		return refusal{}
@@ -134,7 +134,7 @@ func (d *Door) guardrail(ctx context.Context, r *admissionv1.AdmissionRequest) r
 	}
 	if r.Operation == admissionv1.Update {
 		if what := loosens(&old.Spec, &object.Spec); what != "" {
-			return d.mayLoosen(ctx, r, what)
+			return d.mayLoosen(ctx, r, old.Name, what)
 		}
 	}
 	return refusal{}
@@ -174,8 +174,7 @@ func same(a, b any) bool {
 	return reflect.DeepEqual(plain(a), plain(b))
 }
 
-func (d *Door) mayLoosen(ctx context.Context, r *admissionv1.AdmissionRequest, what string) refusal {
-	name := r.Name
+func (d *Door) mayLoosen(ctx context.Context, r *admissionv1.AdmissionRequest, name, what string) refusal {
 	may, err := d.Rights.May(ctx, r.UserInfo, v1alpha1.VerbLoosen, v1alpha1.Guardrails().Resource, "", name)
 	switch {
 	case err != nil:

@@ -355,7 +355,7 @@ func (r *resources) brokenOnes(t *testing.T) {
 		`no guardrail "forbidden-path"`:                       change("guardrail: forbidden-paths", "guardrail: forbidden-path"),
 		"the configuration file has a guardrail kept":         strings.Replace(webNeverReachesDB, "web-never-reaches-db", "kept", 1),
 		"spec.match.kinds[0]: forbidden-paths does not judge": change("action: deny", "action: deny\n  match: {kinds: [Secret]}"),
-		"these are not in the model":                               "{apiVersion: podcullis.io/v1alpha1, kind: Guardrail, metadata: {name: another}, spec: {guardrail: exposed-to-outside, action: deny}}",
+		"these are not in the model":                          "{apiVersion: podcullis.io/v1alpha1, kind: Guardrail, metadata: {name: another}, spec: {guardrail: exposed-to-outside, action: deny}}",
 	} {
 		r.as(t, "", want, text, "create", "-f", "-")
 	}

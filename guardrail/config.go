@@ -114,7 +114,7 @@ type Exemption struct {
 }
 
 // Expired reports whether the exemption no longer holds.
-func (e Exemption) Expired(now time.Time) bool { return !e.until.IsZero() && !now.Before(e.until) }
+func (x Exemption) Expired(now time.Time) bool { return !x.until.IsZero() && !now.Before(x.until) }
 
 // ParseConfig reads a configuration, strictly. Every error names the file, the
 // line and the field. What concerns the guardrails' own parameters is checked by New.

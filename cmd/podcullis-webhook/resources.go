@@ -165,7 +165,7 @@ func (f *guardrailFiles) watchResources(ctx context.Context) {
 			}
 			unconfirmed = now
 		}
-		if r.follower.Listed() != nil {
+		if !r.listed() {
 			continue
 		}
 		f.mu.Lock()
@@ -177,10 +177,12 @@ func (f *guardrailFiles) watchResources(ctx context.Context) {
 	}
 }
 
+func (r *customResources) listed() bool { return r.follower.Listed() == nil }
+
 // beside is the configuration with what objects say, and what tells that from anything else.
 // took is to be called when it is in force.
 func (r *customResources) beside(file fileGuardrails, entries bool) (config *guardrail.Config, digest string, took func(), err error) {
-	if r == nil || r.follower.Listed() != nil {
+	if r == nil || !r.listed() {
 		return file.config, "", func() {}, nil
 	}
 	base := customresource.Base{Library: file.library, Config: file.config, Entries: entries, AtMost: r.atMost}

@@ -260,7 +260,7 @@ func (r *resources) denied(t *testing.T, guardrail, change string) time.Duration
 		case guardrail == "" && err != nil:
 			return err
 		case guardrail != "" && (err == nil || !strings.Contains(stderr, "["+guardrail+"]")):
-			return fmt.Errorf("want a denial by %s, got %v %s", guardrail, err, stderr)
+			return fmt.Errorf("want a denial by %s, got %q", guardrail, stderr)
 		}
 		return nil
 	})

@@ -101,11 +101,9 @@ func endsOf(v *Violation) (ends []cluster.Ref, known bool) {
 			}
 		}
 	}
-	for _, key := range []string{"workloads", "shown", "others", "steps"} {
-		list, _ := fields[key].([]any)
-		for _, p := range list {
-			known = addEnd(&ends, p) && known
-		}
+	workloads, _ := fields["workloads"].([]any)
+	for _, p := range workloads {
+		known = addEnd(&ends, p) && known
 	}
 	return ends, known
 }

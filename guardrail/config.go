@@ -43,6 +43,8 @@ type Config struct {
 	// Messages is what answers at admission tell; empty leaves it to the server, which
 	// knows who calls.
 	Messages Messages `yaml:"messages"`
+	// Revision is that of the bundle that the configuration is from; empty for a file.
+	Revision string `yaml:"-"`
 
 	podNetwork []netip.Prefix
 	validator  *configValidator

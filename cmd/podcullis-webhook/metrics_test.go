@@ -13,9 +13,12 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
 	"sigs.k8s.io/yaml"
+
+	"github.com/podcullis/podcullis/guardrail"
+	"github.com/podcullis/podcullis/guardrail/bundle/bundletest"
 )
 
-// registryOf is that of a server with an API server.
+// registryOf is that of a server with an API server and a bundle.
 func registryOf(t *testing.T) *prometheus.Registry {
 	t.Helper()
 	kubeconfig := filepath.Join(t.TempDir(), "kubeconfig")
@@ -25,6 +28,11 @@ contexts: [{name: c, context: {cluster: c}}], clusters: [{name: c, cluster: {ser
 	}
 	o := defaultOptions()
 	o.kubeconfig, o.selfSignedDir = kubeconfig, t.TempDir()
+	file := filepath.Join(t.TempDir(), "bundle.tar.gz")
+	if err := os.WriteFile(file, bundletest.Build(t, "v1", 1, string(guardrail.DefaultConfig)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	o.bundle = bundleOptions{address: file, unsigned: true}
 	o.audit.on, o.audit.namespaces, o.audit.reports = true, true, "auto"
 	a, err := setup(t.Context(), o, io.Discard)
 	if err != nil {

@@ -376,7 +376,7 @@ func TestWhatDoesNotLoadIsNamed(t *testing.T) {
 	for name, test := range map[string]struct{ config, rego, says string }{
 		"RegoThatDoesNotParse":   {configText, "package guardrails.team\n\nviolation contains {", "bundle/rego/team.rego:3"},
 		"RegoWithoutABuiltin":    {configText, strings.Replace(labelRego, "if not", `if http.send({"url": "x"}).ok == input.request.name #`, 1), "bundle/rego/team.rego:9: undefined function http.send"},
-		"AnUnknownGuardrail":     {strings.Replace(configText, "default-deny", "defualt-deny", 1), labelRego, `bundle/guardrails.yaml:4: guardrails[0].guardrail: no guardrail "defualt-deny"`},
+		"AnUnknownGuardrail":     {strings.Replace(configText, "default-deny", "default-denny", 1), labelRego, `bundle/guardrails.yaml:4: guardrails[0].guardrail: no guardrail "default-denny"`},
 		"AnUnknownField":         {configText + "exempt: []\n", labelRego, `bundle/guardrails.yaml:5: unknown field "exempt"`},
 		"AGuardrailThatIsThere":  {configText, strings.Replace(labelRego, "guardrails.team", "guardrails.default_deny", 1), "package annotation redeclared: bundle/rego/team.rego:1"},
 		"AParameterThatIsNone":   {strings.Replace(configText, "action: deny", "action: deny, parameters: {x: 1}", 1), labelRego, "bundle/guardrails.yaml:4: guardrails[0].parameters.x"},

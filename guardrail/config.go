@@ -43,12 +43,14 @@ type Config struct {
 	// Messages is what answers at admission tell; empty leaves it to the server, which
 	// knows who calls.
 	Messages Messages `yaml:"messages"`
-	// Revision is that of the bundle that the configuration is from; empty for a file.
-	Revision string `yaml:"-"`
 
 	podNetwork []netip.Prefix
+	revision   string // of the bundle that it is from
 	validator  *configValidator
 }
+
+// FromBundle says of which revision of a bundle the configuration is.
+func (c *Config) FromBundle(revision string) { c.revision = revision }
 
 // Messages is what answers at admission tell.
 type Messages string

@@ -79,11 +79,16 @@ func TestFixedLabelsAreThereFromTheStart(t *testing.T) {
 		t.Errorf("podcullis_build_info has %q", build)
 	}
 	delete(got, "podcullis_build_info")
+	if info := got["podcullis_bundle_info"]; len(info) != 2 || info[1] != "v1" {
+		t.Errorf("podcullis_bundle_info has %q", info)
+	}
+	delete(got, "podcullis_bundle_info")
 	want := map[string][]string{
 		"podcullis_model_objects":           {"namespaces", "netpols", "pods", "workloads"},
 		"podcullis_access_questions_total":  {"allowed", "denied", "error"},
 		"podcullis_audit_reports_total":     {"deleted", "failed", "written"},
 		"podcullis_audit_rounds_total":      {"complete", "incomplete"},
+		"podcullis_bundle_failures_total":   {"broken", "invalid", "key", "manifest", "older", "restart", "scope", "signature", "slow", "storage", "tampered", "too_large", "unreachable", "unsigned"},
 		"podcullis_claims_total":            {"believed", "failed", "refused"},
 		"podcullis_ledger_commits_total":    {"barrier", "behind", "busy", "crowded", "failed", "foreign", "full", "refused", "unavailable", "written"},
 		"podcullis_ledger_retries_total":    {"barrier", "behind", "busy", "crowded", "depends", "failed", "foreign", "full", "unavailable"},

@@ -210,7 +210,7 @@ func (b *Bundle) Config() (*guardrail.Config, error) {
 	if err != nil {
 		return nil, &Refusal{Invalid, err}
 	}
-	c.Revision = b.Revision()
+	c.FromBundle(b.Revision())
 	return c, nil
 }
 

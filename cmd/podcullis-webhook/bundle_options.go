@@ -2,8 +2,6 @@ package main
 
 import (
 	"fmt"
-	"os"
-	"strings"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -90,21 +88,9 @@ func (o *bundleOptions) source() (*fetch.Source, error) {
 
 // trust reads the keys, which may have changed.
 func (o *bundleOptions) trust() (bundle.Trust, error) {
-	t := bundle.Trust{Scope: o.scope, Unsigned: o.unsigned}
-	for _, text := range o.keys {
-		id, file, found := strings.Cut(text, "=")
-		if !found {
-			id, file = "", text
-		}
-		pem, err := os.ReadFile(file)
-		if err != nil {
-			return t, bundle.Refuse(bundle.Key, "--bundle-key: %w", err)
-		}
-		key, err := bundle.ParsePublicKey(id, pem)
-		if err != nil {
-			return t, bundle.Refuse(bundle.Key, "--bundle-key %s: %w", file, err)
-		}
-		t.Keys = append(t.Keys, key)
+	keys, err := fetch.Keys(o.keys)
+	if err != nil {
+		err = bundle.Refuse(bundle.Key, "--bundle-key: %w", err)
 	}
-	return t, nil
+	return bundle.Trust{Keys: keys, Scope: o.scope, Unsigned: o.unsigned}, err
 }

@@ -29,7 +29,7 @@ func TestBundleFlagsThatDoNotHold(t *testing.T) {
 		// Found at the start, and not when the first bundle is there.
 		"--bundle=b.tar.gz --bundle-key=/gone":    "--bundle-key: open /gone",
 		"--bundle=b.tar.gz --bundle-key=x=/gone":  "--bundle-key: open /gone",
-		"--bundle=b.tar.gz --bundle-key=main.go ": "--bundle-key main.go: is no key in PEM",
+		"--bundle=b.tar.gz --bundle-key=main.go ": "--bundle-key: main.go: is no key in PEM",
 	} {
 		var stderr strings.Builder
 		if code := run(t.Context(), strings.Fields(flags), &stderr, &stderr); code != 2 || !strings.Contains(stderr.String(), want) {

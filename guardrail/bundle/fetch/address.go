@@ -80,6 +80,12 @@ func (a Address) parseOCI(rest string) (Address, error) {
 // String is the address without what may be secret in it.
 func (a Address) String() string { return a.text }
 
+// Pinned is the address of an image by its digest.
+func (a Address) Pinned(digest string) string {
+	scheme, _, _ := strings.Cut(a.text, "://")
+	return fmt.Sprintf("%s://%s/%s@%s", scheme, a.oci.Registry, a.oci.Repository, digest)
+}
+
 // IsOCI tells whether it is in a registry, which is the one place that is pushed to.
 func (a Address) IsOCI() bool { return a.oci != nil }
 

@@ -43,7 +43,7 @@ func unpack(raw []byte, l Limits) (contents, error) {
 		return nil, Refuse(Broken, "is no gzipped tar archive: %w", err)
 	}
 	plain := &bounded{from: zipped, left: l.Unpacked}
-	files := contents{}
+	files, left := contents{}, l.Unpacked
 	for archive := tar.NewReader(plain); ; {
 		header, err := archive.Next()
 		if errors.Is(err, io.EOF) {
@@ -65,7 +65,8 @@ func unpack(raw []byte, l Limits) (contents, error) {
 		if len(files) == l.Files {
 			return nil, Refuse(TooLarge, "the archive has more than %d files", l.Files)
 		}
-		if header.Size > plain.left { // before memory is taken for what a sparse file claims
+		// What a file claims to have counts: holes are read as zeros, and take nothing of the archive.
+		if left -= header.Size; left < 0 {
 			return nil, unpacking(errTooMuch, l)
 		}
 		if files[name], err = io.ReadAll(archive); err != nil {

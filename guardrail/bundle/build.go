@@ -62,7 +62,7 @@ func collect(s guardrail.Source, files contents, from map[string]string) error {
 			return err
 		case d.IsDir() && p != "." && strings.HasPrefix(d.Name(), "."):
 			return fs.SkipDir
-		case d.IsDir() || !strings.HasSuffix(p, opa.RegoExt) || strings.HasSuffix(p, "_test.rego"):
+		case d.IsDir() || !isGuardrail(p):
 			return nil
 		}
 		name := path.Join(regoDir, p)
@@ -73,6 +73,11 @@ func collect(s guardrail.Source, files contents, from map[string]string) error {
 		files[name], err = fs.ReadFile(s.FS, p)
 		return err
 	})
+}
+
+// isGuardrail tells whether a file is one that servers load.
+func isGuardrail(name string) bool {
+	return strings.HasSuffix(name, opa.RegoExt) && !strings.HasSuffix(name, "_test.rego")
 }
 
 // Signing is how a bundle is signed.

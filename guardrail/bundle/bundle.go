@@ -193,7 +193,7 @@ const sourceName = "bundle"
 func (b *Bundle) Source() (guardrail.Source, error) {
 	archive := &txtar.Archive{}
 	for _, name := range b.files.names() {
-		if strings.HasSuffix(name, opa.RegoExt) {
+		if isGuardrail(name) {
 			archive.Files = append(archive.Files, txtar.File{Name: name, Data: b.files[name]})
 		}
 	}

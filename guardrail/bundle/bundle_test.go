@@ -7,6 +7,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -239,6 +240,9 @@ func TestRefusals(t *testing.T) {
 		"ManyFiles":           {bundletest.Archive(t, many(2001)...), bundle.TooLarge, "more than 2000 files"},
 		"ABomb":               {bomb(t, 200<<20), bundle.TooLarge, "unpacks to more than"},
 		"ABombAfterTheEnd":    {append(bundletest.Archive(t, bundletest.File("guardrails.yaml", configText)), bomb(t, 200<<20)...), bundle.TooLarge, "unpacks to more than"},
+		"ABombOfHoles":        {holes(30), bundle.TooLarge, "unpacks to more than"},
+		"ABombOfAliases":      {changed("data.yaml", aliases()), bundle.Tampered, `does not name "data.yaml"`},
+		"ABombSigned":         {aliased(t, key), bundle.Tampered, `"data.yaml" is not what was signed`},
 		"Huge":                {make([]byte, 9<<20), bundle.TooLarge, "more than 8388608 bytes"},
 	}
 	trust := bundletest.Trust(t, key, "prod")
@@ -318,6 +322,58 @@ func bomb(t *testing.T, size int) []byte {
 	archive.Close()
 	zipped.Close()
 	return out.Bytes()
+}
+
+// holes is an archive of files that are 16 MiB of nothing each, in a few hundred bytes.
+func holes(n int) []byte {
+	var out bytes.Buffer
+	zipped := gzip.NewWriter(&out)
+	block := func(kind byte, name string, size int) {
+		h := make([]byte, 512)
+		copy(h, name)
+		copy(h[100:], "0000644\x000000000\x000000000\x00")
+		copy(h[124:], fmt.Sprintf("%011o\x0000000000000\x00", size))
+		copy(h[148:], "        ")
+		h[156] = kind
+		copy(h[257:], "ustar\x0000")
+		sum := 0
+		for _, b := range h {
+			sum += int(b)
+		}
+		copy(h[148:], fmt.Sprintf("%06o\x00 ", sum))
+		zipped.Write(h)
+	}
+	padded := func(text string) { zipped.Write(append([]byte(text), make([]byte, 512-len(text))...)) }
+	record := func(key, value string) string {
+		size := len(key) + len(value) + 5
+		return fmt.Sprintf("%d %s=%s\n", size, key, value)
+	}
+	const size = "16777216"
+	for i := range n {
+		records := record("GNU.sparse.major", "1") + record("GNU.sparse.minor", "0") + record("GNU.sparse.name", fmt.Sprintf("f%02d.txt", i)) + record("GNU.sparse.realsize", size)
+		block('x', "pax", len(records))
+		padded(records)
+		block('0', "sparse", 512)
+		padded("1\n" + size + "\n0\n")
+	}
+	zipped.Write(make([]byte, 1024))
+	zipped.Close()
+	return out.Bytes()
+}
+
+// aliases is a document of 2^60 parts.
+func aliases() string {
+	text := "a0: &a0 [x]\n"
+	for i := range 60 {
+		text += fmt.Sprintf("a%[2]d: &a%[2]d [*a%[1]d, *a%[1]d]\n", i, i+1)
+	}
+	return text
+}
+
+func aliased(t *testing.T, key bundletest.Key) []byte {
+	t.Helper()
+	raw := bundletest.Sign(t, bundletest.Archive(t, bundletest.File("data.yaml", "podcullis: {}\n")), key, "prod", signedAt)
+	return bundletest.With(t, raw, "data.yaml", aliases())
 }
 
 func TestWeakHashesProveNothing(t *testing.T) {

@@ -132,7 +132,7 @@ func (m *Manifest) permit(files contents) error {
 		switch {
 		case name == ConfigName:
 			at = ConfigData
-		case strings.HasSuffix(name, opa.RegoExt):
+		case isGuardrail(name):
 			at = packageOf(name, files[name])
 		}
 		if at != "" && !opa.RootPathsContain(roots, at) {

@@ -151,6 +151,15 @@ func TestAWebServerIsAskedByETag(t *testing.T) {
 	}
 	_, err = source(t, server.URL, fetch.Options{}).Fetch(t.Context(), "")
 	refused(t, err, bundle.Unreachable, "certificate")
+	// Some servers have one tag for all that they ever serve.
+	lazy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("ETag", `"v1"`)
+		io.WriteString(w, "another")
+	}))
+	defer lazy.Close()
+	if got, err := source(t, lazy.URL, fetch.Options{}).Fetch(t.Context(), `"v1"`); err != nil || got.Unchanged || string(got.Raw) != "another" {
+		t.Errorf("what was sent is not looked at: %+v, %v", got, err)
+	}
 	_, err = source(t, server.URL, fetch.Options{CAFile: token}).Fetch(t.Context(), "")
 	refused(t, err, bundle.Unreachable, "holds no certificate")
 }

@@ -162,7 +162,7 @@ func (s *Source) fromWeb(ctx context.Context, tag string) (Answer, error) {
 	if err != nil {
 		return Answer{}, err
 	}
-	return answer(raw, etag(response), tag), nil
+	return Answer{Raw: raw, Tag: etag(response)}, nil // whatever the tag: some servers have one for all
 }
 
 // maxTag is how long an ETag may be to be sent back.

@@ -47,7 +47,7 @@ func (s *bundles) keep(b *bundle.Bundle) error {
 	if err != nil {
 		return err
 	}
-	defer os.Remove(file.Name()) // which is not there any more when all went well
+	defer func() { _ = os.Remove(file.Name()) }() // which is not there any more when all went well
 	_, err = file.Write(b.Raw())
 	if err := errors.Join(err, file.Sync(), file.Close()); err != nil {
 		return err

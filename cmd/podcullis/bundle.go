@@ -247,7 +247,7 @@ func replaceFile(name string, text []byte) error {
 	if err != nil {
 		return err
 	}
-	defer os.Remove(file.Name()) // which is not there any more when all went well
+	defer func() { _ = os.Remove(file.Name()) }() // which is not there any more when all went well
 	_, err = file.Write(text)
 	if err := errors.Join(err, file.Chmod(0o644), file.Close()); err != nil {
 		return err

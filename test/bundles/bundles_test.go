@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -369,6 +370,39 @@ func TestReplicasOfDifferentRevisionsAreSeen(t *testing.T) {
 	if got, err := a.metric(t.Context(), `podcullis_bundle_info\{digest="[0-9a-f]{12}",revision="v1"\}`); err == nil {
 		t.Errorf("the bundle before is still shown: %s", got)
 	}
+}
+
+// Guardrails, configuration and revision change together: no answer is of two bundles.
+func TestAnActivationIsWhole(t *testing.T) {
+	key := bundletest.NewKey(t)
+	at := newShelf(t)
+	at.put(signed(t, key, "v1", 1))
+	r := start(t, append(trusting(t, key), "--bundle", at.URL)...).ready(t)
+	ended := make(chan struct{})
+	var asking sync.WaitGroup
+	for range 3 {
+		asking.Go(func() {
+			for {
+				select {
+				case <-ended:
+					return
+				default:
+				}
+				got := r.judged(t)
+				who, of, _ := strings.Cut(got, " of ")
+				if who != "of-"+of {
+					t.Errorf("judged by %s", got)
+				}
+			}
+		})
+	}
+	for n := int64(2); n < 8; n++ {
+		revision := fmt.Sprintf("v%d", n)
+		at.put(signed(t, key, revision, n))
+		r.awaitRevision(t, revision)
+	}
+	close(ended)
+	asking.Wait()
 }
 
 // A key is changed without a restart and without a moment in which nothing is taken.

@@ -188,6 +188,14 @@ func TestWhatServersDo(t *testing.T) {
 		case <-release:
 		}
 	})
+	mux.HandleFunc("/begins", func(w http.ResponseWriter, r *http.Request) {
+		w.WriteHeader(http.StatusOK)
+		w.(http.Flusher).Flush()
+		select {
+		case <-r.Context().Done():
+		case <-release:
+		}
+	})
 	mux.HandleFunc("/silent", func(_ http.ResponseWriter, r *http.Request) {
 		select {
 		case <-r.Context().Done():
@@ -243,6 +251,7 @@ func TestWhatServersDo(t *testing.T) {
 	}{
 		"/huge":    {bundle.TooLarge, "more than 1000 bytes"},
 		"/endless": {bundle.TooLarge, "more than 1000 bytes"},
+		"/begins":  {bundle.Slow, "nothing came for 300ms"},
 		"/stops":   {bundle.Slow, "nothing came for 300ms"},
 		"/silent":  {bundle.Slow, "no answer in time"},
 		"/drips":   {bundle.Slow, "not there after 1s"},

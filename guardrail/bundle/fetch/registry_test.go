@@ -216,6 +216,25 @@ func TestCredentialsOfRegistries(t *testing.T) {
 			next.ServeHTTP(w, r)
 		})
 	})
+	// One that lets somebody in and then repeats, in an error, by what.
+	talkative := local(t, func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.Method == http.MethodGet && strings.Contains(r.URL.Path, "/blobs/") {
+				w.WriteHeader(http.StatusForbidden)
+				fmt.Fprintf(w, `{"errors":[{"code":"DENIED","message":"you sent hunter2"}]}`)
+				return
+			}
+			next.ServeHTTP(w, r)
+		})
+	})
+	quiet := source(t, talkative+":prod", fetch.Options{})
+	some, of := made(t, "v1")
+	if _, err := quiet.Push(t.Context(), some, of); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := quiet.Fetch(t.Context(), ""); err == nil || !strings.Contains(err.Error(), "answers 403 Forbidden") || strings.Contains(err.Error(), "hunter2") {
+		t.Errorf("what a registry says is repeated: %v", err)
+	}
 	host, _, _ := strings.Cut(strings.TrimPrefix(at, "oci+http://"), "/")
 	docker := file(t, "config.json", fmt.Sprintf(`{"auths":{%q:{"auth":%q}}}`, host, base64.StdEncoding.EncodeToString([]byte(basic))))
 	raw, b := made(t, "v1")

@@ -67,6 +67,7 @@ something could not be judged. --fail-on warn counts warnings, too.`,
 	f.StringVar(&o.review, "review", "", "an AdmissionReview in JSON or YAML: a `file`, or - for standard input")
 	f.StringVar(&o.config, "config", "", "the `file` that says which guardrails apply to what; without it, the embedded default")
 	f.StringArrayVar(&o.policyDirs, "policy-dir", nil, "a `directory` with Rego guardrails beside the embedded ones; repeatable")
+	p.addBundleFlags(c)
 	f.StringVar(&o.failOn, "fail-on", "deny", "`deny`, warn or never: what makes exit code 1")
 	p.addQuietFlag(c)
 	return c

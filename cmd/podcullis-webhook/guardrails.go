@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -30,6 +31,12 @@ type guardrailFiles struct {
 	policyDirs []string
 	period     time.Duration
 	log        *slog.Logger
+
+	// mu is held by whoever changes what is in force.
+	mu sync.Mutex
+	// file is what the files say; resources, if not nil, has what objects say beside it.
+	file      fileGuardrails
+	resources *customResources
 
 	engine  *guardrail.Engine
 	set     atomic.Pointer[string] // what tells the guardrails in force from others
@@ -69,6 +76,7 @@ func loadGuardrails(o *options, from *bundle.Bundle, log *slog.Logger, registry 
 		return nil, err
 	}
 	f.entries = f.engine.NeedsEntries()
+	f.file = fileGuardrails{library, config, set}
 	f.set.Store(&set)
 	f.good.Set(1)
 	f.tell()
@@ -161,16 +169,38 @@ func (f *guardrailFiles) reload() error {
 	if !reflect.DeepEqual(config.Custom(), f.custom) {
 		return errExtraWorkloads
 	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.install(fileGuardrails{library, config, set})
+}
+
+// fileGuardrails are what the files say, and what tells that from anything else.
+type fileGuardrails struct {
+	library *guardrail.Library
+	config  *guardrail.Config
+	set     string
+}
+
+// install puts in force what files say, and what objects say beside it. On an error all stays
+// as it was. mu is held.
+func (f *guardrailFiles) install(file fileGuardrails) error {
+	config, digest, took, err := f.resources.beside(file, f.entries)
+	if err != nil {
+		return err
+	}
 	into := f.engine.Reload
 	if !f.entries {
 		into = f.engine.ReloadWithoutEntries
 	}
-	if err := into(library, config); errors.Is(err, guardrail.ErrNeedsEntries) {
+	if err := into(file.library, config); errors.Is(err, guardrail.ErrNeedsEntries) {
 		return fmt.Errorf("%w, and these are not watched: what is watched is chosen at the start, so restart podcullis-webhook (with the chart, helm upgrade does)", err)
 	} else if err != nil {
 		return err
 	}
+	f.file = file
+	set := file.set + digest
 	f.set.Store(&set)
+	took()
 	return nil
 }
 

@@ -93,6 +93,9 @@ func setup(ctx context.Context, o *options, stderr io.Writer) (_ *app, err error
 	if a.model, err = newModel(ctx, o, a.guardrails, a.clock, a.log, a.registry); err != nil {
 		return nil, err
 	}
+	if err := a.followResources(); err != nil {
+		return nil, err
+	}
 	metrics := review.NewMetrics(a.registry)
 	certificates, err := a.newCertificates(ctx, serving.NewMetrics(a.registry))
 	if err != nil {
@@ -133,6 +136,9 @@ func setup(ctx context.Context, o *options, stderr io.Writer) (_ *app, err error
 		Audit: webhook.Mode(o.mode) == webhook.Audit, Ready: a.model.ready, MemoryLimit: memoryLimit(), Logger: a.log, Metrics: metrics,
 	}))
 	if err := a.guardSelf(metrics); err != nil {
+		return nil, err
+	}
+	if err := a.guardResources(metrics); err != nil {
 		return nil, err
 	}
 	if err := a.openMemoryDoor(a.server); err != nil {

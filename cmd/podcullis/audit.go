@@ -92,9 +92,13 @@ func (p *program) auditAll(c *cobra.Command, o *auditOptions) error {
 	}
 	bar := p.progress("reading")
 	o.sources.entries = engine.NeedsEntries()
+	o.sources.takeObjects()
 	in, err := p.load(c.Context(), &o.sources)
 	bar.end()
 	if err != nil {
+		return err
+	}
+	if err := p.takeIn(c.Context(), engine, &o.sources, in.set.Asides); err != nil {
 		return err
 	}
 	p.sayNamed(in.snapshot, engine.AsksNamespaceLabels())

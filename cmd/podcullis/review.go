@@ -98,8 +98,12 @@ func (p *program) answer(ctx context.Context, o *reviewOptions) error {
 		return err
 	}
 	o.sources.entries = engine.NeedsEntries()
+	o.sources.takeObjects()
 	in, err := p.load(ctx, &o.sources)
 	if err != nil {
+		return err
+	}
+	if err := p.takeIn(ctx, engine, &o.sources, in.set.Asides); err != nil {
 		return err
 	}
 	p.sayNamed(in.snapshot, engine.AsksNamespaceLabels())
@@ -140,30 +144,6 @@ func (p *program) answer(ctx context.Context, o *reviewOptions) error {
 		return err
 	}
 	return p.settle(answers, o.failOn, engine)
-}
-
-// configured is engine, with the kinds of other APIs that make pods.
-func (p *program) configured(file string, dirs []string) (*guardrail.Engine, []cluster.Custom, error) {
-	engine, err := p.engine(file, dirs)
-	if err == nil && p.bundle != nil {
-		config, err := p.bundle.Config()
-		if err != nil {
-			return nil, nil, err
-		}
-		return engine, config.Custom(), nil
-	}
-	if err != nil || file == "" {
-		return engine, nil, err
-	}
-	text, err := os.ReadFile(file)
-	if err != nil {
-		return nil, nil, err
-	}
-	config, err := guardrail.ParseConfig(file, text)
-	if err != nil {
-		return nil, nil, err
-	}
-	return engine, config.Custom(), nil
 }
 
 // door is the webhook without its transport, before a cluster that moves only by what

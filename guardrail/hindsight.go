@@ -138,14 +138,14 @@ func (f InForce) hindsight(ctx context.Context, world func(*turn) *world, review
 	return out, errors.Join(errs...)
 }
 
-// Stance tells how a guardrail looks at a change, whatever it would say: whether it judges
-// it, and whether the change is exempt.
-func (f InForce) Stance(guardrail string, r Review) (judges, exempt bool) {
-	at := slices.IndexFunc(f.instances, func(i *instance) bool { return i.Name == guardrail })
+// Stance tells how the guardrail of a violation looks at a change, whatever it would say:
+// whether it judges it, and whether the change is exempt.
+func (f InForce) Stance(v Violation, r Review) (judges, exempt bool) {
+	at := slices.IndexFunc(f.instances, func(i *instance) bool { return i.Name == v.Guardrail })
 	if at < 0 {
 		return false, false
 	}
 	applies, err := f.instances[at].applies(&r, &input{review: &r})
-	_, exempt = f.set.exemption(guardrail, &r)
+	_, exempt = f.set.exemption(f.instances[at], &r, &v)
 	return err != nil || applies, exempt
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/podcullis/podcullis/audit"
+	"github.com/podcullis/podcullis/cluster"
 	"github.com/podcullis/podcullis/cluster/manifest"
 	"github.com/podcullis/podcullis/guardrail"
 	"github.com/podcullis/podcullis/policies"
@@ -60,8 +61,12 @@ chooses nobody; --fail-on-unread and --fail-on-unmatched make that exit code 1.`
 				return err
 			}
 			sources.entries = engine.NeedsEntries()
+			sources.takeObjects()
 			was, in, err := p.checked(c.Context(), &sources, before)
 			if err != nil {
+				return err
+			}
+			if err := p.takeIn(c.Context(), engine, &sources, in.set.Asides); err != nil {
 				return err
 			}
 			p.sayNamed(in.snapshot, engine.AsksNamespaceLabels())
@@ -102,6 +107,7 @@ chooses nobody; --fail-on-unread and --fail-on-unmatched make that exit code 1.`
 	c.Flags().StringArrayVar(&before, "before", nil, "what was there before: a `source`, as in diff; only what changed since is judged, and what was open already is not a finding; repeatable")
 	c.Flags().StringVar(&config, "config", "", "the `file` that says which guardrails apply to what; without it, the embedded default")
 	c.Flags().StringArrayVar(&policyDirs, "policy-dir", nil, "a `directory` with Rego guardrails beside the embedded ones; repeatable")
+	p.addBundleFlags(c)
 	c.Flags().BoolVar(&failOnUnread, "fail-on-unread", false, "exit code 1 when something makes pods and could not be looked at")
 	c.Flags().BoolVar(&failOnUnmatched, "fail-on-unmatched", false, "exit code 1 when from, to or match of a guardrail or an exemption chooses nobody, or a NetworkPolicy selects no pod")
 	return c
@@ -109,33 +115,49 @@ chooses nobody; --fail-on-unread and --fail-on-unmatched make that exit code 1.`
 
 // engine reads the configuration and the guardrails.
 func (p *program) engine(file string, dirs []string) (*guardrail.Engine, error) {
-	text, name := guardrail.DefaultConfig, "default.yaml (embedded)"
-	if file != "" {
-		var err error
-		if text, err = os.ReadFile(file); err != nil {
-			return nil, hint(err, "--config names a file of kind Guardrails; without it the embedded default is used")
+	engine, _, err := p.configured(file, dirs)
+	return engine, err
+}
+
+// configured is engine, with the kinds of other APIs that make pods.
+func (p *program) configured(file string, dirs []string) (*guardrail.Engine, []cluster.Custom, error) {
+	if p.bundle != nil {
+		engine, err := p.bundleEngine()
+		if err != nil {
+			return nil, nil, err
 		}
-		name = file
+		config, err := p.bundle.Config()
+		if err != nil {
+			return nil, nil, err
+		}
+		return engine, config.Custom(), nil
+	}
+	name := file
+	if file == "" {
+		name = "default.yaml (embedded)"
 	}
 	library, err := library(dirs)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	config, err := guardrail.ParseConfig(name, text)
+	config, objects, err := readConfig(file)
 	if err != nil {
-		return nil, hint(err, "correct the configuration")
+		return nil, nil, err
 	}
 	engine, err := guardrail.New(library, config)
+	if err == nil {
+		err = p.extend(engine, objects)
+	}
 	if err != nil {
-		return nil, hint(err, "correct the configuration; `%s explain GUARDRAIL` shows which parameters a guardrail takes", p.name)
+		return nil, nil, hint(err, "correct the configuration; `%s explain GUARDRAIL` shows which parameters a guardrail takes", p.name)
 	}
 	if len(engine.Guardrails()) == 0 {
-		return nil, hint(errors.New(name+": no guardrails are configured: nothing to evaluate"), "list at least one under guardrails")
+		return nil, nil, hint(errors.New(name+": no guardrails are configured: nothing to evaluate"), "list at least one under guardrails")
 	}
 	if file == "" {
 		p.say("note: no --config was given: the embedded default holds (default-deny for every workload outside the kube- namespaces)")
 	}
-	return engine, nil
+	return engine, config.Custom(), nil
 }
 
 // library compiles the embedded guardrails and those of the directories.

@@ -202,6 +202,11 @@ advice(connection, reason) := text if {
 	text := $"first apply a NetworkPolicy {isolating(connection, reason)}"
 } else := text if {
 	input.request.kind.kind != "NetworkPolicy"
+	on_host := [end | some end in [connection.from, connection.to]; end.hostNetwork] # selectors do not see its labels
+	count(on_host) > 0
+	text := $"leave out hostNetwork: true in {paths.brief(on_host[0])}, or {narrow(connection, reason)}"
+} else := text if {
+	input.request.kind.kind != "NetworkPolicy"
 	text := $"change the labels by which {rule(connection)} matches, or {narrow(connection, reason)}"
 } else := narrow(connection, reason)
 

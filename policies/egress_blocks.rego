@@ -1,0 +1,86 @@
+# METADATA
+# title: Egress by address to a list only
+# description: |
+#   The ipBlocks of egress rules lie within a list of addresses: an address in a
+#   NetworkPolicy says nothing about who is there, so each is agreed upon once. A rule
+#   without peers is one for all addresses.
+#
+#   Judged is what NetworkPolicies say, also of one that selects nobody yet. A change is
+#   refused for the blocks that it brings in; for what was there before, for the same pods
+#   and ports, it is not. Who is not isolated for egress reaches every address without a
+#   rule: egress-to-known-addresses is about that.
+# custom:
+#   severity: medium
+#   controls: ["NSA/CISA Kubernetes Hardening Guide: network separation"]
+#   kinds: [NetworkPolicy]
+#   example:
+#     cidrs: [10.20.0.0/16, 198.51.100.0/24]
+#   parameters:
+#     type: object
+#     additionalProperties: false
+#     required: [cidrs]
+#     properties:
+#       cidrs:
+#         description: The addresses that egress rules may name. An empty list allows none.
+#         type: array
+#         uniqueItems: true
+#         items: {type: string, format: cidr}
+package guardrails.egress_blocks
+
+violation contains {"msg": msg, "details": {"rule": i, "cidr": block.cidr}} if {
+	input.request.operation != "DELETE"
+	some i, rule in netpol.selects(input.request.object).egress
+	some block in blocks(rule)
+	not agreed(block)
+	not known(rule, block)
+	msg := concat("\n  ", [
+		$"egress rule {i + 1} of NetworkPolicy {input.request.namespace}/{input.request.name} leads to {words(rule, block)}, which is not within {list}",
+		$"to fix: let it name addresses of that list, or pods by their labels; or have {block.cidr} added to the guardrail's cidrs",
+	])
+}
+
+# blocks are those of a rule; of one without peers, all there are.
+blocks(rule) := [{"cidr": c, "except": []} | some c in ["0.0.0.0/0", "::/0"]] if {
+	rule.anyPeer
+} else := rule.blocks
+
+agreed(block) if {
+	some c in input.parameters.cidrs
+	net.cidr_contains(c, block.cidr)
+}
+
+# known tells that the NetworkPolicy led there before, for the same pods.
+known(rule, block) if {
+	input.request.operation == "UPDATE"
+	object.get(input.request.oldObject.spec, "podSelector", {}) == object.get(input.request.object.spec, "podSelector", {})
+	some old in netpol.selects(input.request.oldObject).egress
+	as_many_ports(old, rule)
+	some was in blocks(old)
+	net.cidr_contains(was.cidr, block.cidr)
+	every x in was.except {
+		left_out(x, block)
+	}
+}
+
+as_many_ports(old, _) if old.anyPort
+
+as_many_ports(old, rule) if {
+	old.ports == rule.ports
+	{[p.name, p.protocol] | some p in old.namedPorts} == {[p.name, p.protocol] | some p in rule.namedPorts}
+	not rule.anyPort
+}
+
+left_out(x, block) if not net.cidr_intersects(x, block.cidr)
+
+left_out(x, block) if {
+	some e in block.except
+	net.cidr_contains(e, x)
+}
+
+words(rule, block) := $"all addresses ({block.cidr})" if {
+	rule.anyPeer
+} else := block.cidr
+
+list := concat(", ", input.parameters.cidrs) if {
+	count(input.parameters.cidrs) > 0
+} else := "the guardrail's cidrs, of which there are none"

@@ -25,6 +25,8 @@ type Entry struct {
 	Preset bool
 	// Needs says what to fill in with your own, a line each.
 	Needs []string
+	// kinds are those that the entries of a preset match, if they say so.
+	kinds []string
 	// Example is a list of entries for a configuration, in YAML.
 	Example string
 }
@@ -39,8 +41,12 @@ func (e *Entry) Severity() string {
 	return ""
 }
 
-// Kinds are those of the guardrails that it uses; empty means all.
+// Kinds are those of the guardrails that it uses, as far as its entries match them; empty
+// means all.
 func (e *Entry) Kinds() []string {
+	if len(e.kinds) > 0 {
+		return e.kinds
+	}
 	var out []string
 	for _, g := range e.Of {
 		if len(g.Kinds) == 0 {
@@ -111,7 +117,12 @@ func readPreset(l *Library, files fs.FS, file string) (Entry, error) {
 	if err := yaml.Unmarshal([]byte(p.Entries), &entries); err != nil {
 		return Entry{}, err
 	}
-	for _, in := range entries {
+	for i, in := range entries {
+		if i == 0 || len(in.Match.Kinds) > 0 && len(out.kinds) > 0 {
+			out.kinds = append(out.kinds, in.Match.Kinds...)
+		} else {
+			out.kinds = nil
+		}
 		g, ok := l.Guardrail(in.Guardrail)
 		if !ok {
 			return Entry{}, fmt.Errorf("no guardrail %q", in.Guardrail)
@@ -136,4 +147,17 @@ func (g *Guardrail) example() (string, error) {
 	e.SetIndent(2)
 	err := e.Encode([]entry{{g.ID, g.ID, Deny, g.Example}})
 	return b.String(), err
+}
+
+// Names are the names of the entries of the example, with the guardrail of each.
+func (e *Entry) Names() (map[string]string, error) {
+	var entries []Instance
+	if err := yaml.Unmarshal([]byte(e.Example), &entries); err != nil {
+		return nil, err
+	}
+	out := map[string]string{}
+	for _, in := range entries {
+		out[in.Name] = in.Guardrail
+	}
+	return out, nil
 }

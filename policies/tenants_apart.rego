@@ -32,6 +32,16 @@
 #         description: Whether namespaces without the label are shared by all, or apart from all tenants.
 #         enum: [shared, apart]
 #         default: shared
+#       unknown:
+#         description: 'Reasons for which a path that is neither proved open nor proved blocked counts as blocked: {blocked: [node-exception]} for workloads on the network of their nodes.'
+#         type: object
+#         additionalProperties: false
+#         required: [blocked]
+#         properties:
+#           blocked:
+#             type: array
+#             minItems: 1
+#             items: {enum: [controller-unknown, generated-label, host-network, ip-not-assigned, namespace-unknown, node-exception, not-decided, unmodelled-kind, unparsable-selector]}
 package guardrails.tenants_apart
 
 import data.lib.paths
@@ -65,7 +75,9 @@ place := input.request.name if {
 
 # questions are about the tenant of the object that changes: one end of what that opens, or
 # of what audit reports with it, is there.
-questions := [{"from": mine, "to": others}, {"from": others, "to": mine}]
+questions := [object.union(q, object.filter(input.parameters, {"unknown"})) |
+	some q in [{"from": mine, "to": others}, {"from": others, "to": mine}]
+]
 
 mine := {"namespaceSelector": {"matchExpressions": [{"key": label, "operator": "In", "values": [tenant]}]}} if {
 	tenant

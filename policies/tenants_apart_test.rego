@@ -65,9 +65,17 @@ test_what_is_asked if {
 	tenants_apart.others.namespaceSelector.matchExpressions == [{"key": "tenant", "operator": "NotIn", "values": ["x", "a"]}, {"key": "tenant", "operator": "Exists"}] with input as review("Pod", "CREATE", "a", {"shared": ["x"]}) with cluster.namespaces as all_namespaces
 }
 
+test_what_counts_as_blocked_is_a_parameter if {
+	q := tenants_apart.questions with input as review("Pod", "CREATE", "a", {"unknown": {"blocked": ["node-exception"]}}) with cluster.namespaces as all_namespaces
+	every x in q {
+		x.unknown == {"blocked": ["node-exception"]}
+	}
+	count(q) == 2
+}
+
 test_shared_tenants_and_namespaces_without_one_ask_nothing if {
-	not tenants_apart.questions with input as review("Pod", "CREATE", "a", {"shared": ["a"]}) with cluster.namespaces as all_namespaces
-	not tenants_apart.questions with input as review("Namespace", "CREATE", "none", {}) with cluster.namespaces as all_namespaces
+	tenants_apart.questions == [] with input as review("Pod", "CREATE", "a", {"shared": ["a"]}) with cluster.namespaces as all_namespaces
+	tenants_apart.questions == [] with input as review("Namespace", "CREATE", "none", {}) with cluster.namespaces as all_namespaces
 }
 
 test_without_a_tenant_and_apart if {

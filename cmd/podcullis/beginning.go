@@ -41,7 +41,7 @@ What is there already is never overwritten.`,
 	}
 	f := c.Flags()
 	f.StringVar(&o.dir, "dir", ".", "the `directory` to write to; it is made if it is not there")
-	f.StringVar(&o.about, "about", "object", "what it asks about: `object` or connectivity")
+	f.StringVar(&o.about, "about", "object", "what the new one asks `about`: object or connectivity")
 	f.StringVar(&o.title, "title", "", "a `title` of a few words; without it the name in words")
 	f.StringVar(&o.severity, "severity", "medium", "the `severity`: critical, high, medium or low")
 	p.addQuietFlag(c)

@@ -127,6 +127,9 @@ func (p *program) engine(file string, dirs []string) (*guardrail.Engine, error) 
 	}
 	engine, err := guardrail.New(library, config)
 	if err != nil {
+		if preset := p.presetIn(config, library); preset != "" {
+			return nil, hint(err, "%s is a preset: `%s guardrails show %s` prints its entries", preset, p.name, preset)
+		}
 		return nil, hint(err, "correct the configuration; `%s explain GUARDRAIL` shows which parameters a guardrail takes", p.name)
 	}
 	if len(engine.Guardrails()) == 0 {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -130,7 +131,8 @@ func libraryWriters(all []guardrail.Entry, engine *guardrail.Engine) writers {
 	inJSON := func(w io.Writer) error { return libraryJSON(w, all, engine) }
 	return writers{
 		"text": func(w io.Writer, _ report.Style) error {
-			t := tabwriter.NewWriter(w, 0, 0, 3, ' ', 0)
+			var table bytes.Buffer
+			t := tabwriter.NewWriter(&table, 0, 0, 3, ' ', 0)
 			for _, row := range append([][]string{list.Names}, list.Rows...) {
 				row = append([]string{}, row...)
 				if row[0] == "name" {
@@ -144,6 +146,9 @@ func libraryWriters(all []guardrail.Entry, engine *guardrail.Engine) writers {
 			}
 			if err := t.Flush(); err != nil {
 				return err
+			}
+			for line := range strings.Lines(table.String()) {
+				fmt.Fprintln(w, strings.TrimRight(line, " \n"))
 			}
 			_, err := fmt.Fprintln(w, "\n`podcullis guardrails show NAME` shows its parameters, and entries for a configuration.")
 			return err
@@ -433,4 +438,17 @@ func (p *program) preset(name string, dirs []string) (guardrail.Entry, bool) {
 		}
 	}
 	return guardrail.Entry{}, false
+}
+
+// presetIn is a preset that a configuration names as if it were a guardrail; empty if none.
+func (p *program) presetIn(c *guardrail.Config, l *guardrail.Library) string {
+	for _, in := range c.Guardrails {
+		if _, ok := l.Guardrail(in.Guardrail); ok {
+			continue
+		}
+		if e, ok := p.preset(in.Guardrail, nil); ok {
+			return e.ID
+		}
+	}
+	return ""
 }

@@ -29,7 +29,7 @@ package guardrails.egress_blocks
 
 violation contains {"msg": msg, "details": {"rule": i, "cidr": block.cidr}} if {
 	input.request.operation != "DELETE"
-	some i, rule in netpol.selects(input.request.object).egress
+	some i, rule in rules(input.request.object)
 	some block in blocks(rule)
 	not agreed(block)
 	not known(rule, block)
@@ -39,10 +39,20 @@ violation contains {"msg": msg, "details": {"rule": i, "cidr": block.cidr}} if {
 	])
 }
 
+# rules are those for egress. A list that is missing may be written as null, too.
+rules(o) := list_of(o.spec, "egress")
+
+list_of(o, field) := list if {
+	list := o[field]
+	is_array(list)
+} else := []
+
 # blocks are those of a rule; of one without peers, all there are.
 blocks(rule) := [{"cidr": c, "except": []} | some c in ["0.0.0.0/0", "::/0"]] if {
-	rule.anyPeer
-} else := rule.blocks
+	any_peer(rule)
+} else := [{"cidr": peer.ipBlock.cidr, "except": list_of(peer.ipBlock, "except")} | some peer in rule.to]
+
+any_peer(rule) if count(list_of(rule, "to")) == 0
 
 agreed(block) if {
 	some c in input.parameters.cidrs
@@ -53,7 +63,7 @@ agreed(block) if {
 known(rule, block) if {
 	input.request.operation == "UPDATE"
 	object.get(input.request.oldObject.spec, "podSelector", {}) == object.get(input.request.object.spec, "podSelector", {})
-	some old in netpol.selects(input.request.oldObject).egress
+	some old in rules(input.request.oldObject)
 	as_many_ports(old, rule)
 	some was in blocks(old)
 	net.cidr_contains(was.cidr, block.cidr)
@@ -62,13 +72,9 @@ known(rule, block) if {
 	}
 }
 
-as_many_ports(old, _) if old.anyPort
+as_many_ports(old, _) if count(list_of(old, "ports")) == 0
 
-as_many_ports(old, rule) if {
-	old.ports == rule.ports
-	{[p.name, p.protocol] | some p in old.namedPorts} == {[p.name, p.protocol] | some p in rule.namedPorts}
-	not rule.anyPort
-}
+as_many_ports(old, rule) if list_of(old, "ports") == list_of(rule, "ports")
 
 left_out(x, block) if not net.cidr_intersects(x, block.cidr)
 
@@ -78,7 +84,7 @@ left_out(x, block) if {
 }
 
 words(rule, block) := $"all addresses ({block.cidr})" if {
-	rule.anyPeer
+	any_peer(rule)
 } else := block.cidr
 
 list := concat(", ", input.parameters.cidrs) if {

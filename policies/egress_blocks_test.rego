@@ -9,23 +9,20 @@ review(operation, spec, old, cidrs) := {
 	"request": {"operation": operation, "kind": {"kind": "NetworkPolicy"}, "namespace": "shop", "name": "a", "object": object_with(spec), "oldObject": object_with(old)},
 }
 
-# The mocked answer is the rule that the spec holds.
-selected(o) := {"workloads": [], "ingress": [], "egress": [o.spec.rule]}
+tcp(port) := [{"protocol": "TCP", "port": port}]
 
-tcp(port) := [{"protocol": "TCP", "port": port, "endPort": port}]
+to(cidr, except) := {"to": [{"ipBlock": {"cidr": cidr, "except": except}}], "ports": tcp(443)}
 
-to(cidr, except) := {"anyPeer": false, "anyPort": false, "ports": tcp(443), "namedPorts": [], "blocks": [{"cidr": cidr, "except": except}]}
-
-everybody := {"anyPeer": true, "anyPort": true, "ports": tcp(1), "namedPorts": [], "blocks": []}
+everybody := {"to": null}
 
 messages := {v.msg | some v in egress_blocks.violation}
 
 created(rule, cidrs) := all if {
-	all := messages with input as review("CREATE", {"rule": rule}, {"rule": rule}, cidrs) with netpol.selects as selected
+	all := messages with input as review("CREATE", {"egress": [rule]}, {"egress": [rule]}, cidrs)
 }
 
 updated(rule, old) := all if {
-	all := messages with input as review("UPDATE", {"rule": rule}, {"rule": old}, []) with netpol.selects as selected
+	all := messages with input as review("UPDATE", {"egress": [rule]}, {"egress": [old]}, [])
 }
 
 test_within_the_list_is_no_violation if {
@@ -47,7 +44,7 @@ test_everybody_is_all_addresses if {
 }
 
 test_a_deletion_brings_nothing_in if {
-	count(messages) == 0 with input as review("DELETE", {"rule": everybody}, {"rule": everybody}, []) with netpol.selects as selected
+	count(messages) == 0 with input as review("DELETE", {"egress": [everybody]}, {"egress": [everybody]}, [])
 }
 
 test_what_was_there if {
@@ -59,7 +56,11 @@ test_what_was_there if {
 	count(updated(object.union(to("192.0.2.0/24", []), {"ports": tcp(80)}), to("192.0.2.0/24", []))) == 1
 }
 
+test_rules_without_blocks if {
+	created({"to": [{"podSelector": {}}]}, []) == set()
+	count(messages) == 0 with input as review("CREATE", {"egress": null}, {}, [])
+}
+
 test_for_other_pods if {
-	count(messages) == 1 with input as review("UPDATE", {"podSelector": {"matchLabels": {"app": "web"}}, "rule": to("192.0.2.0/24", [])}, {"rule": to("192.0.2.0/24", [])}, [])
-		with netpol.selects as selected
+	count(messages) == 1 with input as review("UPDATE", {"podSelector": {"matchLabels": {"app": "web"}}, "egress": [to("192.0.2.0/24", [])]}, {"egress": [to("192.0.2.0/24", [])]}, [])
 }

@@ -11,11 +11,13 @@ review(operation, now, old) := {"request": {
 
 selected(o) := o
 
+named := {"ingress": [{"ports": [{"port": "pg"}]}]}
+
 port(name, resolved) := {"namedPorts": [{"name": name, "protocol": "TCP", "resolved": resolved}], "workloads": [workload("db")]}
 
-ingress(rule, workloads) := {"workloads": workloads, "ingress": [rule], "egress": []}
+ingress(rule, workloads) := {"spec": named, "workloads": workloads, "ingress": [rule], "egress": []}
 
-egress(rule) := {"workloads": [], "ingress": [], "egress": [rule]}
+egress(rule) := {"spec": named, "workloads": [], "ingress": [], "egress": [rule]}
 
 messages := {v.msg | some v in named_ports.violation}
 
@@ -27,6 +29,10 @@ test_a_name_that_is_there_is_no_violation if {
 	said("CREATE", ingress(port("pg", [workload("db")]), [workload("db")]), {}) == set()
 	said("CREATE", ingress(port("pg", []), []), {}) == set()
 	said("DELETE", ingress(port("pg", []), [workload("db")]), {}) == set()
+}
+
+test_numbers_ask_nothing if {
+	count(messages) == 0 with input as review("CREATE", {"spec": {"ingress": [{"ports": [{"port": 80}]}]}}, {}) with netpol.selects as {}
 }
 
 test_ingress if {

@@ -26,9 +26,9 @@ package guardrails.no_idle_netpols
 
 violation contains {"msg": msg, "details": {"podSelector": selector}} if {
 	"netpols" in input.parameters.what
-	now
+	input.request.operation != "DELETE"
 	not empty(selector)
-	count(now.workloads) == 0
+	count(selected(selector)) == 0
 	not was_idle
 	msg := concat("\n  ", [
 		$"NetworkPolicy {subject} selects no workload in namespace {input.request.namespace}{there_are}",
@@ -63,9 +63,12 @@ empty(s) if {
 
 was_idle if {
 	input.request.operation == "UPDATE"
-	not empty(object.get(input.request.oldObject.spec, "podSelector", {}))
-	count(netpol.selects(input.request.oldObject).workloads) == 0
+	was := object.get(input.request.oldObject.spec, "podSelector", {})
+	not empty(was)
+	count(selected(was)) == 0
 }
+
+selected(pods) := netpol.isolation({"namespace": input.request.namespace, "podSelector": pods})
 
 idle(rule) if {
 	not rule.anyPeer

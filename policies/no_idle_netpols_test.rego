@@ -11,6 +11,9 @@ review(operation, what, now, old) := {
 
 selected(o) := o.spec.answer
 
+# Who is selected stands in the selector, for the mocked builtin to find.
+chosen(q) := [w | some w in [web]; q.podSelector.matchLabels == {"app": "web"}]
+
 of(labels, workloads, rules) := {"podSelector": {"matchLabels": labels}, "answer": {"workloads": workloads, "ingress": rules, "egress": []}}
 
 idle := {"anyPeer": false, "workloads": [], "blocks": []}
@@ -20,7 +23,7 @@ busy := {"anyPeer": true, "workloads": [], "blocks": []}
 messages := {v.msg | some v in no_idle_netpols.violation}
 
 said(operation, what, now, old) := all if {
-	all := messages with input as review(operation, what, now, old) with netpol.selects as selected with cluster.workloads as [web]
+	all := messages with input as review(operation, what, now, old) with netpol.selects as selected with netpol.isolation as chosen with cluster.workloads as [web]
 }
 
 test_about_somebody_is_no_violation if {

@@ -25,7 +25,10 @@ type homeKey struct {
 
 func newHomes() homes {
 	return homes{
-		map[homeKey]map[cluster.Ref][]connectivity.Connection{}, map[homeKey]map[cluster.Ref][]connectivity.ClosedPath{}, map[homeKey]map[cluster.Ref][]connectivity.Exposure{}, map[homeKey]map[cluster.Ref][]connectivity.Entrance{},
+		map[homeKey]map[cluster.Ref][]connectivity.Connection{},
+		map[homeKey]map[cluster.Ref][]connectivity.ClosedPath{},
+		map[homeKey]map[cluster.Ref][]connectivity.Exposure{},
+		map[homeKey]map[cluster.Ref][]connectivity.Entrance{},
 		map[homeKey]map[cluster.Ref][]connectivity.Unbounded{},
 	}
 }

@@ -103,24 +103,27 @@ func (m *member) words() []string {
 	return slices.DeleteFunc(out, func(w string) bool { return w == "" })
 }
 
+// document is what is read of any object.
+type document struct {
+	Metadata struct {
+		Labels          map[string]string `json:"labels"`
+		OwnerReferences []ownerReference  `json:"ownerReferences"`
+	} `json:"metadata"`
+	Spec json.RawMessage `json:"spec"`
+}
+
+type ownerReference struct {
+	Controller *bool `json:"controller"`
+}
+
+func (r ownerReference) controls() bool { return r.Controller != nil && *r.Controller }
+
 // membersOf are the workloads of manifests: what is made of a template is not counted again.
 func membersOf(set *manifest.Set) []member {
 	var out []member
 	for _, o := range set.Objects {
-		var x struct {
-			Metadata struct {
-				Labels          map[string]string `json:"labels"`
-				OwnerReferences []struct {
-					Controller *bool `json:"controller"`
-				} `json:"ownerReferences"`
-			} `json:"metadata"`
-			Spec json.RawMessage `json:"spec"`
-		}
-		if json.Unmarshal(o.JSON, &x) != nil || slices.ContainsFunc(x.Metadata.OwnerReferences, func(r struct {
-			Controller *bool `json:"controller"`
-		}) bool {
-			return r.Controller != nil && *r.Controller
-		}) {
+		var x document
+		if json.Unmarshal(o.JSON, &x) != nil || slices.ContainsFunc(x.Metadata.OwnerReferences, ownerReference.controls) {
 			continue
 		}
 		m := member{ref: o.Ref()}

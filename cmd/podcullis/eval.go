@@ -17,6 +17,7 @@ import (
 
 	"github.com/podcullis/podcullis/cluster"
 	"github.com/podcullis/podcullis/guardrail"
+	"github.com/podcullis/podcullis/guardrail/bundle"
 	"github.com/podcullis/podcullis/guardrail/regotest"
 	"github.com/podcullis/podcullis/report"
 )
@@ -68,6 +69,7 @@ Exit code 0 when it could be evaluated, whatever it reports, and 2 when not.`,
 	f.StringVar(&o.parameters, "parameters", "", "a `file` with the parameters of GUARDRAIL, in YAML or JSON; without it, its defaults")
 	f.StringVar(&o.at, "at", "", "the `time` of the review, such as 2026-11-27T12:00:00Z: input.time, and by which exemptions expire (default now)")
 	f.StringArrayVar(&o.policyDirs, "policy-dir", nil, "a `directory` with Rego guardrails beside the embedded ones; repeatable")
+	p.addBundleFlags(c)
 	p.addQuietFlag(c)
 	return c
 }
@@ -90,7 +92,7 @@ func (p *program) evaluate(ctx context.Context, name string, o *evalOptions) err
 	if _, err := time.Parse(time.RFC3339, o.at); o.at != "" && err != nil {
 		return hint(fmt.Errorf("--at %s: is not a time", o.at), "such as --at 2026-11-27T12:00:00Z")
 	}
-	engine, err := o.engine(name)
+	engine, err := o.engine(name, p.bundle)
 	if err != nil {
 		return err
 	}
@@ -171,12 +173,8 @@ func oneChange(e *edits, review string) error {
 }
 
 // engine is that of the one guardrail.
-func (o *evalOptions) engine(name string) (*single, error) {
-	sources, err := authored(o.policyDirs)
-	if err != nil {
-		return nil, err
-	}
-	b, err := newBench(sources, o.config)
+func (o *evalOptions) engine(name string, from *bundle.Bundle) (*single, error) {
+	b, err := o.bench(from)
 	if err != nil {
 		return nil, err
 	}
@@ -195,6 +193,18 @@ func (o *evalOptions) engine(name string) (*single, error) {
 		return nil, hint(err, "--parameters FILE gives parameters; a name that a denial prints needs --config, guardrails of your own need --policy-dir")
 	}
 	return engine, nil
+}
+
+// bench is where the guardrail is looked at: that of a bundle, or of files.
+func (o *evalOptions) bench(from *bundle.Bundle) (*bench, error) {
+	if from != nil {
+		return bundleBench(from)
+	}
+	sources, err := authored(o.policyDirs)
+	if err != nil {
+		return nil, err
+	}
+	return newBench(sources, o.config)
 }
 
 // withoutTwin is the input without input.review, which is input.request once more.

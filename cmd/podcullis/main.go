@@ -12,6 +12,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/podcullis/podcullis/guardrail/bundle"
 )
 
 func main() {
@@ -45,8 +47,9 @@ type program struct {
 	name           string // as people call it
 	stdin          io.Reader
 	stdout, stderr io.Writer
-	named          string // the namespaces that were said to be only named
-	quiet          bool   // nothing is said beside the data
+	named          string         // the namespaces that were said to be only named
+	quiet          bool           // nothing is said beside the data
+	bundle         *bundle.Bundle // of --bundle
 }
 
 // say writes a line for people beside the data.
@@ -112,7 +115,7 @@ source <(podcullis completion bash), or zsh, fish or powershell.`,
 	c.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return hint(err, "`%s --help` shows the flags", c.CommandPath())
 	})
-	c.AddCommand(p.audit(), p.check(), p.connections(), p.diff(), p.doctor(), p.eval(), p.explain(), p.graph(), p.guardrails(), p.initialize(), p.plan(), p.review(), p.suggest(), p.test(), p.version())
+	c.AddCommand(p.audit(), p.bundles(), p.check(), p.connections(), p.diff(), p.doctor(), p.eval(), p.explain(), p.graph(), p.guardrails(), p.initialize(), p.plan(), p.review(), p.suggest(), p.test(), p.version())
 	c.Version = build().Version
 	c.SetVersionTemplate("podcullis {{.Version}}\n")
 	c.SetUsageFunc(p.usage)

@@ -35,8 +35,12 @@ type Guardrail struct {
 	Title       string
 	Description string
 	Severity    string
+	// Controls are those of benchmarks and guides that it is for.
+	Controls []string
 	// Kinds are the kinds of objects that it judges; empty means all.
 	Kinds kindList
+	// Example are parameters to begin with; nil where it needs none.
+	Example map[string]any
 	// File is where it was read.
 	File string
 
@@ -258,10 +262,38 @@ func (g *Guardrail) readMetadata(a *ast.Annotations) error {
 		}
 	}
 	var err error
+	if g.Controls, err = stringsOf(a.Custom["controls"]); err != nil {
+		return fmt.Errorf("guardrail %s: # METADATA custom.controls: %w", g.ID, err)
+	}
+	if example, ok := a.Custom["example"]; ok {
+		if g.Example, ok = example.(map[string]any); !ok {
+			return fmt.Errorf("guardrail %s: # METADATA custom.example: got %v, want parameters", g.ID, example)
+		}
+	}
 	if g.schema, err = newParameterSchema(a.Custom["parameters"]); err != nil {
 		return fmt.Errorf("guardrail %s: # METADATA custom.parameters: %w", g.ID, err)
 	}
 	return nil
+}
+
+// stringsOf reads a list of texts; nil is an empty one.
+func stringsOf(v any) ([]string, error) {
+	if v == nil {
+		return nil, nil
+	}
+	list, ok := v.([]any)
+	if !ok {
+		return nil, fmt.Errorf("got %v, want a list of texts", v)
+	}
+	var out []string
+	for _, x := range list {
+		text, ok := x.(string)
+		if !ok || text == "" {
+			return nil, fmt.Errorf("got %v in the list, want a text; in YAML, quote what holds a colon", x)
+		}
+		out = append(out, text)
+	}
+	return out, nil
 }
 
 // readRules finds the rules that report, and refuses what would never report.

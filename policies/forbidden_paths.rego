@@ -15,7 +15,11 @@
 #   them open it.
 # custom:
 #   severity: critical
+#   controls: ["NSA/CISA Kubernetes Hardening Guide: network separation", Kubescape C-0054]
 #   kinds: [NetworkPolicy, Namespace, Pod, Deployment, StatefulSet, DaemonSet, ReplicaSet, ReplicationController, Job, CronJob]
+#   example:
+#     from: {podSelector: {matchLabels: {tier: frontend}}}
+#     to: {podSelector: {matchLabels: {tier: db}}}
 #   parameters:
 #     type: object
 #     format: path-question

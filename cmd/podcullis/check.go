@@ -149,6 +149,9 @@ func (p *program) configured(file string, dirs []string) (*guardrail.Engine, []c
 		err = p.extend(engine, objects)
 	}
 	if err != nil {
+		if preset := p.presetIn(config, library); preset != "" {
+			return nil, nil, hint(err, "%s is a preset: `%s guardrails show %s` prints its entries", preset, p.name, preset)
+		}
 		return nil, nil, hint(err, "correct the configuration; `%s explain GUARDRAIL` shows which parameters a guardrail takes", p.name)
 	}
 	if len(engine.Guardrails()) == 0 {

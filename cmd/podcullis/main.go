@@ -106,7 +106,7 @@ source <(podcullis completion bash), or zsh, fish or powershell.`,
 	c.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return hint(err, "`%s --help` shows the flags", c.CommandPath())
 	})
-	c.AddCommand(p.audit(), p.check(), p.connections(), p.diff(), p.doctor(), p.eval(), p.explain(), p.graph(), p.plan(), p.review(), p.suggest(), p.test(), p.version())
+	c.AddCommand(p.audit(), p.check(), p.connections(), p.diff(), p.doctor(), p.eval(), p.explain(), p.format(), p.graph(), p.lint(), p.plan(), p.review(), p.suggest(), p.test(), p.version())
 	c.Version = build().Version
 	c.SetVersionTemplate("podcullis {{.Version}}\n")
 	c.SetUsageFunc(p.usage)

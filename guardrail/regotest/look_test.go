@@ -107,7 +107,7 @@ func TestWhyNothingIsReported(t *testing.T) {
 			[]string{"8 is not true: count([v | some v in input.request.object.spec.initContainers]) > 0"},
 		},
 		"NorDoesPrint": {
-			"print(" + object + "spec.nobody)\n\t1 == 2",
+			"print(" + object + "spec.hostname)\n\t1 == 2",
 			[]string{"9 is not true: 1 == 2"},
 		},
 		"WithinEvery": {
@@ -115,8 +115,8 @@ func TestWhyNothingIsReported(t *testing.T) {
 			[]string{"9 is undefined: c.image"},
 		},
 		"AHelper": {
-			"privileged\n}\n\nprivileged if {\n\t" + object + "spec.privileged == true",
-			[]string{"12 is undefined: input.request.object.spec.privileged"},
+			"privileged\n}\n\nprivileged if {\n\t" + object + "spec.hostIPC == true",
+			[]string{"12 is undefined: input.request.object.spec.hostIPC"},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -116,6 +117,32 @@ func inWords(text string) string {
 	text, _, _ = strings.Cut(text, "\n\t") // OPA draws the line of the file below some
 	return strings.TrimSpace(goWords.Replace(text))
 }
+
+// metadataYAML counts lines within the comment; where it is says the place of the error.
+var metadataYAML = regexp.MustCompile(`yaml: (line \d+: )?`)
+
+// yamlWords is an error of the YAML parser about a value of another type.
+func yamlWords(text string) string {
+	return yamlMistyped.ReplaceAllStringFunc(text, func(found string) string {
+		parts := yamlMistyped.FindStringSubmatch(found)
+		got := map[string]string{"str": "string", "seq": "list", "map": "object", "int": "number", "float": "number", "bool": "boolean"}[parts[1]]
+		if got == "" {
+			got = parts[1]
+		}
+		want := "object"
+		switch {
+		case strings.HasPrefix(parts[3], "[]"):
+			want = "list"
+		case parts[3] == "string" || parts[3] == "bool":
+			want = parts[3]
+		case strings.HasPrefix(parts[3], "int") || strings.HasPrefix(parts[3], "uint") || strings.HasPrefix(parts[3], "float"):
+			want = "number"
+		}
+		return "got " + got + parts[2] + ", want " + want
+	})
+}
+
+var yamlMistyped = regexp.MustCompile("cannot unmarshal !!(\\w+)( `[^`]*`)? into (\\S+)")
 
 var goWords = strings.NewReplacer(
 	"rego_parse_error: ", "", "rego_compile_error: ", "", "rego_type_error: ", "", "rego_unsafe_var_error: ", "", "rego_recursion_error: ", "",

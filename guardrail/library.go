@@ -21,25 +21,26 @@ type Source struct {
 	// Name says where the files are from: a directory, or "embedded".
 	Name string
 	FS   fs.FS
-	// replaced are the packages that another source brings, see Without.
-	replaced map[string]bool
 }
 
 // Without is a source but for the packages that others bring: whoever works on a guardrail
 // that ships has it twice, and means the one in hand.
 func (s Source) Without(others ...Source) Source {
-	s.replaced = maps.Clone(s.replaced)
+	left := packagesLess{s.FS, map[string]bool{}}
 	for _, o := range others {
 		_ = o.Each(func(file string, text []byte) { // what cannot be read is an error when it is loaded
 			if name := packageClause.FindSubmatch(text); name != nil && !strings.HasSuffix(file, "_test.rego") {
-				if s.replaced == nil {
-					s.replaced = map[string]bool{}
-				}
-				s.replaced[string(name[1])] = true
+				left.packages[string(name[1])] = true
 			}
 		})
 	}
-	return s
+	return Source{s.Name, left}
+}
+
+// packagesLess is a tree of files of which some packages are not read.
+type packagesLess struct {
+	fs.FS
+	packages map[string]bool
 }
 
 var packageClause = regexp.MustCompile(`(?m)^package[ \t]+([A-Za-z0-9_.]+)`)
@@ -161,6 +162,7 @@ func Parse(sources ...Source) (modules map[string]*ast.Module, faults Faults, er
 
 // Each gives the name and the text of each *.rego file of a source.
 func (s Source) Each(yield func(file string, text []byte)) error {
+	left, _ := s.FS.(packagesLess)
 	err := fs.WalkDir(s.FS, ".", func(p string, d fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
@@ -174,7 +176,7 @@ func (s Source) Each(yield func(file string, text []byte)) error {
 		if err != nil {
 			return err
 		}
-		if name := packageClause.FindSubmatch(text); name == nil || !s.replaced[string(name[1])] {
+		if name := packageClause.FindSubmatch(text); name == nil || !left.packages[string(name[1])] {
 			yield(path.Join(s.Name, p), text)
 		}
 		return nil
@@ -206,6 +208,7 @@ func ParseFile(file string, text []byte) (*ast.Module, Faults) {
 	case m == nil:
 		return nil, Faults{{file, 1, "is empty: the file begins with its # METADATA and `package guardrails.<id>`"}}
 	}
+	placeTemplates(m)
 	return m, nil
 }
 
@@ -305,16 +308,20 @@ func (g *Guardrail) readMetadata(a *ast.Annotations) error {
 	}
 	severity, ok := a.Custom["severity"].(string)
 	if !ok || !slices.Contains(severities, severity) {
-		return fmt.Errorf("guardrail %s: # METADATA custom.severity: got %v, want one of %s", g.ID, a.Custom["severity"], strings.Join(severities, ", "))
+		return fmt.Errorf("guardrail %s: # METADATA custom.severity: got %s, want one of %s", g.ID, valueText(a.Custom["severity"]), strings.Join(severities, ", "))
 	}
 	g.Severity = severity
 	if kinds, ok := a.Custom["kinds"]; ok {
 		list, ok := kinds.([]any)
 		if !ok {
-			return fmt.Errorf("guardrail %s: # METADATA custom.kinds: got %v, want a list of kinds", g.ID, kinds)
+			return fmt.Errorf("guardrail %s: # METADATA custom.kinds: got %s, want a list of kinds", g.ID, valueText(kinds))
 		}
 		for _, k := range list {
-			g.Kinds = append(g.Kinds, fmt.Sprint(k))
+			name, ok := k.(string)
+			if !ok {
+				return fmt.Errorf("guardrail %s: # METADATA custom.kinds: got %s, want the name of a kind, such as Pod", g.ID, valueText(k))
+			}
+			g.Kinds = append(g.Kinds, name)
 		}
 	}
 	var err error

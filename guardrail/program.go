@@ -164,6 +164,14 @@ func shortJSON(v any) string {
 	return Cut(string(text), 200)
 }
 
+// valueText is a value as JSON; that there is none is said.
+func valueText(v any) string {
+	if v == nil {
+		return "nothing"
+	}
+	return shortJSON(v)
+}
+
 // Cut shortens a text to at most n bytes, at a rune's edge, with an ellipsis for what is left
 // out.
 func Cut(text string, n int) string {

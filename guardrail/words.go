@@ -67,7 +67,7 @@ func (n *names) words(e *ast.Error) string {
 	case *ast.UnificationErrDetail:
 		return fmt.Sprintf("match error: %s on the left and %s on the right are never equal", kindOf(details.Left), kindOf(details.Right))
 	}
-	text := inWords(e.Message)
+	text := metadataYAML.ReplaceAllString(inWords(e.Message), "# METADATA is not YAML: ")
 	if name, ok := strings.CutPrefix(text, "undefined function "); ok {
 		return text + n.noFunction(name, e.Location)
 	}
@@ -232,7 +232,32 @@ func (n *names) noFunction(name string, at *ast.Location) string {
 	if len(family) > 0 {
 		return meant(name, family)
 	}
-	return ""
+	return ": there is no such builtin and no such rule; docs/capabilities.json lists the builtins"
+}
+
+// placeTemplates says where what is within a template string is: OPA's parser does not.
+func placeTemplates(m *ast.Module) {
+	ast.WalkTerms(m, func(t *ast.Term) bool {
+		template, ok := t.Value.(*ast.TemplateString)
+		if !ok || t.Location == nil || t.Location.File == "" {
+			return false
+		}
+		place := func(at *ast.Location) {
+			if at != nil && at.File == "" {
+				at.File, at.Row = t.Location.File, max(at.Row, t.Location.Row)
+			}
+		}
+		ast.NewGenericVisitor(func(x any) bool {
+			switch x := x.(type) {
+			case *ast.Term:
+				place(x.Location)
+			case *ast.Expr:
+				place(x.Location)
+			}
+			return false
+		}).Walk(template)
+		return false
+	})
 }
 
 // why is the reason that a builtin of OPA is not in the sandbox.

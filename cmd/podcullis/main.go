@@ -47,6 +47,7 @@ type program struct {
 	stdout, stderr io.Writer
 	named          string // the namespaces that were said to be only named
 	quiet          bool   // nothing is said beside the data
+	prints         bool   // what guardrails print is said
 }
 
 // say writes a line for people beside the data.

@@ -64,19 +64,32 @@ func (l *linter) negated(r *ast.Rule, e *ast.Expr, scopes []ast.Body) {
 			}
 			text := l.named(ref)
 			l.report("undefined-under-not", e.Location,
-				fmt.Sprintf("say what holds without it: `not %s` in a rule of its own, or object.get(..., %s)", text, defaultOf(ref)),
+				fmt.Sprintf("say what holds without it: `not %s` in a rule of its own, or %s", text, l.withDefault(ref)),
 				"`%s` is undefined where %s is missing, and the rule then reports nothing", inALine(e.Location), text)
 			return
 		}
 	}
 }
 
-// defaultOf is how object.get is asked for the last part of a path.
-func defaultOf(ref ast.Ref) string {
-	if name, ok := ref[len(ref)-1].Value.(ast.String); ok {
-		return fmt.Sprintf("%q, \"\"", string(name))
+// withDefault is the path with a value in any case.
+func (l *linter) withDefault(ref ast.Ref) string {
+	from := 1
+	if ref[0].Equal(ast.InputRootDocument) && len(ref) > 4 {
+		from = 4 // what is above that is there
 	}
-	return `KEY, ""`
+	var keys []string
+	for _, t := range ref[from:] {
+		key := t.Value.String()
+		if v, ok := t.Value.(ast.Var); ok {
+			key = l.library.Variable(v)
+		}
+		keys = append(keys, key)
+	}
+	key := strings.Join(keys, ", ")
+	if len(keys) != 1 {
+		key = "[" + key + "]"
+	}
+	return fmt.Sprintf("object.get(%s, %s, \"\")", l.named(ref[:from]), key)
 }
 
 func inALine(at *ast.Location) string {

@@ -208,7 +208,6 @@ func ParseFile(file string, text []byte) (*ast.Module, Faults) {
 	case m == nil:
 		return nil, Faults{{file, 1, "is empty: the file begins with its # METADATA and `package guardrails.<id>`"}}
 	}
-	placeTemplates(m)
 	return m, nil
 }
 

@@ -2,6 +2,7 @@ package guardrail
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -17,6 +18,7 @@ func inOurWords(list ast.Errors, modules map[string]*ast.Module) Faults {
 	n := namesOf(modules)
 	var out Faults
 	for _, e := range list {
+		n.place(e)
 		out = append(out, faultAt(e.Location, "%s", n.words(e)))
 	}
 	return out.sorted()
@@ -79,6 +81,9 @@ func (n *names) words(e *ast.Error) string {
 		if name, ok2 := strings.CutSuffix(rest, form.after); ok && ok2 {
 			return text + form.say + orMeant(name, n.within(e.Location))
 		}
+	}
+	if strings.HasPrefix(text, "unexpected template-string expression type") {
+		return "a template string takes values in its braces: no some, every, not or comparison"
 	}
 	for _, h := range advice {
 		if strings.Contains(text, h.about) {
@@ -235,29 +240,28 @@ func (n *names) noFunction(name string, at *ast.Location) string {
 	return ": there is no such builtin and no such rule; docs/capabilities.json lists the builtins"
 }
 
-// placeTemplates says where what is within a template string is: OPA's parser does not.
-func placeTemplates(m *ast.Module) {
-	ast.WalkTerms(m, func(t *ast.Term) bool {
-		template, ok := t.Value.(*ast.TemplateString)
-		if !ok || t.Location == nil || t.Location.File == "" {
-			return false
-		}
-		place := func(at *ast.Location) {
-			if at != nil && at.File == "" {
-				at.File, at.Row = t.Location.File, max(at.Row, t.Location.Row)
+// place finds the template string in which a call is that an error is about: OPA takes the
+// place of calls in templates away.
+func (n *names) place(e *ast.Error) {
+	if e.Location != nil && e.Location.File != "" {
+		return
+	}
+	said := word.FindAllString(e.Message, -1)
+	for _, file := range slices.Sorted(maps.Keys(n.modules)) {
+		ast.WalkTerms(n.modules[file], func(t *ast.Term) bool {
+			template, ok := t.Value.(*ast.TemplateString)
+			if !ok || located(e.Location) != nil || t.Location == nil {
+				return false
 			}
-		}
-		ast.NewGenericVisitor(func(x any) bool {
-			switch x := x.(type) {
-			case *ast.Term:
-				place(x.Location)
-			case *ast.Expr:
-				place(x.Location)
+			for _, w := range word.FindAllString(template.String(), -1) {
+				root, _, _ := strings.Cut(w, ".")
+				if len(said) > 1 && (w == said[1] || root == said[1] || w == said[len(said)-1]) {
+					e.Location = t.Location
+				}
 			}
 			return false
-		}).Walk(template)
-		return false
-	})
+		})
+	}
 }
 
 // why is the reason that a builtin of OPA is not in the sandbox.

@@ -45,8 +45,12 @@ type Config struct {
 	Messages Messages `yaml:"messages"`
 
 	podNetwork []netip.Prefix
+	revision   string // of the bundle that it is from
 	validator  *configValidator
 }
+
+// FromBundle says of which revision of a bundle the configuration is.
+func (c *Config) FromBundle(revision string) { c.revision = revision }
 
 // Messages is what answers at admission tell.
 type Messages string

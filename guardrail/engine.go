@@ -150,6 +150,9 @@ func (e *Engine) Guardrails() []string {
 // Messages is what the configuration wants answers to tell; empty if it does not say.
 func (e *Engine) Messages() Messages { return e.current.Load().config.Messages }
 
+// Revision is that of the bundle in force; empty where there is none.
+func (e *Engine) Revision() string { return e.current.Load().config.revision }
+
 // Exemptions lists the configured exemptions.
 func (e *Engine) Exemptions() []Exemption {
 	return slices.Clone(e.current.Load().config.Exemptions)
@@ -200,7 +203,7 @@ func (e *Engine) EvaluateEach(ctx context.Context, before, after *cluster.Snapsh
 
 func (s *ruleset) evaluate(ctx context.Context, r *Review, w func() *world) (Decision, error) {
 	if slices.Contains(s.config.Exclude.Namespaces, r.namespace()) {
-		return Decision{Subject: r.Subject()}, nil
+		return Decision{Subject: r.Subject(), Revision: s.config.revision}, nil
 	}
 	return s.ask(ctx, r, w, s.byUrgency)
 }
@@ -211,7 +214,7 @@ func given(w *world) func() *world { return func() *world { return w } }
 // ask asks some guardrails about one review. The world is made when one of them has to
 // be asked: most reviews are of changes that mean nothing to any.
 func (s *ruleset) ask(ctx context.Context, r *Review, w func() *world, instances []*instance) (Decision, error) {
-	d := Decision{Subject: r.Subject(), Deletes: r.Change.After == nil}
+	d := Decision{Subject: r.Subject(), Deletes: r.Change.After == nil, Revision: s.config.revision}
 	in := &input{review: r, wanted: s.fields}
 	var eval *evaluation
 	var errs []error

@@ -19,6 +19,7 @@ import (
 
 	"github.com/podcullis/podcullis/cluster"
 	"github.com/podcullis/podcullis/guardrail"
+	"github.com/podcullis/podcullis/guardrail/bundle"
 	"github.com/podcullis/podcullis/policies"
 )
 
@@ -35,13 +36,15 @@ type guardrailFiles struct {
 	custom  []cluster.Custom       // those of the first configuration: they are followed from the start
 	entries bool                   // whether it needs Services, Ingresses and routes, which are then followed from the start
 	digest  [sha256.Size]byte
+	bundle  *bundle.Bundle // that both are from, instead of files
 	reloads *prometheus.CounterVec
 	good    prometheus.Gauge
 }
 
-func loadGuardrails(o *options, log *slog.Logger, registry prometheus.Registerer) (*guardrailFiles, error) {
+// loadGuardrails loads them from a bundle, or, if that is nil, from files.
+func loadGuardrails(o *options, from *bundle.Bundle, log *slog.Logger, registry prometheus.Registerer) (*guardrailFiles, error) {
 	f := &guardrailFiles{
-		config: o.config, policyDirs: o.policyDirs, period: o.reloadPeriod, log: log,
+		config: o.config, policyDirs: o.policyDirs, period: o.reloadPeriod, log: log, bundle: from,
 		reloads: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "podcullis_reloads_total",
 			Help: "Reloads of the configuration and guardrails, by result: success or failure.",
@@ -85,6 +88,9 @@ func (f *guardrailFiles) tell() {
 
 func (f *guardrailFiles) load() (*guardrail.Library, *guardrail.Config, error) {
 	sources := []guardrail.Source{{Name: guardrail.Embedded, FS: policies.FS}}
+	if f.bundle != nil {
+		return f.bundle.Load(sources...)
+	}
 	for _, dir := range f.policyDirs {
 		if info, err := os.Stat(dir); err != nil || !info.IsDir() {
 			return nil, nil, fmt.Errorf("--policy-dir %s: is not a readable directory", dir)
@@ -168,6 +174,24 @@ func (f *guardrailFiles) reload() error {
 	return nil
 }
 
+// replace puts a bundle in force, or, on an error, leaves what is. Nobody else reloads
+// where there are bundles.
+func (f *guardrailFiles) replace(with *bundle.Bundle) error {
+	was := f.bundle
+	f.bundle = with
+	err := f.reload()
+	if err != nil {
+		f.bundle = was
+	}
+	switch {
+	case errors.Is(err, errExtraWorkloads), errors.Is(err, guardrail.ErrNeedsEntries):
+		return &bundle.Refusal{Reason: bundle.Restart, Err: err}
+	case err != nil:
+		return &bundle.Refusal{Reason: bundle.Invalid, Err: err}
+	}
+	return nil
+}
+
 // contents tells guardrails and their configuration from any others, whatever the names
 // of the files: replicas with the same ones have the same.
 func (f *guardrailFiles) contents() string {
@@ -189,6 +213,9 @@ func (f *guardrailFiles) contents() string {
 		})
 	}
 	rego(policies.FS)
+	if f.bundle != nil {
+		fmt.Fprintln(h, "bundle", f.bundle.Digest)
+	}
 	for _, dir := range f.policyDirs {
 		fmt.Fprintln(h, "dir")
 		rego(os.DirFS(dir))

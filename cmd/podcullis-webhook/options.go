@@ -24,6 +24,7 @@ const minStaleness = 5 * time.Second
 type options struct {
 	config           string
 	policyDirs       []string
+	bundle           bundleOptions
 	certDir          string
 	selfSigned       bool
 	selfSignedDir    string
@@ -87,6 +88,7 @@ func defaultOptions() *options {
 func (o *options) AddFlags(f *pflag.FlagSet) {
 	f.StringVar(&o.config, "config", o.config, "the `file` that says which guardrails apply to what; read again when it changes (default: every workload is isolated)")
 	f.StringArrayVar(&o.policyDirs, "policy-dir", o.policyDirs, "a `directory` with Rego guardrails beside the embedded ones; repeatable, read again when it changes")
+	o.bundle.addFlags(f)
 	f.StringVar(&o.certDir, "cert-dir", o.certDir, "a `directory` with tls.crt and tls.key; read again when they change")
 	f.BoolVar(&o.selfSigned, "self-signed", o.selfSigned, "make a certificate for this process and print the path of its CA bundle (default without --cert-dir)")
 	f.StringVar(&o.selfSignedDir, "self-signed-dir", o.selfSignedDir, "the `directory` for the CA bundle of --self-signed (default: a temporary one)")
@@ -184,6 +186,7 @@ func (o *options) Validate(rest []string) error {
 	}
 	errs = append(errs, o.probe.validate(o.canary != "" || len(o.remove) > 0)...)
 	errs = append(errs, o.audit.validate(len(o.clusterManifests) > 0)...)
+	errs = append(errs, o.bundle.validate(o.config != "" || len(o.policyDirs) > 0)...)
 	errs = append(errs, o.validateMemory()...)
 	errs = append(errs, o.validateConsistency()...)
 	if o.reloadPeriod <= 0 {

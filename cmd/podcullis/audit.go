@@ -66,6 +66,7 @@ then no baseline is written.`,
 	f := c.Flags()
 	f.StringVar(&o.config, "config", "", "the `file` that says which guardrails apply to what; without it, the embedded default")
 	f.StringArrayVar(&o.policyDirs, "policy-dir", nil, "a `directory` with Rego guardrails beside the embedded ones; repeatable")
+	p.addBundleFlags(c)
 	f.StringVar(&o.baseline, "baseline", "", "a `file` of --write-baseline: what it names is known, and does not count")
 	f.StringVar(&o.writeBaseline, "write-baseline", "", "write what there is to this `file`, as known: it does not count any more, unless --baseline says what is new")
 	f.BoolVar(&o.failOnUnread, "fail-on-unread", false, "exit code 1 when something makes pods and could not be looked at")

@@ -104,6 +104,7 @@ chooses nobody; --fail-on-unread and --fail-on-unmatched make that exit code 1.`
 	c.Flags().StringVar(&config, "config", "", "the `file` that says which guardrails apply to what; without it, the embedded default")
 	c.Flags().StringArrayVar(&policyDirs, "policy-dir", nil, "a `directory` with Rego guardrails beside the embedded ones; repeatable")
 	c.Flags().BoolVarP(&verbose, "verbose", "v", false, "show what print(...) writes in guardrails, each line with guardrail and object")
+	p.addBundleFlags(c)
 	c.Flags().BoolVar(&failOnUnread, "fail-on-unread", false, "exit code 1 when something makes pods and could not be looked at")
 	c.Flags().BoolVar(&failOnUnmatched, "fail-on-unmatched", false, "exit code 1 when from, to or match of a guardrail or an exemption chooses nobody, or a NetworkPolicy selects no pod")
 	return c
@@ -111,6 +112,9 @@ chooses nobody; --fail-on-unread and --fail-on-unmatched make that exit code 1.`
 
 // engine reads the configuration and the guardrails.
 func (p *program) engine(file string, dirs []string) (*guardrail.Engine, error) {
+	if p.bundle != nil {
+		return p.bundleEngine()
+	}
 	text, name := guardrail.DefaultConfig, "default.yaml (embedded)"
 	if file != "" {
 		var err error

@@ -17,6 +17,7 @@ import (
 
 	"github.com/podcullis/podcullis/cluster"
 	"github.com/podcullis/podcullis/guardrail"
+	"github.com/podcullis/podcullis/guardrail/bundle"
 	"github.com/podcullis/podcullis/guardrail/regotest"
 	"github.com/podcullis/podcullis/report"
 )
@@ -73,6 +74,7 @@ Exit code 0 when it could be evaluated, whatever it reports, and 2 when not.`,
 	f.StringVar(&o.explain, "explain", "", "tell the steps that led to what: `notes`, what is printed; fails, what is not true; full, all of them")
 	_ = c.RegisterFlagCompletionFunc("explain", cobra.FixedCompletions(regotest.Explanations(), cobra.ShellCompDirectiveNoFileComp)) // the flag is there
 	f.BoolVar(&o.profile, "profile", false, "tell which lines take the time, and how often they are evaluated")
+	p.addBundleFlags(c)
 	p.addQuietFlag(c)
 	return c
 }
@@ -101,10 +103,11 @@ func (p *program) evaluate(ctx context.Context, name string, o *evalOptions) err
 			return err
 		}
 	}
-	engine, err := o.engine(name)
+	engine, err := o.engine(name, p.bundle)
 	if err != nil {
 		return err
 	}
+	o.sources.entries = engine.NeedsEntries()
 	in, err := p.load(ctx, &o.sources)
 	if err != nil {
 		return err
@@ -187,12 +190,8 @@ func oneChange(e *edits, review string) error {
 }
 
 // engine is that of the one guardrail.
-func (o *evalOptions) engine(name string) (*single, error) {
-	sources, err := authored(o.policyDirs)
-	if err != nil {
-		return nil, err
-	}
-	b, err := newBench(sources, o.config)
+func (o *evalOptions) engine(name string, from *bundle.Bundle) (*single, error) {
+	b, err := o.bench(from)
 	if err != nil {
 		return nil, err
 	}
@@ -211,6 +210,18 @@ func (o *evalOptions) engine(name string) (*single, error) {
 		return nil, hint(err, "--parameters FILE gives parameters; a name that a denial prints needs --config, guardrails of your own need --policy-dir")
 	}
 	return engine, nil
+}
+
+// bench is where the guardrail is looked at: that of a bundle, or of files.
+func (o *evalOptions) bench(from *bundle.Bundle) (*bench, error) {
+	if from != nil {
+		return bundleBench(from)
+	}
+	sources, err := authored(o.policyDirs)
+	if err != nil {
+		return nil, err
+	}
+	return newBench(sources, o.config)
 }
 
 // withoutTwin is the input without input.review, which is input.request once more.

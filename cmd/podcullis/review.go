@@ -67,6 +67,7 @@ something could not be judged. --fail-on warn counts warnings, too.`,
 	f.StringVar(&o.review, "review", "", "an AdmissionReview in JSON or YAML: a `file`, or - for standard input")
 	f.StringVar(&o.config, "config", "", "the `file` that says which guardrails apply to what; without it, the embedded default")
 	f.StringArrayVar(&o.policyDirs, "policy-dir", nil, "a `directory` with Rego guardrails beside the embedded ones; repeatable")
+	p.addBundleFlags(c)
 	f.StringVar(&o.failOn, "fail-on", "deny", "`deny`, warn or never: what makes exit code 1")
 	p.addQuietFlag(c)
 	return c
@@ -144,6 +145,13 @@ func (p *program) answer(ctx context.Context, o *reviewOptions) error {
 // configured is engine, with the kinds of other APIs that make pods.
 func (p *program) configured(file string, dirs []string) (*guardrail.Engine, []cluster.Custom, error) {
 	engine, err := p.engine(file, dirs)
+	if err == nil && p.bundle != nil {
+		config, err := p.bundle.Config()
+		if err != nil {
+			return nil, nil, err
+		}
+		return engine, config.Custom(), nil
+	}
 	if err != nil || file == "" {
 		return engine, nil, err
 	}

@@ -12,7 +12,7 @@ import (
 
 // Instance is what a Guardrail object says. A fault is of the object alone; what the Rego
 // guardrail wants is for Base.Check.
-func Instance(g *v1alpha1.Guardrail) (guardrail.Instance, []guardrail.Fault) {
+func Instance(g *v1alpha1.Guardrail) (guardrail.Instance, []guardrail.FieldFault) {
 	s := &g.Spec
 	in := guardrail.Instance{
 		Name: g.Name, Guardrail: s.Guardrail, Action: guardrail.Action(s.Action), Exemptible: s.Exemptible,
@@ -25,18 +25,18 @@ func Instance(g *v1alpha1.Guardrail) (guardrail.Instance, []guardrail.Fault) {
 	}
 	if s.Parameters != nil && len(s.Parameters.Raw) > 0 {
 		if err := json.Unmarshal(s.Parameters.Raw, &in.Parameters); err != nil {
-			faults = append(faults, guardrail.Fault{Field: "spec.parameters", Message: "is no object with parameters"})
+			faults = append(faults, guardrail.FieldFault{Field: "spec.parameters", Message: "is no object with parameters"})
 		}
 	}
 	var err error
 	if in.Match.NamespaceSelector, err = selectorOf(s.Match.NamespaceSelector); err != nil {
-		faults = append(faults, guardrail.Fault{Field: "spec.match.namespaceSelector", Message: err.Error()})
+		faults = append(faults, guardrail.FieldFault{Field: "spec.match.namespaceSelector", Message: err.Error()})
 	}
 	return in, faults
 }
 
 // Exemption is what an Exemption object says, granted in its namespace.
-func Exemption(x *v1alpha1.Exemption) (guardrail.Exemption, []guardrail.Fault) {
+func Exemption(x *v1alpha1.Exemption) (guardrail.Exemption, []guardrail.FieldFault) {
 	s := &x.Spec
 	m := s.Match
 	made := guardrail.Exemption{
@@ -45,18 +45,18 @@ func Exemption(x *v1alpha1.Exemption) (guardrail.Exemption, []guardrail.Fault) {
 	}
 	faults := tooLarge(s)
 	if s.RequestedBy == "" {
-		faults = append(faults, guardrail.Fault{Field: "spec.requestedBy", Message: "missing; who asks for an exemption says so"})
+		faults = append(faults, guardrail.FieldFault{Field: "spec.requestedBy", Message: "missing; who asks for an exemption says so"})
 	}
 	return made.Granted(x.Namespace), faults
 }
 
-func tooLarge(spec any) []guardrail.Fault {
+func tooLarge(spec any) []guardrail.FieldFault {
 	text, err := json.Marshal(spec)
 	switch {
 	case err != nil:
-		return []guardrail.Fault{{Field: "spec", Message: err.Error()}}
+		return []guardrail.FieldFault{{Field: "spec", Message: err.Error()}}
 	case len(text) > MaxSpecBytes:
-		return []guardrail.Fault{{Field: "spec", Message: fmt.Sprintf("has %d bytes, and may have %d", len(text), MaxSpecBytes)}}
+		return []guardrail.FieldFault{{Field: "spec", Message: fmt.Sprintf("has %d bytes, and may have %d", len(text), MaxSpecBytes)}}
 	}
 	return nil
 }

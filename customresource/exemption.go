@@ -65,7 +65,7 @@ func approved(x *v1alpha1.Exemption) Condition {
 }
 
 // CheckExemption says what is wrong with an exemption, by the fields of the object.
-func CheckExemption(x *guardrail.Exemption, instances []guardrail.Instance) []guardrail.Fault {
+func CheckExemption(x *guardrail.Exemption, instances []guardrail.Instance) []guardrail.FieldFault {
 	faults := guardrail.CheckGranted(x, instances)
 	for i := range faults {
 		faults[i].Field = "spec." + faults[i].Field

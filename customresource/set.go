@@ -93,7 +93,7 @@ type known struct {
 	generation int64
 	base       Base
 	instance   guardrail.Instance
-	faults     []guardrail.Fault
+	faults     []guardrail.FieldFault
 	// good is the newest generation that was right, and goodInstance what it said.
 	good         int64
 	goodInstance guardrail.Instance
@@ -169,7 +169,7 @@ func (s *Set) look(b Base, g *v1alpha1.Guardrail) known {
 }
 
 // Check says what is wrong with a guardrail, by the fields of the object.
-func (b Base) Check(in *guardrail.Instance) []guardrail.Fault {
+func (b Base) Check(in *guardrail.Instance) []guardrail.FieldFault {
 	faults := b.Library.Check(b.Config, in)
 	for i, f := range faults {
 		faults[i].Field = "spec." + f.Field
@@ -178,7 +178,7 @@ func (b Base) Check(in *guardrail.Instance) []guardrail.Fault {
 		}
 	}
 	if len(faults) == 0 && !b.Entries && b.Library.NeedsEntries(b.Config, in) {
-		return []guardrail.Fault{{Field: "spec.guardrail", Message: in.Guardrail + " asks about Services, Ingresses and routes, and these are not in the model: what is in it is chosen at the start (watchEntries in the values of the chart, or a guardrail of the file that asks about them)"}}
+		return []guardrail.FieldFault{{Field: "spec.guardrail", Message: in.Guardrail + " asks about Services, Ingresses and routes, and these are not in the model: what is in it is chosen at the start (watchEntries in the values of the chart, or a guardrail of the file that asks about them)"}}
 	}
 	return faults
 }

@@ -51,7 +51,7 @@ func no(reason, format string, args ...any) Condition {
 	return Condition{Reason: reason, Message: fmt.Sprintf(format, args...)}
 }
 
-func loaded(faults []guardrail.Fault) Condition {
+func loaded(faults []guardrail.FieldFault) Condition {
 	if len(faults) > 0 {
 		return no(ReasonInvalid, "%s", list(faults))
 	}
@@ -62,7 +62,7 @@ func loaded(faults []guardrail.Fault) Condition {
 const maxMessage = 4096
 
 // list has the faults in one text.
-func list(faults []guardrail.Fault) string {
+func list(faults []guardrail.FieldFault) string {
 	texts := make([]string, 0, len(faults))
 	for _, f := range faults {
 		texts = append(texts, f.Error())

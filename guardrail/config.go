@@ -162,7 +162,7 @@ func yamlError(file string, err error) error {
 	var list []error
 	for _, text := range strings.Split(err.Error(), "\n") {
 		if m := yamlLine.FindStringSubmatch(text); m != nil {
-			what := m[2]
+			what := yamlWords(m[2])
 			if u := unknownField.FindStringSubmatch(what); u != nil {
 				what = fmt.Sprintf("unknown field %q; known here: %s", u[1], knownFields(u[2]))
 			}

@@ -207,17 +207,15 @@ func (e *Engine) EvaluateEach(ctx context.Context, before, after *cluster.Snapsh
 	defer t.end()
 	w := set.world(t, before, after)
 	out := make([]Decision, 0, len(reviews))
-	var errs []error
+	var errs Unanswered
 	for i := range reviews {
 		reviews[i].Before, reviews[i].After = before, after
 		d, err := set.evaluate(ctx, &reviews[i], given(w))
-		if err != nil {
-			errs = append(errs, fmt.Errorf("%s: %w", reviews[i].Subject(), err))
-		}
+		errs.Add(reviews[i].Subject(), err)
 		out = append(out, d)
 		judged()
 	}
-	return out, errors.Join(errs...)
+	return out, errs.Err()
 }
 
 func (s *ruleset) evaluate(ctx context.Context, r *Review, w func() *world) (Decision, error) {

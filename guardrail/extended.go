@@ -11,21 +11,21 @@ import (
 	"github.com/podcullis/podcullis/cluster/selector"
 )
 
-// Fault is something wrong with one field, written as a path such as match.kinds[1].
-type Fault struct{ Field, Message string }
+// FieldFault is something wrong with one field, written as a path such as match.kinds[1].
+type FieldFault struct{ Field, Message string }
 
-func (f Fault) Error() string { return f.Field + ": " + f.Message }
+func (f FieldFault) Error() string { return f.Field + ": " + f.Message }
 
 // Check says what is wrong with one guardrail that is not in the file, as if it stood there
 // beside the others: fields are those of the entry.
-func (l *Library) Check(c *Config, in *Instance) []Fault {
+func (l *Library) Check(c *Config, in *Instance) []FieldFault {
 	v := &configValidator{root: &yaml.Node{}}
 	v.checkInstance(in, nil, map[string]bool{})
 	if len(v.faults) > 0 {
 		return v.faults
 	}
 	if _, err := v.prepareInstance(l, c, *in, nil); err != nil {
-		return []Fault{{"guardrail", err.Error()}}
+		return []FieldFault{{"guardrail", err.Error()}}
 	}
 	return v.faults
 }
@@ -40,7 +40,7 @@ func (l *Library) NeedsEntries(c *Config, in *Instance) bool {
 
 // CheckGranted says what is wrong with an exemption that was granted in a namespace. Each
 // guardrail that it names must be one of those, and exemptible.
-func CheckGranted(x *Exemption, instances []Instance) []Fault {
+func CheckGranted(x *Exemption, instances []Instance) []FieldFault {
 	v := &configValidator{root: &yaml.Node{}}
 	names := map[string]bool{}
 	for _, in := range instances {

@@ -22,7 +22,7 @@ type configValidator struct {
 	root *yaml.Node
 	errs []error
 	// faults are the same, by field.
-	faults []Fault
+	faults []FieldFault
 }
 
 func (v *configValidator) err() error { return errors.Join(v.errs...) }
@@ -49,7 +49,7 @@ func (v *configValidator) at(path []any, format string, args ...any) {
 			line = node.Line
 		}
 	}
-	fault := Fault{strings.TrimPrefix(at, "."), fmt.Sprintf(format, args...)}
+	fault := FieldFault{strings.TrimPrefix(at, "."), fmt.Sprintf(format, args...)}
 	v.faults = append(v.faults, fault)
 	v.errs = append(v.errs, fmt.Errorf("%s:%d: %w", v.file, line, fault))
 }

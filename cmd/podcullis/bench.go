@@ -52,7 +52,8 @@ func newBench(sources []guardrail.Source, config string) (*bench, error) {
 	return b, nil
 }
 
-// authored are the guardrails that ship, and those of some folders.
+// authored are the guardrails that ship, and those of some folders. A folder that holds a
+// guardrail that ships, or what they share, takes its place.
 func authored(dirs []string) ([]guardrail.Source, error) {
 	out := []guardrail.Source{{Name: guardrail.Embedded, FS: policies.FS}}
 	for _, d := range dirs {
@@ -63,6 +64,7 @@ func authored(dirs []string) ([]guardrail.Source, error) {
 		}
 		out = append(out, guardrail.Source{Name: d, FS: os.DirFS(d)})
 	}
+	out[0] = out[0].Without(out[1:]...)
 	return out, nil
 }
 

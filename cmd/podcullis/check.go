@@ -20,7 +20,7 @@ func (p *program) check() *cobra.Command {
 	outputs := outputs{formats: findingFormats()}
 	var policyDirs []string
 	var config string
-	var failOnUnread, failOnUnmatched bool
+	var failOnUnread, failOnUnmatched, verbose bool
 	var failing failing
 	var before []string
 	c := &cobra.Command{
@@ -56,6 +56,7 @@ chooses nobody; --fail-on-unread and --fail-on-unmatched make that exit code 1.`
 			if err := failing.validate(); err != nil {
 				return err
 			}
+			p.prints = verbose
 			engine, err := p.engine(config, policyDirs)
 			if err != nil {
 				return err
@@ -79,7 +80,7 @@ chooses nobody; --fail-on-unread and --fail-on-unmatched make that exit code 1.`
 					p.say("note: exemption %s expired after %s and exempts nothing any more: %s", x.Name, x.Expires, x.Reason)
 				}
 			}
-			found, evalErr := audit.ExamineSince(c.Context(), engine, was, items(in.set), in.snapshot, guardrail.CLI, now)
+			found, evalErr := audit.ExamineSince(p.printing(c.Context()), engine, was, items(in.set), in.snapshot, guardrail.CLI, now)
 			if errors.Is(evalErr, audit.ErrNothing) && in.idle() {
 				evalErr = nil // which load has said
 			}
@@ -107,6 +108,7 @@ chooses nobody; --fail-on-unread and --fail-on-unmatched make that exit code 1.`
 	c.Flags().StringArrayVar(&before, "before", nil, "what was there before: a `source`, as in diff; only what changed since is judged, and what was open already is not a finding; repeatable")
 	c.Flags().StringVar(&config, "config", "", "the `file` that says which guardrails apply to what; without it, the embedded default")
 	c.Flags().StringArrayVar(&policyDirs, "policy-dir", nil, "a `directory` with Rego guardrails beside the embedded ones; repeatable")
+	c.Flags().BoolVarP(&verbose, "verbose", "v", false, "show what print(...) writes in guardrails, each line with guardrail and object")
 	p.addBundleFlags(c)
 	c.Flags().BoolVar(&failOnUnread, "fail-on-unread", false, "exit code 1 when something makes pods and could not be looked at")
 	c.Flags().BoolVar(&failOnUnmatched, "fail-on-unmatched", false, "exit code 1 when from, to or match of a guardrail or an exemption chooses nobody, or a NetworkPolicy selects no pod")
@@ -136,7 +138,11 @@ func (p *program) configured(file string, dirs []string) (*guardrail.Engine, []c
 	if file == "" {
 		name = "default.yaml (embedded)"
 	}
-	library, err := library(dirs)
+	load := guardrail.LoadLibrary
+	if p.prints {
+		load = guardrail.LoadLibraryForAuthors
+	}
+	library, err := libraryBy(load, dirs)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -165,6 +171,10 @@ func (p *program) configured(file string, dirs []string) (*guardrail.Engine, []c
 
 // library compiles the embedded guardrails and those of the directories.
 func library(dirs []string) (*guardrail.Library, error) {
+	return libraryBy(guardrail.LoadLibrary, dirs)
+}
+
+func libraryBy(load func(...guardrail.Source) (*guardrail.Library, error), dirs []string) (*guardrail.Library, error) {
 	sources := []guardrail.Source{{Name: "embedded", FS: policies.FS}}
 	for _, d := range dirs {
 		if info, err := os.Stat(d); err != nil {
@@ -174,7 +184,7 @@ func library(dirs []string) (*guardrail.Library, error) {
 		}
 		sources = append(sources, guardrail.Source{Name: d, FS: os.DirFS(d)})
 	}
-	l, err := guardrail.LoadLibrary(sources...)
+	l, err := load(sources...)
 	if err != nil {
 		return nil, hint(err, "correct the Rego")
 	}

@@ -50,6 +50,7 @@ type program struct {
 	named          string         // the namespaces that were said to be only named
 	quiet          bool           // nothing is said beside the data
 	bundle         *bundle.Bundle // of --bundle
+	prints         bool           // what guardrails print is said
 }
 
 // say writes a line for people beside the data.
@@ -115,7 +116,7 @@ source <(podcullis completion bash), or zsh, fish or powershell.`,
 	c.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return hint(err, "`%s --help` shows the flags", c.CommandPath())
 	})
-	c.AddCommand(p.audit(), p.bundles(), p.check(), p.connections(), p.diff(), p.doctor(), p.eval(), p.explain(), p.graph(), p.guardrails(), p.initialize(), p.plan(), p.review(), p.suggest(), p.test(), p.version())
+	c.AddCommand(p.audit(), p.bundles(), p.check(), p.connections(), p.diff(), p.doctor(), p.eval(), p.explain(), p.format(), p.graph(), p.guardrails(), p.initialize(), p.lint(), p.plan(), p.review(), p.suggest(), p.test(), p.version())
 	c.Version = build().Version
 	c.SetVersionTemplate("podcullis {{.Version}}\n")
 	c.SetUsageFunc(p.usage)

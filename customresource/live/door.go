@@ -80,7 +80,7 @@ func invalid(format string, args ...any) refusal {
 	return refusal{fmt.Sprintf(format, args...), http.StatusUnprocessableEntity, metav1.StatusReasonInvalid}
 }
 
-func wrong(faults []guardrail.Fault) refusal {
+func wrong(faults []guardrail.FieldFault) refusal {
 	if len(faults) == 0 {
 		return refusal{}
 	}

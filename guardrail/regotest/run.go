@@ -4,9 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
-	"io/fs"
-	"path"
 	"regexp"
 	"slices"
 	"strings"
@@ -115,8 +112,12 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	for _, b := range guardrail.Unasked() {
 		builtins = append(builtins, &tester.Builtin{Decl: b.Decl, Func: b.Register})
 	}
+	compiler, err := guardrail.Compiler(modules, asking.decl())
+	if err != nil {
+		return nil, err
+	}
 	runner := tester.NewRunner().
-		SetCompiler(guardrail.Compiler(asking.decl())).
+		SetCompiler(compiler).
 		SetModules(modules).
 		AddCustomBuiltins(builtins).
 		RaiseBuiltinErrors(true).
@@ -162,35 +163,25 @@ func (o *Options) wants(file string) bool { return o.Files == nil || slices.Cont
 // are the guardrails of these.
 func (o *Options) parse() (modules, tested map[string]*ast.Module, err error) {
 	modules, tested = map[string]*ast.Module{}, map[string]*ast.Module{}
-	var errs []error
+	var faults guardrail.Faults
+	var unread []error
 	read := func(s guardrail.Source, tests bool) {
-		err := fs.WalkDir(s.FS, ".", func(p string, d fs.DirEntry, err error) error {
-			switch {
-			case err != nil:
-				return err
-			case d.IsDir() && p != "." && strings.HasPrefix(d.Name(), "."):
-				return fs.SkipDir
-			case d.IsDir() || !strings.HasSuffix(p, ".rego") || isTest(p) && !tests:
-				return nil
+		err := s.Each(func(file string, text []byte) {
+			if isTest(file) && !tests {
+				return
 			}
-			text, err := fs.ReadFile(s.FS, p)
-			if err != nil {
-				return err
+			m, wrong := guardrail.ParseFile(file, text)
+			faults = append(faults, wrong...)
+			if m == nil {
+				return
 			}
-			name := path.Join(s.Name, p)
-			m, err := ast.ParseModuleWithOpts(name, string(text), guardrail.ParserOptions())
-			if err != nil {
-				errs = append(errs, guardrail.Readable(err))
-				return nil
+			modules[file] = m
+			if tests && !isTest(file) {
+				tested[file] = m
 			}
-			modules[name] = m
-			if tests && !isTest(p) {
-				tested[name] = m
-			}
-			return nil
 		})
 		if err != nil {
-			errs = append(errs, fmt.Errorf("read tests: %w", err))
+			unread = append(unread, err)
 		}
 	}
 	for _, s := range o.Guardrails {
@@ -199,7 +190,10 @@ func (o *Options) parse() (modules, tested map[string]*ast.Module, err error) {
 	for _, s := range o.Tested {
 		read(s, true)
 	}
-	return modules, tested, errors.Join(errs...)
+	if len(faults) > 0 {
+		unread = append(unread, faults)
+	}
+	return modules, tested, errors.Join(unread...)
 }
 
 func isTest(file string) bool { return strings.HasSuffix(file, "_test.rego") }

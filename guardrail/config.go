@@ -46,6 +46,7 @@ type Config struct {
 
 	podNetwork []netip.Prefix
 	validator  *configValidator
+	anyObject  bool // of any kind may a template of Gatekeeper read, as tests say what there is
 }
 
 // Messages is what answers at admission tell.

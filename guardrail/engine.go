@@ -48,6 +48,8 @@ type instance struct {
 	*program
 	overdue atomic.Int64 // evaluations
 	parts   func() parts // see InForce.Denying
+	// constraint is set for one that is a Constraint of Gatekeeper.
+	constraint *constraint
 }
 
 // New prepares an engine. An error names the file, line and field that is wrong.
@@ -122,6 +124,11 @@ func prepare(l *Library, c *Config) (*ruleset, error) {
 		made.parts = partsOf(made, l, parameters)
 		set.instances = append(set.instances, made)
 	}
+	foreign, err := l.instancesOf(c.anyObject)
+	if err != nil {
+		v.errs = append(v.errs, err)
+	}
+	set.instances = append(set.instances, foreign...)
 	set.fields = fieldsOf(set.instances)
 	set.lookers = lookersOf(c, set.instances, l)
 	set.byUrgency = slices.Clone(set.instances)
@@ -142,7 +149,9 @@ func urgency(a Action) int {
 func (e *Engine) Guardrails() []string {
 	var out []string
 	for _, in := range e.current.Load().instances {
-		out = append(out, in.Name)
+		if !slices.Contains(out, in.Name) { // a constraint may do one thing here and another there
+			out = append(out, in.Name)
+		}
 	}
 	return out
 }
@@ -251,6 +260,9 @@ func (s *ruleset) ask(ctx context.Context, r *Review, w func() *world, instances
 
 // applies tells whether a guardrail has to be asked about a review.
 func (i *instance) applies(r *Review, in *input) (bool, error) {
+	if i.constraint != nil {
+		return i.constraint.applies(r)
+	}
 	if !i.judgesReview(r) {
 		return false, nil
 	}
@@ -321,6 +333,9 @@ func (s *ruleset) exemption(name string, r *Review) (Exemption, bool) {
 // Judges reports whether a guardrail is about objects of a kind.
 func (e *Engine) Judges(kind schema.GroupKind) bool {
 	return slices.ContainsFunc(e.current.Load().instances, func(i *instance) bool {
+		if i.constraint != nil {
+			return i.constraint.Match.AboutKind(kind)
+		}
 		return (len(i.Kinds) == 0 || i.Kinds.names(kind)) && (len(i.Match.Kinds) == 0 || i.Match.Kinds.names(kind))
 	})
 }

@@ -18,6 +18,7 @@ type input struct {
 	wanted fieldSet
 
 	requests [2]*ast.Term
+	foreign  *ast.Term // input.review as Gatekeeper makes it
 	// idle is whether the model stays as it is, same whether the objects do.
 	idle, same *bool
 }

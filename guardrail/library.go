@@ -12,6 +12,7 @@ import (
 
 	"github.com/open-policy-agent/opa/v1/ast"
 
+	"github.com/podcullis/podcullis/guardrail/gatekeeper"
 	"github.com/podcullis/podcullis/guardrail/sandbox"
 )
 
@@ -26,6 +27,9 @@ type Source struct {
 type Library struct {
 	guardrails map[string]*Guardrail
 	compiler   *ast.Compiler
+	// templates are those of Gatekeeper by their kinds, and constraints what uses them.
+	templates   map[string]*template
+	constraints []*gatekeeper.Constraint
 }
 
 // Guardrail is one Rego guardrail: a package guardrails.<id> in one file.
@@ -60,6 +64,8 @@ type Guardrail struct {
 	readsOccasion bool
 	// requestFields are the fields of the request that it may read.
 	requestFields []string
+	// path is the package, as in data.<path>, of one that is none of ours.
+	path string
 }
 
 var severities = []string{"critical", "high", "medium", "low"}
@@ -99,10 +105,11 @@ func load(sources []Source, prints bool) (*Library, error) {
 			errs = append(errs, err)
 		}
 	}
+	errs = append(errs, l.loadTemplates(sources, prints))
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
-	if len(l.guardrails) == 0 {
+	if len(l.guardrails)+len(l.templates) == 0 {
 		return nil, fmt.Errorf("no guardrail found: want a file with a package guardrails.<id>")
 	}
 	return l, nil

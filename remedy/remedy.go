@@ -27,6 +27,8 @@ type Remedy struct {
 	// Lost are the connections that are there no more with the edit, and that nobody
 	// forbids, sorted by peers.
 	Lost []connectivity.Connection
+	// Review is the one that was denied as it is with the edits.
+	Review guardrail.Review
 }
 
 // Edited is one object with what changes in it.
@@ -78,7 +80,7 @@ func Find(ctx context.Context, e Evaluator, r guardrail.Review, d guardrail.Deci
 		return s.remedy(best), true
 	}
 	if a, ok := s.applied(d); ok {
-		return Remedy{Text: a.edits[0].text, Edits: a.change.edited}, true
+		return Remedy{Text: a.edits[0].text, Edits: a.change.edited, Review: a.change.review}, true
 	}
 	return Remedy{}, false
 }
@@ -342,7 +344,7 @@ func (s *search) lost(c *changed) []connectivity.Connection {
 }
 
 func (s *search) remedy(a attempt) Remedy {
-	r := Remedy{Text: s.text(a.edits), Lost: a.lost, Edits: a.change.edited}
+	r := Remedy{Text: s.text(a.edits), Lost: a.lost, Edits: a.change.edited, Review: a.change.review}
 	if _, isNetpol := s.review.Change.After.(*cluster.Netpol); !isNetpol || s.exposes || s.large() {
 		r.Lost = nil
 	} else {

@@ -101,7 +101,11 @@ func (f *folder) request(q *regotest.Question, there *scene) (*admissionv1.Admis
 	var name string
 	if operation == "delete" && json.Unmarshal(object, &name) == nil && strings.Contains(name, "/") {
 		if _, err := f.root.Stat(name); err != nil {
-			return there.deletion(name)
+			was, err := there.named(name)
+			if err != nil {
+				return nil, err
+			}
+			return step{was: was}.request(), nil
 		}
 	}
 	texts, err := f.texts(operation, object)
@@ -150,16 +154,19 @@ func creation(text manifest.Text) (*admissionv1.AdmissionRequest, error) {
 	}, nil
 }
 
-// deletion is that of KIND/NAMESPACE/NAME.
-func (s *scene) deletion(name string) (*admissionv1.AdmissionRequest, error) {
+// named is the object of KIND/NAMESPACE/NAME, of a Namespace KIND/NAME.
+func (s *scene) named(name string) (*manifest.Object, error) {
 	var there []string
-	for ref, o := range s.objects {
+	for _, o := range s.objects {
+		if o == nil { // a change deleted it
+			continue
+		}
 		title := strings.Trim(o.Kind+"/"+o.Namespace+"/"+o.Name, "/")
 		if o.Namespace == "" {
 			title = o.Kind + "/" + o.Name
 		}
 		if title == name {
-			return step{was: s.objects[ref]}.request(), nil
+			return o, nil
 		}
 		there = append(there, title)
 	}

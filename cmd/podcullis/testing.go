@@ -8,13 +8,14 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/podcullis/podcullis/guardrail"
 	"github.com/podcullis/podcullis/guardrail/regotest"
+	"github.com/podcullis/podcullis/guardrail/suite"
 	"github.com/podcullis/podcullis/report"
 )
 
@@ -91,24 +92,35 @@ func (p *program) runTests(ctx context.Context, o *testOptions, args []string) e
 			return hint(fmt.Errorf("--run %s: %w", o.run, err), "it is a regular expression, such as --run test_label")
 		}
 	}
-	options, err := p.tested(o, args)
+	bench, err := p.tested(o, args)
 	if err != nil {
 		return err
 	}
+	bench.options.Run, bench.options.Coverage, bench.options.Timeout = run, o.coverage, o.timeout
+	return p.runOnce(ctx, o, bench)
+}
+
+// runOnce runs the tests as their files are now.
+func (p *program) runOnce(ctx context.Context, o *testOptions, t *testBench) error {
+	options := t.options
 	all := append(options.Guardrails[:len(options.Guardrails):len(options.Guardrails)], options.Tested...)
 	b, err := newBench(all, o.config)
 	if err != nil {
 		return err
 	}
-	options.Run, options.Coverage, options.Timeout = run, o.coverage, o.timeout
 	options.Review = (&asker{bench: b, clusters: map[string]*scene{}}).ask
+	suites, err := t.suites()
+	if err != nil {
+		return hint(err, "a suite is described in docs/suites.md, and docs/schemas/suite.schema.json has its fields")
+	}
+	options.Cases = casesOf(suites, b)
 	r, err := regotest.Run(ctx, options)
 	if errors.Is(err, regotest.ErrNoTests) {
-		where := "no test in " + strings.Join(append(names(options.Tested), options.Files...), ", ")
-		if run != nil {
+		where := "no test in " + strings.Join(t.named, ", ")
+		if o.run != "" {
 			where += " matches --run " + o.run
 		}
-		return hint(errors.New(where+": nothing to run"), "tests are rules whose names begin with test_, in files named *_test.rego")
+		return hint(errors.New(where+": nothing to run"), "tests are rules whose names begin with test_, in files named *_test.rego, and suites in files named *_suite.yaml")
 	}
 	if err != nil {
 		return hint(err, "correct the Rego")
@@ -138,41 +150,74 @@ func (p *program) runTests(ctx context.Context, o *testOptions, args []string) e
 	return nil
 }
 
+// testBench is what is tested.
+type testBench struct {
+	options regotest.Options
+	dirs    []string // whose suites are run
+	files   []string // suites that are named one by one
+	named   []string // the arguments
+}
+
+func (t *testBench) suites() ([]suite.Suite, error) {
+	var out []suite.Suite
+	var errs []error
+	for _, dir := range t.dirs {
+		suites, err := suitesIn(dir)
+		out, errs = append(out, suites...), append(errs, err)
+	}
+	for _, file := range t.files {
+		suites, err := suitesOf(file)
+		out, errs = append(out, suites...), append(errs, err)
+	}
+	return out, errors.Join(errs...)
+}
+
 // tested sorts what is named into the sources whose tests are run, and those that they need.
-func (p *program) tested(o *testOptions, args []string) (regotest.Options, error) {
-	var out regotest.Options
-	dirs := o.policyDirs
+func (p *program) tested(o *testOptions, args []string) (*testBench, error) {
+	t := &testBench{}
+	dirs := slices.Clone(o.policyDirs)
 	if len(args) == 0 {
-		args, dirs = o.policyDirs, nil
+		args, dirs = dirs, nil
 	}
 	if len(args) == 0 {
-		return out, hint(errors.New("no directory was given: nothing to test"), "name one with guardrails and their *_test.rego files: `%s test DIR`", p.name)
+		return nil, hint(errors.New("no directory was given: nothing to test"), "name one with guardrails, *_test.rego files and *_suite.yaml files: `%s test DIR`", p.name)
 	}
 	var tested []string
 	for _, a := range args {
-		if !strings.HasSuffix(a, "_test.rego") {
-			tested = add(tested, filepath.Clean(a))
+		a = filepath.Clean(a)
+		t.named = append(t.named, a)
+		info, err := os.Stat(a)
+		switch {
+		case err != nil:
+			return nil, hint(err, "guardrails and their tests are in a directory with *.rego files, or tests are named file by file")
+		case info.IsDir():
+			tested, t.dirs = add(tested, a), add(t.dirs, a)
 			continue
-		}
-		if _, err := os.Stat(a); err != nil {
-			return out, hint(err, "tests are in a directory with *.rego files, or named file by file")
+		case strings.HasSuffix(a, "_test.rego"):
+			t.options.Files = append(t.options.Files, filepath.ToSlash(a))
+		case isYAML(a):
+			t.files = add(t.files, a)
+		default:
+			return nil, hint(errors.New(a+": is no file with tests"), "they are named *_test.rego, or hold a suite in YAML; guardrails are tested by those in their directory")
 		}
 		tested = add(tested, filepath.Dir(a))
-		out.Files = append(out.Files, filepath.ToSlash(filepath.Clean(a)))
 	}
-	if n := len(out.Files); n > 0 && n < len(args) {
-		return out, hint(errors.New("directories and single files cannot be named together"), "name either")
+	switch {
+	case len(t.dirs) > 0 && len(t.dirs) < len(t.named):
+		return nil, hint(errors.New("directories and single files cannot be named together"), "name either")
+	case len(t.dirs) == 0 && t.options.Files == nil:
+		t.options.Files = []string{} // no Rego
 	}
 	for i, d := range dirs {
 		dirs[i] = filepath.Clean(d)
 	}
 	all, err := authored(append(tested, dirs...))
 	if err != nil {
-		return out, err
+		return nil, err
 	}
-	out.Guardrails = append(all[:1:1], all[1+len(tested):]...)
-	out.Tested = all[1 : 1+len(tested)]
-	return out, nil
+	t.options.Guardrails = append(all[:1:1], all[1+len(tested):]...)
+	t.options.Tested = all[1 : 1+len(tested)]
+	return t, nil
 }
 
 // add appends what is not there yet.
@@ -185,20 +230,15 @@ func add(list []string, one string) []string {
 	return append(list, one)
 }
 
-func names(sources []guardrail.Source) []string {
-	var out []string
-	for _, s := range sources {
-		out = append(out, s.Name)
-	}
-	return out
-}
-
 func testsOf(r *regotest.Report) *report.Tests {
 	out := &report.Tests{}
 	for _, t := range r.Tests {
 		x := report.Test{
 			File: t.File, Line: t.Line, Package: t.Package, Name: t.Name,
-			Outcome: string(t.Outcome), Output: t.Output, Seconds: t.Duration.Seconds(),
+			Outcome: string(t.Outcome), Output: t.Output, Seconds: t.Duration.Seconds(), Why: t.Why,
+		}
+		for _, m := range t.Mismatches {
+			x.Mismatches = append(x.Mismatches, report.Mismatch(m))
 		}
 		if t.FailedAt != "" {
 			x.Failed = &report.FailedAt{Line: t.FailedLine, Expression: t.FailedAt}

@@ -28,7 +28,7 @@ type Options struct {
 	Guardrails []guardrail.Source
 	// Tested are the sources whose tests are run. They are guardrails, too.
 	Tested []guardrail.Source
-	// Files are those whose tests are run, by name; empty is all.
+	// Files are those whose tests in Rego are run, by name; nil is all.
 	Files []string
 	// Run chooses tests by their name, as in data.guardrails.mine_test.test_label; nil is all.
 	Run *regexp.Regexp
@@ -36,6 +36,8 @@ type Options struct {
 	Timeout time.Duration
 	// Coverage is set to learn which lines of the guardrails are reached.
 	Coverage bool
+	// Cases are tests that are not written in Rego; all of them are run that Run chooses.
+	Cases []Case
 	// Review has the engine judge what a test asks podcullis.review about.
 	Review func(context.Context, *Question) (Answer, error)
 }
@@ -47,7 +49,7 @@ type Outcome string
 const (
 	Passed  Outcome = "pass"
 	Failed  Outcome = "fail"
-	Skipped Outcome = "skip"  // its name begins with todo_test_
+	Skipped Outcome = "skip"  // its name begins with todo_test_, or it says why
 	Unable  Outcome = "error" // it could not be evaluated
 )
 
@@ -61,6 +63,10 @@ type Test struct {
 	// FailedAt is the expression that was not true, at FailedLine.
 	FailedAt   string
 	FailedLine int
+	// Mismatches are what a Case does not get.
+	Mismatches []Mismatch
+	// Why a Case is skipped.
+	Why string
 	// Undefined is what had no value in a guardrail while a test ran that failed.
 	Undefined []Spot
 	// Err is why it could not be evaluated.
@@ -130,10 +136,13 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 			r.Tests = append(r.Tests, w.tests(result)...)
 		}
 	}
+	for _, c := range chosen(o.Cases, o.Run) {
+		r.Tests = append(r.Tests, w.run(ctx, &c))
+	}
 	if err := context.Cause(ctx); err != nil {
 		return nil, err
 	}
-	slices.SortFunc(r.Tests, func(a, b Test) int {
+	slices.SortStableFunc(r.Tests, func(a, b Test) int {
 		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Name, b.Name))
 	})
 	if len(r.Tests) == 0 {
@@ -147,7 +156,7 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 
 func (o *Options) timeout() time.Duration { return cmp.Or(o.Timeout, DefaultTimeout) }
 
-func (o *Options) wants(file string) bool { return len(o.Files) == 0 || slices.Contains(o.Files, file) }
+func (o *Options) wants(file string) bool { return o.Files == nil || slices.Contains(o.Files, file) }
 
 // parse reads the guardrails of all sources, and the tests of those that are tested; tested
 // are the guardrails of these.

@@ -235,4 +235,3 @@ func (e *Engine) Beyond(sent func(schema.GroupKind) bool) []string {
 	}
 	return out
 }
-

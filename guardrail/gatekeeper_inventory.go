@@ -148,7 +148,9 @@ func (e *Engine) Documents() []schema.GroupKind {
 			add(schema.GroupKind{Kind: "Namespace"})
 		}
 		for _, k := range cluster.DocumentKinds() {
-			named := slices.ContainsFunc(use.kinds, func(n inventoryKind) bool { return n.kind == k.Kind && (n.apiVersion == "" || n.apiVersion == k.GroupVersion().String()) })
+			named := slices.ContainsFunc(use.kinds, func(n inventoryKind) bool {
+				return n.kind == k.Kind && (n.apiVersion == "" || n.apiVersion == k.GroupVersion().String())
+			})
 			if use.any || named {
 				add(k.GroupKind())
 			}

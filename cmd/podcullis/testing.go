@@ -113,7 +113,11 @@ func (p *program) runOnce(ctx context.Context, o *testOptions, t *testBench) err
 	if err != nil {
 		return hint(err, "a suite is described in docs/suites.md, and docs/schemas/suite.schema.json has its fields")
 	}
-	options.Cases = casesOf(suites, b)
+	foreign, err := t.gatekeeper()
+	if err != nil {
+		return hint(err, "a suite of Gatekeeper names a template, a constraint and cases: docs/gatekeeper.md")
+	}
+	options.Cases = append(casesOf(suites, b), gatekeeperCases(foreign)...)
 	r, err := regotest.Run(ctx, options)
 	if errors.Is(err, regotest.ErrNoTests) {
 		where := "no test in " + strings.Join(t.named, ", ")
@@ -155,6 +159,7 @@ type testBench struct {
 	options regotest.Options
 	dirs    []string // whose suites are run
 	files   []string // suites that are named one by one
+	foreign []string // the same of Gatekeeper
 	named   []string // the arguments
 }
 
@@ -195,6 +200,9 @@ func (p *program) tested(o *testOptions, args []string) (*testBench, error) {
 			continue
 		case strings.HasSuffix(a, "_test.rego"):
 			t.options.Files = append(t.options.Files, filepath.ToSlash(a))
+		case isYAML(a) && isGatekeeperSuite(a):
+			t.foreign = add(t.foreign, a)
+			continue
 		case isYAML(a):
 			t.files = add(t.files, a)
 		default:

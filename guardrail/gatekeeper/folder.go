@@ -23,8 +23,9 @@ func IsManifest(name string) bool {
 }
 
 // Read reads the manifests below a folder, as they are named from name on. What is of other
-// groups is nobody's business here and left alone. Folders named testdata, and those with a
-// leading dot, are not looked into, nor is what a Suite names, which are its examples.
+// groups is nobody's business here and left alone. Folders with a leading dot are not looked
+// into, nor are those named samples or testdata beside a suite.yaml, which holds tests of what
+// is in them.
 func Read(name string, folder fs.FS) (*Set, error) {
 	set := &Set{}
 	var errs []error
@@ -32,7 +33,7 @@ func Read(name string, folder fs.FS) (*Set, error) {
 		switch {
 		case err != nil:
 			return err
-		case d.IsDir() && p != "." && (strings.HasPrefix(d.Name(), ".") || d.Name() == "testdata"):
+		case d.IsDir() && p != "." && (strings.HasPrefix(d.Name(), ".") || isSample(folder, p)):
 			return fs.SkipDir
 		case d.IsDir() || !IsManifest(p):
 			return nil
@@ -104,4 +105,13 @@ func near(group string) bool {
 		"syncset.gatekeeper.sh", "connection.gatekeeper.sh", "match.gatekeeper.sh", "metadata.gatekeeper.sh",
 	}
 	return strings.HasSuffix(group, "gatekeeper.sh") && !slices.Contains(known, group)
+}
+
+// isSample tells a folder with the examples of a suite beside it.
+func isSample(folder fs.FS, dir string) bool {
+	if name := path.Base(dir); name != "samples" && name != "testdata" {
+		return false
+	}
+	text, err := fs.ReadFile(folder, path.Join(path.Dir(dir), "suite.yaml"))
+	return err == nil && strings.Contains(string(text), suitesGroup+"/")
 }

@@ -50,6 +50,8 @@ type instance struct {
 	parts   func() parts // see InForce.Denying
 	// constraint is set for one that is a Constraint of Gatekeeper.
 	constraint *constraint
+	// conftest is set for one that is a package of Conftest.
+	conftest *conftest
 }
 
 // New prepares an engine. An error names the file, line and field that is wrong.
@@ -72,7 +74,7 @@ func (e *Engine) Reload(l *Library, c *Config) error {
 }
 
 // ErrNeedsEntries is ReloadWithoutEntries' where a guardrail NeedsEntries.
-var ErrNeedsEntries = errors.New("a guardrail asks what Services, Ingresses and routes lead to (exposed-to-outside, netpol.entrances)")
+var ErrNeedsEntries = errors.New("a guardrail asks what Services, Ingresses and routes lead to (exposed-to-outside, netpol.entrances), or a template reads them as data.inventory")
 
 // ReloadWithoutEntries is Reload where Services, Ingresses and routes are not in the model.
 func (e *Engine) ReloadWithoutEntries(l *Library, c *Config) error {
@@ -128,7 +130,12 @@ func prepare(l *Library, c *Config) (*ruleset, error) {
 	if err != nil {
 		v.errs = append(v.errs, err)
 	}
-	set.instances = append(set.instances, foreign...)
+	tested, err2 := l.conftestInstances()
+	if err2 != nil {
+		return nil, err2
+	}
+	set.instances = append(append(set.instances, foreign...), tested...)
+	set.checkForeign(v, err != nil)
 	set.fields = fieldsOf(set.instances)
 	set.lookers = lookersOf(c, set.instances, l)
 	set.byUrgency = slices.Clone(set.instances)
@@ -262,6 +269,9 @@ func (s *ruleset) ask(ctx context.Context, r *Review, w func() *world, instances
 func (i *instance) applies(r *Review, in *input) (bool, error) {
 	if i.constraint != nil {
 		return i.constraint.applies(r)
+	}
+	if i.conftest != nil {
+		return i.conftest.applies(r), nil
 	}
 	if !i.judgesReview(r) {
 		return false, nil

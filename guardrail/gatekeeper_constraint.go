@@ -235,3 +235,19 @@ func (e *Engine) Beyond(sent func(schema.GroupKind) bool) []string {
 	}
 	return out
 }
+
+// checkForeign looks at what of the configuration depends on constraints: that there is
+// anything at all, and that those of which something is exempt are there.
+func (s *ruleset) checkForeign(v *configValidator, broken bool) {
+	if len(s.instances) == 0 && len(v.errs) == 0 && v.file != "" {
+		v.at([]any{"guardrails"}, "is empty, and there is no constraint either; without a guardrail everything would pass")
+	}
+	for i, x := range s.config.Exemptions {
+		for n, name := range x.Guardrails {
+			is := func(i *instance) bool { return i.Name == name }
+			if strings.Contains(name, "/") && !broken && !slices.ContainsFunc(s.instances, is) {
+				v.at([]any{"exemptions", i, "guardrails", n}, "no constraint is named %q", name)
+			}
+		}
+	}
+}

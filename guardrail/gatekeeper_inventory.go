@@ -31,6 +31,11 @@ type inventoryKind struct {
 
 func (u *inventoryUse) reads() bool { return u.any || len(u.kinds) > 0 }
 
+// needsEntries tells whether it reads Services or Ingresses, which are followed only if asked for.
+func (u *inventoryUse) needsEntries() bool {
+	return u.any || slices.ContainsFunc(u.kinds, func(k inventoryKind) bool { return k.kind == "Service" || k.kind == "Ingress" })
+}
+
 // kindAt is which element of data.inventory.… is the kind: after namespace a namespace and the
 // apiVersion, after cluster the apiVersion.
 func kindAt(scope string) int {

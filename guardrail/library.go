@@ -30,6 +30,7 @@ type Library struct {
 	// templates are those of Gatekeeper by their kinds, and constraints what uses them.
 	templates   map[string]*template
 	constraints []*gatekeeper.Constraint
+	conftest    []*conftest
 }
 
 // Guardrail is one Rego guardrail: a package guardrails.<id> in one file.

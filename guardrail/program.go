@@ -123,6 +123,9 @@ func (i *instance) input(in *input, withObjects bool) (ast.Value, error) {
 	if i.constraint != nil {
 		return i.constraint.input(in, i.parameters)
 	}
+	if i.conftest != nil {
+		return i.conftest.input(in)
+	}
 	return in.value(i.readsObject || withObjects, i.parameters)
 }
 
@@ -170,6 +173,9 @@ func (i *instance) violation(rule string, entry any) (Violation, error) {
 	case map[string]any:
 		v.Message, _ = entry["msg"].(string)
 		v.Details = entry["details"]
+		if i.conftest != nil && v.Details == nil {
+			v.Details = restOf(entry)
+		}
 	}
 	if v.Message == "" {
 		return v, fmt.Errorf("rule %s reported what has no msg: want a string or an object with msg, got %v", rule, entry)

@@ -11,15 +11,19 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/podcullis/podcullis/cluster"
 	"github.com/podcullis/podcullis/guardrail"
+	"github.com/podcullis/podcullis/guardrail/gatekeeper"
 	"github.com/podcullis/podcullis/policies"
+	"github.com/podcullis/podcullis/webhook"
 )
 
 // guardrailFiles are the configuration and the Rego that the engine runs, and
@@ -30,13 +34,15 @@ type guardrailFiles struct {
 	period     time.Duration
 	log        *slog.Logger
 
-	engine  *guardrail.Engine
-	set     atomic.Pointer[string] // what tells the guardrails in force from others
-	custom  []cluster.Custom       // those of the first configuration: they are followed from the start
-	entries bool                   // whether it needs Services, Ingresses and routes, which are then followed from the start
-	digest  [sha256.Size]byte
-	reloads *prometheus.CounterVec
-	good    prometheus.Gauge
+	engine    *guardrail.Engine
+	idle      []string               // templates that nothing uses
+	set       atomic.Pointer[string] // what tells the guardrails in force from others
+	custom    []cluster.Custom       // those of the first configuration: they are followed from the start
+	documents []schema.GroupKind     // of which whole objects are kept from the start
+	entries   bool                   // whether it needs Services, Ingresses and routes, which are then followed from the start
+	digest    [sha256.Size]byte
+	reloads   *prometheus.CounterVec
+	good      prometheus.Gauge
 }
 
 func loadGuardrails(o *options, log *slog.Logger, registry prometheus.Registerer) (*guardrailFiles, error) {
@@ -65,7 +71,8 @@ func loadGuardrails(o *options, log *slog.Logger, registry prometheus.Registerer
 	if f.engine, err = guardrail.New(library, config); err != nil {
 		return nil, err
 	}
-	f.entries = f.engine.NeedsEntries()
+	f.entries, f.documents = f.engine.NeedsEntries(), f.engine.Documents()
+	f.idle = library.Idle()
 	f.set.Store(&set)
 	f.good.Set(1)
 	f.tell()
@@ -80,6 +87,9 @@ func (f *guardrailFiles) tell() {
 			reasons = "all"
 		}
 		f.log.Info("a guardrail leaves unproved what is unknown", "guardrail", u.Guardrail, "countsAs", u.Counts, "reasons", reasons)
+	}
+	for _, text := range slices.Concat(f.idle, f.engine.Beyond(webhook.Asked)) {
+		f.log.Warn("what is written for Gatekeeper does less than it says", "note", text)
 	}
 }
 
@@ -155,6 +165,15 @@ func (f *guardrailFiles) reload() error {
 	if !reflect.DeepEqual(config.Custom(), f.custom) {
 		return errExtraWorkloads
 	}
+	next, err := guardrail.New(library, config)
+	if err != nil {
+		return err
+	}
+	for _, kind := range next.Documents() {
+		if !slices.Contains(f.documents, kind) {
+			return fmt.Errorf("a template reads whole objects of %s as data.inventory or namespaceObject, and these are not kept: what is kept is chosen at the start, so restart podcullis-webhook", kind)
+		}
+	}
 	into := f.engine.Reload
 	if !f.entries {
 		into = f.engine.ReloadWithoutEntries
@@ -164,6 +183,7 @@ func (f *guardrailFiles) reload() error {
 	} else if err != nil {
 		return err
 	}
+	f.idle = library.Idle()
 	f.set.Store(&set)
 	return nil
 }
@@ -182,7 +202,7 @@ func (f *guardrailFiles) contents() string {
 			switch {
 			case err != nil || (d.IsDir() && name != "." && strings.HasPrefix(d.Name(), ".")):
 				return fs.SkipDir
-			case !d.IsDir() && strings.HasSuffix(name, ".rego"):
+			case !d.IsDir() && isGuardrail(name):
 				add(of, name)
 			}
 			return nil
@@ -216,7 +236,7 @@ func (f *guardrailFiles) read() [sha256.Size]byte {
 	}
 	for _, dir := range f.policyDirs {
 		err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-			if err == nil && !d.IsDir() && strings.HasSuffix(path, ".rego") {
+			if err == nil && !d.IsDir() && isGuardrail(path) {
 				add(path)
 			}
 			return nil
@@ -224,4 +244,9 @@ func (f *guardrailFiles) read() [sha256.Size]byte {
 		fmt.Fprintln(h, dir, err)
 	}
 	return [sha256.Size]byte(h.Sum(nil))
+}
+
+// isGuardrail tells whether a file of a directory of guardrails may hold one.
+func isGuardrail(name string) bool {
+	return strings.HasSuffix(name, ".rego") || gatekeeper.IsManifest(filepath.ToSlash(name))
 }

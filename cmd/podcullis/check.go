@@ -1,12 +1,14 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"io"
 	"os"
 	"time"
 
 	"github.com/spf13/cobra"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/podcullis/podcullis/audit"
 	"github.com/podcullis/podcullis/cluster/manifest"
@@ -18,6 +20,7 @@ func (p *program) check() *cobra.Command {
 	var sources sources
 	outputs := outputs{formats: findingFormats()}
 	var policyDirs []string
+	var conftest conftest
 	var config string
 	var failOnUnread, failOnUnmatched bool
 	var failing failing
@@ -55,11 +58,11 @@ chooses nobody; --fail-on-unread and --fail-on-unmatched make that exit code 1.`
 			if err := failing.validate(); err != nil {
 				return err
 			}
-			engine, err := p.engine(config, policyDirs)
+			engine, err := p.engineWith(config, policyDirs, &conftest)
 			if err != nil {
 				return err
 			}
-			sources.entries = engine.NeedsEntries()
+			sources.entries, sources.asideIf = engine.NeedsEntries(), engine.Foreign
 			was, in, err := p.checked(c.Context(), &sources, before)
 			if err != nil {
 				return err
@@ -102,6 +105,7 @@ chooses nobody; --fail-on-unread and --fail-on-unmatched make that exit code 1.`
 	c.Flags().StringArrayVar(&before, "before", nil, "what was there before: a `source`, as in diff; only what changed since is judged, and what was open already is not a finding; repeatable")
 	c.Flags().StringVar(&config, "config", "", "the `file` that says which guardrails apply to what; without it, the embedded default")
 	c.Flags().StringArrayVar(&policyDirs, "policy-dir", nil, "a `directory` with Rego guardrails beside the embedded ones; repeatable")
+	conftest.addFlags(c)
 	c.Flags().BoolVar(&failOnUnread, "fail-on-unread", false, "exit code 1 when something makes pods and could not be looked at")
 	c.Flags().BoolVar(&failOnUnmatched, "fail-on-unmatched", false, "exit code 1 when from, to or match of a guardrail or an exemption chooses nobody, or a NetworkPolicy selects no pod")
 	return c
@@ -109,6 +113,12 @@ chooses nobody; --fail-on-unread and --fail-on-unmatched make that exit code 1.`
 
 // engine reads the configuration and the guardrails.
 func (p *program) engine(file string, dirs []string) (*guardrail.Engine, error) {
+	return p.engineWith(file, dirs, &conftest{})
+}
+
+// engineWith is engine with what was written for Conftest beside it, or alone if nothing else
+// is named.
+func (p *program) engineWith(file string, dirs []string, more *conftest) (*guardrail.Engine, error) {
 	text, name := guardrail.DefaultConfig, "default.yaml (embedded)"
 	if file != "" {
 		var err error
@@ -121,6 +131,13 @@ func (p *program) engine(file string, dirs []string) (*guardrail.Engine, error) 
 	if err != nil {
 		return nil, err
 	}
+	alone, err := p.addConftest(library, more, file == "" && len(dirs) == 0)
+	if err != nil {
+		return nil, err
+	}
+	if alone {
+		name, text = "conftest", []byte("apiVersion: "+guardrail.ConfigAPIVersion+"\nkind: "+guardrail.ConfigKind+"\nguardrails: []\n")
+	}
 	config, err := guardrail.ParseConfig(name, text)
 	if err != nil {
 		return nil, hint(err, "correct the configuration")
@@ -132,7 +149,10 @@ func (p *program) engine(file string, dirs []string) (*guardrail.Engine, error) 
 	if len(engine.Guardrails()) == 0 {
 		return nil, hint(errors.New(name+": no guardrails are configured: nothing to evaluate"), "list at least one under guardrails")
 	}
-	if file == "" {
+	for _, idle := range library.Idle() {
+		p.say("note: %s", idle)
+	}
+	if file == "" && !alone {
 		p.say("note: no --config was given: the embedded default holds (default-deny for every workload outside the kube- namespaces)")
 	}
 	return engine, nil
@@ -161,7 +181,23 @@ func items(set *manifest.Set) []audit.Item {
 	for _, o := range set.Objects {
 		out = append(out, audit.Item{GroupVersionKind: o.GroupVersionKind, Namespace: o.Namespace, Name: o.Name, JSON: o.JSON, Object: o.Model})
 	}
+	for _, a := range set.Asides {
+		out = append(out, itemOf(&a))
+	}
 	return out
+}
+
+// itemOf is an object that the model has no place for.
+func itemOf(a *manifest.Aside) audit.Item {
+	var o metav1.PartialObjectMetadata
+	if err := json.Unmarshal(a.JSON, &o); err != nil {
+		o = metav1.PartialObjectMetadata{} // it has no metadata that could name it
+	}
+	name := o.Name
+	if name == "" && o.GenerateName != "" {
+		name = o.GenerateName + "*"
+	}
+	return audit.Item{GroupVersionKind: a.GroupVersionKind, Namespace: o.Namespace, Name: name, JSON: a.JSON}
 }
 
 func noArgs(c *cobra.Command, args []string) error {

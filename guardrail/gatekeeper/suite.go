@@ -3,8 +3,10 @@ package gatekeeper
 import (
 	"errors"
 	"fmt"
+	"path"
 	"regexp"
 	"slices"
+	"strings"
 )
 
 // Suite is a test.gatekeeper.sh/v1alpha1 Suite: what templates say of examples.
@@ -78,6 +80,9 @@ func readSuite(d document) (*Suite, error) {
 		return nil, d.errorf([]any{"kind"}, "got %q, want Suite", got)
 	}
 	s := &Suite{Name: d.text("metadata", "name"), File: d.file}
+	if s.Name == "" {
+		s.Name = strings.TrimSuffix(path.Base(d.file), path.Ext(d.file))
+	}
 	s.Skip, _ = d.get("skip").(bool)
 	errs := d.known(nil, "apiVersion", "kind", "metadata", "tests", "skip")
 	list, _ := d.get("tests").([]any)

@@ -46,7 +46,8 @@ type Config struct {
 
 	podNetwork []netip.Prefix
 	validator  *configValidator
-	anyObject  bool // of any kind may a template of Gatekeeper read, as tests say what there is
+	only       *string // the constraint that alone is asked, empty for none; nil is all
+	anyObject  bool    // of any kind may a template of Gatekeeper read, as tests say what there is
 }
 
 // Messages is what answers at admission tell.

@@ -126,7 +126,7 @@ func prepare(l *Library, c *Config) (*ruleset, error) {
 		made.parts = partsOf(made, l, parameters)
 		set.instances = append(set.instances, made)
 	}
-	foreign, err := l.instancesOf(c.anyObject)
+	foreign, err := l.instancesOf(c)
 	if err != nil {
 		v.errs = append(v.errs, err)
 	}

@@ -32,11 +32,14 @@ var origins = map[gatekeeper.Point]Origin{gatekeeper.AtAdmission: Admission, gat
 var foreignActions = map[string]Action{gatekeeper.Deny: Deny, gatekeeper.Warn: Warn, gatekeeper.Dryrun: AuditOnly}
 
 // instancesOf are those of the constraints of a library: of one constraint as many as it has
-// actions. anyObject lets a template read of data.inventory what the model does not hold.
-func (l *Library) instancesOf(anyObject bool) ([]*instance, error) {
+// actions.
+func (l *Library) instancesOf(config *Config) ([]*instance, error) {
 	var out []*instance
 	var errs []error
 	for _, c := range l.constraints {
+		if config.only != nil && *config.only != c.Title() {
+			continue
+		}
 		t := l.templates[c.Kind]
 		parameters, wrong := t.guardrail.schema.complete(withDefaults(c.Parameters, t.guardrail.schema.document).(map[string]any))
 		for _, w := range wrong {
@@ -46,7 +49,7 @@ func (l *Library) instancesOf(anyObject bool) ([]*instance, error) {
 			}
 			errs = append(errs, &invalid{c.Errorf(path, "%s", w.message)})
 		}
-		if !anyObject {
+		if !config.anyObject {
 			errs = append(errs, t.inventory.refused(c.Kind))
 		}
 		if len(wrong) > 0 {
@@ -242,6 +245,9 @@ func (s *ruleset) checkForeign(v *configValidator, broken bool) {
 	if len(s.instances) == 0 && len(v.errs) == 0 && v.file != "" {
 		v.at([]any{"guardrails"}, "is empty, and there is no constraint either; without a guardrail everything would pass")
 	}
+	if s.config.only != nil {
+		return
+	}
 	for i, x := range s.config.Exemptions {
 		for n, name := range x.Guardrails {
 			is := func(i *instance) bool { return i.Name == name }
@@ -250,4 +256,15 @@ func (s *ruleset) checkForeign(v *configValidator, broken bool) {
 			}
 		}
 	}
+}
+
+// OnlyConstraint is the configuration for who looks at one guardrail: of the constraints it has
+// the one of a name, or none.
+func (c *Config) OnlyConstraint(title string) *Config {
+	out := *c
+	out.only = &title
+	if title != "" {
+		out.Guardrails = nil
+	}
+	return &out
 }

@@ -142,7 +142,7 @@ func (t *gatekeeperTest) judge(ctx context.Context, c *gatekeeper.SuiteCase, say
 	if err != nil {
 		return nil, err
 	}
-	if err := engine.Beyonds(); err != nil {
+	if err := engine.Beyonds(); err != nil && c == &t.Cases[0] {
 		say("only in tests: %v", err)
 	}
 	r, err := t.review(c)

@@ -14,6 +14,10 @@ type Document struct {
 	once   sync.Once
 	raw    []byte
 	fields map[string]any
+
+	deriving sync.Once
+	derived  any
+	err      error
 }
 
 // NewDocument makes one of the values of JSON, which nobody changes any more.
@@ -39,6 +43,12 @@ func (d *Document) Fields() map[string]any {
 		}
 	})
 	return d.fields
+}
+
+// Derive is what is made of the fields, once: whoever asks has to make the same each time.
+func (d *Document) Derive(make func(map[string]any) (any, error)) (any, error) {
+	d.deriving.Do(func() { d.derived, d.err = make(d.Fields()) })
+	return d.derived, d.err
 }
 
 // bare is an object without what says who wrote it when.
@@ -114,39 +124,55 @@ func sameButDocument(o Object) Object {
 type documenting struct {
 	once sync.Once
 	by   map[string]any
+	each map[documentKey]*Document
 }
 
-func (s *shard) documents() map[string]any {
+type documentKey struct{ apiVersion, kind, name string }
+
+func (s *shard) documents() *documenting {
 	d := s.documenting
 	d.once.Do(func() {
-		d.by = map[string]any{}
+		d.by, d.each = map[string]any{}, map[documentKey]*Document{}
 		for _, p := range s.pods {
-			into(d.by, p.Document, p.Name)
+			d.add(p.Document, p.Name)
 		}
 		for _, t := range s.templates {
-			into(d.by, t.Document, t.Name)
+			d.add(t.Document, t.Name)
 		}
 		for _, n := range s.netpols {
-			into(d.by, n.Document, n.Name)
+			d.add(n.Document, n.Name)
 		}
 		for key, e := range s.entries {
 			if at := documentOf(e); at != nil {
-				into(d.by, *at, key.name)
+				d.add(*at, key.name)
 			}
 		}
 	})
-	return d.by
+	return d
 }
 
-// into puts a document where its apiVersion and kind say.
-func into(by map[string]any, d *Document, name string) {
-	fields := d.Fields()
-	version, _ := fields["apiVersion"].(string)
-	kind, _ := fields["kind"].(string)
-	if version == "" || kind == "" {
-		return
+// add puts a document where its apiVersion and kind say.
+func (d *documenting) add(of *Document, name string) {
+	if into(d.by, of, name) {
+		version, kind := of.kind()
+		d.each[documentKey{version, kind, name}] = of
 	}
-	put(put(by, version), kind)[name] = fields
+}
+
+func (d *Document) kind() (apiVersion, kind string) {
+	fields := d.Fields()
+	apiVersion, _ = fields["apiVersion"].(string)
+	kind, _ = fields["kind"].(string)
+	return apiVersion, kind
+}
+
+func into(by map[string]any, d *Document, name string) bool {
+	version, kind := d.kind()
+	if version == "" || kind == "" {
+		return false
+	}
+	put(put(by, version), kind)[name] = d.Fields()
+	return true
 }
 
 func put(m map[string]any, key string) map[string]any {
@@ -177,7 +203,7 @@ func (s *Snapshot) Documents() map[string]any {
 func (s *Snapshot) document() map[string]any {
 	namespaces, cluster := map[string]any{}, map[string]any{}
 	for _, sh := range s.shards {
-		if of := sh.documents(); len(of) > 0 {
+		if of := sh.documents().by; len(of) > 0 {
 			namespaces[sh.namespace.Name] = of
 		}
 		if !sh.namespace.Implied {
@@ -185,4 +211,18 @@ func (s *Snapshot) document() map[string]any {
 		}
 	}
 	return map[string]any{"namespace": namespaces, "cluster": cluster}
+}
+
+// Document is the document of one object, or nil. The namespace of one of the cluster is empty.
+func (s *Snapshot) Document(namespace, apiVersion, kind, name string) *Document {
+	if namespace != "" {
+		if sh := s.shard(namespace); sh != nil {
+			return sh.documents().each[documentKey{apiVersion, kind, name}]
+		}
+		return nil
+	}
+	if ns, ok := s.Namespace(name); ok && !ns.Implied && apiVersion == "v1" && kind == "Namespace" {
+		return ns.Document
+	}
+	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/open-policy-agent/opa/v1/ast"
@@ -196,19 +197,72 @@ func (inventoryStore) Truncate(context.Context, storage.Transaction, storage.Tra
 func (inventoryStore) Read(ctx context.Context, _ storage.Transaction, path storage.Path) (any, error) {
 	e, ok := ctx.Value(evaluationKey{}).(*evaluation)
 	if !ok || len(path) == 0 || path[0] != "inventory" {
-		return nil, &storage.Error{Code: storage.NotFoundErr}
+		return nil, notFound
 	}
-	if n := kindAt(at(path, 1)) - 1; len(path) > n && e.Objects == nil {
+	n := kindAt(at(path, 1)) - 1
+	if e.Objects == nil && len(path) > n {
 		if err := held(path[n-1], path[n]); err != nil {
 			return nil, fmt.Errorf("data.inventory: %w", err)
 		}
 	}
+	if e.Objects == nil && len(path) > n+1 {
+		return e.documentAt(path, n)
+	}
 	var v any = e.inventory()
 	for _, step := range path[1:] {
-		m, _ := v.(map[string]any)
-		if v, ok = m[step]; !ok {
-			return nil, &storage.Error{Code: storage.NotFoundErr}
+		if v, ok = inside(v, step); !ok {
+			return nil, notFound
 		}
+	}
+	return v, nil
+}
+
+var notFound = &storage.Error{Code: storage.NotFoundErr}
+
+// inside is what a value of JSON has at a key or an index.
+func inside(v any, step string) (any, bool) {
+	switch v := v.(type) {
+	case map[string]any:
+		inner, ok := v[step]
+		return inner, ok
+	case []any:
+		if i, err := strconv.Atoi(step); err == nil && i >= 0 && i < len(v) {
+			return v[i], true
+		}
+	}
+	return nil, false
+}
+
+// documentAt is an object of the snapshot, or what is in it: as Rego has it, made once for as
+// long as the object is as it is. The kind is at n of the path.
+func (e *evaluation) documentAt(path storage.Path, n int) (any, error) {
+	namespace := ""
+	if path[1] == "namespace" {
+		namespace = path[2]
+	}
+	d := e.inventoryOf().Document(namespace, path[n-1], path[n], path[n+1])
+	if d == nil {
+		return nil, notFound
+	}
+	made, err := d.Derive(func(fields map[string]any) (any, error) { return ast.InterfaceToValue(fields) })
+	if err != nil {
+		return nil, err
+	}
+	v, _ := made.(ast.Value)
+	for _, step := range path[n+2:] {
+		var t *ast.Term
+		switch at := v.(type) {
+		case ast.Object:
+			t = at.Get(ast.StringTerm(step))
+		case *ast.Array:
+			if i, err := strconv.Atoi(step); err == nil && i >= 0 && i < at.Len() {
+				t = at.Elem(i)
+			}
+		}
+		if t == nil {
+			return nil, notFound
+		}
+		v = t.Value
 	}
 	return v, nil
 }
@@ -220,14 +274,19 @@ func at(path storage.Path, n int) string {
 	return ""
 }
 
-// inventory is data.inventory: the cluster as it is without the change, or, where all that is
-// there is judged as if it were new, with it.
+// inventory is data.inventory, as values of JSON.
 func (e *evaluation) inventory() map[string]any {
-	switch {
-	case e.Objects != nil:
+	if e.Objects != nil {
 		return e.Objects
-	case e.Origin == Admission:
-		return e.Review.Before.Documents()
 	}
-	return e.Review.After.Documents()
+	return e.inventoryOf().Documents()
+}
+
+// inventoryOf is whose objects data.inventory has: the cluster as it is without the change, or,
+// where all that is there is judged as if it were new, with it.
+func (e *evaluation) inventoryOf() *cluster.Snapshot {
+	if e.Origin == Admission {
+		return e.Review.Before
+	}
+	return e.Review.After
 }

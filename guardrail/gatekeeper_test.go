@@ -244,6 +244,21 @@ rego: |
     data.inventory.cluster["v1"].Namespace.shop.metadata.labels.stage == "prod"
   }
 `), demand("all", onPods), create, []string{"deny Labels/all: shop/front has that host", "deny Labels/all: the namespace is there"}},
+		"InventoryByAPathThroughLists": {template("v1", `
+rego: |
+  package labels
+
+  violation[{"msg": path}] {
+    path := data.inventory.namespace.shop["networking.k8s.io/v1"].Ingress.front.spec.rules[_].http.paths[0].path
+  }
+
+  violation[{"msg": name}] {
+    all := data.inventory.namespace.shop["networking.k8s.io/v1"].Ingress
+    all[name].spec.rules[_].http.paths[_].backend.service.port.number == 80
+  }
+
+  violation[{"msg": "beyond"}] { data.inventory.namespace.shop["networking.k8s.io/v1"].Ingress.front.spec.rules[7] }
+`), demand("all", onPods), create, []string{"deny Labels/all: /", "deny Labels/all: front"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			e := mustForeign(t, map[string]string{"t.yaml": tc.template, "c.yaml": tc.constraint})

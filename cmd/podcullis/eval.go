@@ -94,6 +94,7 @@ func (p *program) evaluate(ctx context.Context, name string, o *evalOptions) err
 	if err != nil {
 		return err
 	}
+	o.sources.entries = engine.NeedsEntries()
 	in, err := p.load(ctx, &o.sources)
 	if err != nil {
 		return err

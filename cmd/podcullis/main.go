@@ -74,6 +74,13 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	case errors.Is(err, errViolations):
 		return violations
 	}
+	p.sayError(err)
+	return unable
+}
+
+// sayError says what is wrong, and what to do about it.
+func (p *program) sayError(err error) {
+	defer func(quiet bool) { p.quiet = quiet }(p.quiet)
 	p.quiet = false // an error is the answer
 	for line := range strings.Lines(err.Error()) {
 		p.say("error: %s", strings.TrimRight(line, "\n"))
@@ -84,7 +91,6 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	} else {
 		p.say("hint: `%s help` shows the commands, and `%s help COMMAND` their flags", p.name, p.name)
 	}
-	return unable
 }
 
 func (p *program) root() *cobra.Command {

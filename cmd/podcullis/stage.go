@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -55,6 +56,9 @@ func (s *stages) judge(ctx context.Context, t *suite.Test) (*suite.Answer, error
 	defer dir.Close()
 	f := &folder{dir, t.File}
 	engine, err := s.engine(f, t)
+	if err != nil && t.Guardrail == "" {
+		return nil, at(t.Line, err)
+	}
 	if err != nil {
 		return nil, at(t.Stage.Line, err)
 	}
@@ -199,7 +203,7 @@ func (s *stages) scene(f *folder, t *suite.Test, entries bool) (*scene, error) {
 	for _, v := range t.Cluster {
 		more, err := f.textsOf("cluster", v)
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("%s:%d: %w", t.File, v.Line, err)
 		}
 		texts = append(texts, more...)
 	}
@@ -347,8 +351,11 @@ func (s *stages) engine(f *folder, t *suite.Test) (*staged, error) {
 		return nil, err
 	}
 	engine, err := guardrail.New(s.bench.library, config)
+	if err != nil && !t.Config.Said() {
+		err = errors.New(strings.ReplaceAll(err.Error(), ": guardrails[0].", ": ")) // which nobody wrote
+	}
 	if err != nil {
-		return nil, ofParameters(err, t.File)
+		return nil, err
 	}
 	e := &staged{engine, config.Custom()}
 	s.engines[string(key)] = e
@@ -393,9 +400,7 @@ func (b *bench) chosen(t *suite.Test) (*guardrail.Config, error) {
 	if t.Action != "" {
 		instance["action"] = t.Action
 	}
-	text, err := json.Marshal(map[string]any{
-		"apiVersion": guardrail.ConfigAPIVersion, "kind": guardrail.ConfigKind, "guardrails": []any{instance},
-	})
+	text, err := standing(map[string]any{"guardrails": []any{instance}}, cmp.Or(t.Parameters.Line, t.Stage.Line))
 	if err != nil {
 		return nil, err
 	}

@@ -22,11 +22,12 @@ func isYAML(file string) bool { return slices.Contains([]string{".yaml", ".yml"}
 func suitesIn(dir string) ([]suite.Suite, error) {
 	var out []suite.Suite
 	var errs []error
-	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+	err := fs.WalkDir(os.DirFS(dir), ".", func(below string, d fs.DirEntry, err error) error {
+		path := filepath.Join(dir, filepath.FromSlash(below))
 		switch {
 		case err != nil:
 			return err
-		case d.IsDir() && path != dir && strings.HasPrefix(d.Name(), "."):
+		case d.IsDir() && below != "." && strings.HasPrefix(d.Name(), "."):
 			return fs.SkipDir
 		case d.IsDir() || !isYAML(path):
 			return nil
@@ -49,7 +50,7 @@ var errNoSuite = errors.New("no document of apiVersion " + suite.APIVersion + " 
 func suitesOf(file string) ([]suite.Suite, error) {
 	text, err := os.ReadFile(file)
 	if err != nil {
-		return nil, err
+		return nil, readable(err)
 	}
 	if !suite.IsNamed(file) && !suite.LooksLike(text) {
 		return nil, fmt.Errorf("%s: %w", file, errNoSuite)

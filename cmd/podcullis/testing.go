@@ -2,20 +2,14 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 	"regexp"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/podcullis/podcullis/guardrail/regotest"
-	"github.com/podcullis/podcullis/guardrail/suite"
 	"github.com/podcullis/podcullis/report"
 )
 
@@ -23,6 +17,8 @@ type testOptions struct {
 	policyDirs  []string
 	config      string
 	run         string
+	chosen      *regexp.Regexp // run
+	watch       bool
 	verbose     bool
 	coverage    bool
 	minCoverage float64
@@ -33,13 +29,26 @@ type testOptions struct {
 func (p *program) test() *cobra.Command {
 	o := testOptions{outputs: outputs{formats: []string{"text", "json", "yaml", "junit", "csv", "markdown", "name"}}}
 	c := &cobra.Command{
-		Use:   "test [DIR|FILE_test.rego...]",
+		Use:   "test [DIR|FILE_test.rego|FILE_suite.yaml...]",
 		Short: "Run the tests of guardrails",
-		Long: `Runs the tests in *_test.rego files of directories with guardrails, with OPA's own
-tester and inside the sandbox of guardrails. Without an argument those of
---policy-dir are run.
+		Long: `Runs the tests in directories with guardrails: those in *_test.rego files, with OPA's
+own tester and inside the sandbox of guardrails, and the suites in YAML, of files
+named *_suite.yaml and others with a document of kind Suite. Without an argument
+those of --policy-dir are run.
 
-A test replaces the questions that a guardrail asks (with netpol.opened as [...]),
+A suite says what is there, what is changed and what the answer has to be:
+
+  apiVersion: podcullis.io/v1alpha1
+  kind: Suite
+  guardrail: team-label
+  cluster: cluster.yaml
+  tests:
+  - name: a pod without a team
+    create: pod.yaml
+    assertions:
+    - {verdict: denied, violations: 1, message: no team}
+
+A test in Rego replaces the questions that a guardrail asks (with netpol.opened as [...]),
 or has it judge a change to a cluster, as the webhook would:
 
   podcullis.review({"guardrail": "team-label", "cluster": "cluster.yaml", "create": "pod.yaml"})
@@ -56,6 +65,7 @@ Exit code 0 when all pass, 1 when one fails or less is covered than --min-covera
 2 when something does not compile or could not be evaluated.`,
 		Example: `  podcullis test guardrails/
   podcullis test guardrails/ --run 'label' -v
+  podcullis test guardrails/ --watch
   podcullis test guardrails/ --min-coverage 90 -o text -o junit=tests.xml`,
 		RunE: func(c *cobra.Command, args []string) error {
 			o.coverage = o.coverage || c.Flags().Changed("min-coverage")
@@ -65,12 +75,13 @@ Exit code 0 when all pass, 1 when one fails or less is covered than --min-covera
 	o.outputs.addFlags(c)
 	f := c.Flags()
 	f.StringArrayVar(&o.policyDirs, "policy-dir", nil, "a `directory` with Rego guardrails that the tests need beside the embedded ones; repeatable")
-	f.StringVar(&o.config, "config", "", "the configuration `file` whose names podcullis.review may be asked about")
-	f.StringVar(&o.run, "run", "", "run tests whose name, such as data.guardrails.mine_test.test_label, matches the `regular expression`")
+	f.StringVar(&o.config, "config", "", "the configuration `file` whose names suites and podcullis.review may ask")
+	f.StringVar(&o.run, "run", "", "run tests whose name, such as data.guardrails.mine_test.test_label or SUITE.NAME, matches the `regular expression`")
 	f.BoolVarP(&o.verbose, "verbose", "v", false, "list the tests that pass, too, with what they print")
 	f.BoolVar(&o.coverage, "coverage", false, "tell which lines of the guardrails no test reaches")
 	f.Float64Var(&o.minCoverage, "min-coverage", 0, "exit code 1 when fewer `percent` of the lines are reached; with --coverage")
 	f.DurationVar(&o.timeout, "timeout", regotest.DefaultTimeout, "how long one test may take: a `duration`")
+	f.BoolVarP(&o.watch, "watch", "w", false, "run the tests again whenever one of their files changes, until Ctrl-C; the exit code is that of the last run")
 	p.addQuietFlag(c)
 	return c
 }
@@ -85,49 +96,27 @@ func (p *program) runTests(ctx context.Context, o *testOptions, args []string) e
 	if o.timeout <= 0 {
 		return hint(fmt.Errorf("--timeout must be more than nothing, got %s", o.timeout), "such as --timeout 1m")
 	}
-	var run *regexp.Regexp
 	if o.run != "" {
 		var err error
-		if run, err = regexp.Compile(o.run); err != nil {
+		if o.chosen, err = regexp.Compile(o.run); err != nil {
 			return hint(fmt.Errorf("--run %s: %w", o.run, err), "it is a regular expression, such as --run test_label")
 		}
 	}
-	bench, err := p.tested(o, args)
-	if err != nil {
-		return err
+	if o.watch {
+		return p.watchTests(ctx, o, args)
 	}
-	bench.options.Run, bench.options.Coverage, bench.options.Timeout = run, o.coverage, o.timeout
-	return p.runOnce(ctx, o, bench)
+	return p.testOnce(ctx, o, args)
 }
 
-// runOnce runs the tests as their files are now.
-func (p *program) runOnce(ctx context.Context, o *testOptions, t *testBench) error {
-	options := t.options
-	all := append(options.Guardrails[:len(options.Guardrails):len(options.Guardrails)], options.Tested...)
-	b, err := newBench(all, o.config)
+// testOnce runs the tests as their files are now.
+func (p *program) testOnce(ctx context.Context, o *testOptions, args []string) error {
+	t, err := p.tested(o, args)
 	if err != nil {
 		return err
 	}
-	options.Review = (&asker{bench: b, clusters: map[string]*scene{}}).ask
-	suites, err := t.suites()
+	r, err := t.run(ctx, o)
 	if err != nil {
-		return hint(err, "a suite is described in docs/suites.md, and docs/schemas/suite.schema.json has its fields")
-	}
-	foreign, err := t.gatekeeper()
-	if err != nil {
-		return hint(err, "a suite of Gatekeeper names a template, a constraint and cases: docs/gatekeeper.md")
-	}
-	options.Cases = append(casesOf(suites, b), gatekeeperCases(foreign)...)
-	r, err := regotest.Run(ctx, options)
-	if errors.Is(err, regotest.ErrNoTests) {
-		where := "no test in " + strings.Join(t.named, ", ")
-		if o.run != "" {
-			where += " matches --run " + o.run
-		}
-		return hint(errors.New(where+": nothing to run"), "tests are rules whose names begin with test_, in files named *_test.rego, and suites in files named *_suite.yaml")
-	}
-	if err != nil {
-		return hint(err, "correct the Rego")
+		return err
 	}
 	result := testsOf(r)
 	result.Verbose = o.verbose
@@ -152,80 +141,6 @@ func (p *program) runOnce(ctx context.Context, o *testOptions, t *testBench) err
 		return errViolations
 	}
 	return nil
-}
-
-// testBench is what is tested.
-type testBench struct {
-	options regotest.Options
-	dirs    []string // whose suites are run
-	files   []string // suites that are named one by one
-	foreign []string // the same of Gatekeeper
-	named   []string // the arguments
-}
-
-func (t *testBench) suites() ([]suite.Suite, error) {
-	var out []suite.Suite
-	var errs []error
-	for _, dir := range t.dirs {
-		suites, err := suitesIn(dir)
-		out, errs = append(out, suites...), append(errs, err)
-	}
-	for _, file := range t.files {
-		suites, err := suitesOf(file)
-		out, errs = append(out, suites...), append(errs, err)
-	}
-	return out, errors.Join(errs...)
-}
-
-// tested sorts what is named into the sources whose tests are run, and those that they need.
-func (p *program) tested(o *testOptions, args []string) (*testBench, error) {
-	t := &testBench{}
-	dirs := slices.Clone(o.policyDirs)
-	if len(args) == 0 {
-		args, dirs = dirs, nil
-	}
-	if len(args) == 0 {
-		return nil, hint(errors.New("no directory was given: nothing to test"), "name one with guardrails, *_test.rego files and *_suite.yaml files: `%s test DIR`", p.name)
-	}
-	var tested []string
-	for _, a := range args {
-		a = filepath.Clean(a)
-		t.named = append(t.named, a)
-		info, err := os.Stat(a)
-		switch {
-		case err != nil:
-			return nil, hint(err, "guardrails and their tests are in a directory with *.rego files, or tests are named file by file")
-		case info.IsDir():
-			tested, t.dirs = add(tested, a), add(t.dirs, a)
-			continue
-		case strings.HasSuffix(a, "_test.rego"):
-			t.options.Files = append(t.options.Files, filepath.ToSlash(a))
-		case isYAML(a) && isGatekeeperSuite(a):
-			t.foreign = add(t.foreign, a)
-			continue
-		case isYAML(a):
-			t.files = add(t.files, a)
-		default:
-			return nil, hint(errors.New(a+": is no file with tests"), "they are named *_test.rego, or hold a suite in YAML; guardrails are tested by those in their directory")
-		}
-		tested = add(tested, filepath.Dir(a))
-	}
-	switch {
-	case len(t.dirs) > 0 && len(t.dirs) < len(t.named):
-		return nil, hint(errors.New("directories and single files cannot be named together"), "name either")
-	case len(t.dirs) == 0 && t.options.Files == nil:
-		t.options.Files = []string{} // no Rego
-	}
-	for i, d := range dirs {
-		dirs[i] = filepath.Clean(d)
-	}
-	all, err := authored(append(tested, dirs...))
-	if err != nil {
-		return nil, err
-	}
-	t.options.Guardrails = append(all[:1:1], all[1+len(tested):]...)
-	t.options.Tested = all[1 : 1+len(tested)]
-	return t, nil
 }
 
 // add appends what is not there yet.

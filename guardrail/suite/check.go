@@ -174,12 +174,14 @@ func (a *Assertion) fixes(answer *Answer) []wrongFix {
 			out = append(out, wrongFix{field: "fixed", text: f.Of + ": with the edit that is advised it is not allowed", more: more})
 		}
 	}
-	for _, e := range a.Fix {
-		var texts []string
-		for _, f := range answer.Fixes {
+	var texts []string
+	for _, f := range answer.Fixes {
+		if f.Text != "" {
 			texts = append(texts, f.Text)
 		}
-		if !anyMatches(e, texts) {
+	}
+	for _, e := range a.Fix {
+		if len(texts) > 0 && !anyMatches(e, texts) {
 			out = append(out, wrongFix{field: "fix", text: fmt.Sprintf("none matches %q", e), more: strings.Split(strings.Join(texts, "\n"), "\n")})
 		}
 	}

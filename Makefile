@@ -33,7 +33,7 @@ demo-cluster: build ## The same with kubectl against a real API server; the firs
 
 .PHONY: test
 test: $(TOOLS)/gotestsum control-plane-bin ## Run every test: unit, Rego, conformance, scenarios, end to end. PACKAGES=./webhook for some
-	@if [[ '$(PACKAGES)' == ./... ]]; then $(GO) test -C test/oracle -count=1 ./...; fi
+	@if [[ '$(PACKAGES)' == ./... ]]; then $(GO) test -C test/oracle -count=1 ./... && $(GO) test -C test/gatekeeper -count=1 ./...; fi
 	PODCULLIS_REQUIRE_CONTROL_PLANE=1 $(TOOLS)/gotestsum --format pkgname-and-test-fails --format-hide-empty-pkg -- -count=1 -timeout=20m $(PACKAGES)
 
 .PHONY: verify
@@ -41,6 +41,7 @@ verify: lint ## Check what needs no run of the tests: formatting, lint, go.mod, 
 	$(GO) vet ./...
 	$(GO) mod tidy -diff
 	$(GO) -C test/oracle mod tidy -diff
+	$(GO) -C test/gatekeeper mod tidy -diff
 	$(GO) mod verify
 	@if command -v shellcheck >/dev/null; then echo shellcheck; git ls-files '*.sh' .ci/run | xargs -r shellcheck; else echo 'shellcheck is not installed: scripts are not checked'; fi
 	$(GO) test -count=1 .

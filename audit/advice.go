@@ -17,7 +17,7 @@ const maxAdvised = 8
 // through before. It is empty where nothing was found.
 func advise(ctx context.Context, e Evaluator, was *Earlier, r guardrail.Review, d guardrail.Decision, sought *int) string {
 	judge, ok := e.(remedy.Evaluator)
-	if !ok || !d.Denied() || *sought == maxAdvised {
+	if !ok || !d.Denied() || *sought == maxAdvised || r.Change.After == nil {
 		return ""
 	}
 	*sought++
@@ -41,7 +41,7 @@ func advise(ctx context.Context, e Evaluator, was *Earlier, r guardrail.Review, 
 // object is what an object was; nil for one that was not there.
 func (e *Earlier) object(ref cluster.Ref) cluster.Object {
 	for i := range e.Items {
-		if o := e.Items[i].Object; o.Ref() == ref {
+		if o := e.Items[i].Object; o != nil && o.Ref() == ref {
 			return o
 		}
 	}

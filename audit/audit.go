@@ -58,8 +58,16 @@ type Item struct {
 	Name      string
 	// JSON is the object as the API server would send it.
 	JSON json.RawMessage
-	// Object is what it is in the model.
+	// Object is what it is in the model; nil for what the model has no place for.
 	Object cluster.Object
+}
+
+// Ref is the identity of the item.
+func (i *Item) Ref() cluster.Ref {
+	if i.Object != nil {
+		return i.Object.Ref()
+	}
+	return cluster.Ref{Namespace: i.Namespace, Kind: cluster.KindIn(i.Group, i.Kind), Name: i.Name}
 }
 
 // Finding is a violation, and the object with which it is reported.
@@ -137,10 +145,10 @@ func examine(ctx context.Context, e Evaluator, was *Earlier, items []Item, snaps
 			}
 		}
 		for _, v := range d.Violations {
-			out.Findings = append(out.Findings, Finding{v, items[i].Object.Ref()})
+			out.Findings = append(out.Findings, Finding{v, items[i].Ref()})
 		}
 		for _, x := range d.Exempted {
-			out.Exempted = append(out.Exempted, Exempted{Finding{x.Violation, items[i].Object.Ref()}, x.Exemption, x.Reason})
+			out.Exempted = append(out.Exempted, Exempted{Finding{x.Violation, items[i].Ref()}, x.Exemption, x.Reason})
 		}
 	}
 	slices.SortStableFunc(out.Findings, Finding.compare)
@@ -164,7 +172,7 @@ func (i *Item) request() *admissionv1.AdmissionRequest {
 		namespace = i.Name // as the API server sends it
 	}
 	return &admissionv1.AdmissionRequest{
-		UID:             types.UID(i.Object.Ref().String()),
+		UID:             types.UID(i.Ref().String()),
 		Kind:            kind,
 		Resource:        resource,
 		RequestKind:     &kind,

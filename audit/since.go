@@ -36,12 +36,12 @@ func ExamineSince(ctx context.Context, e Evaluator, was *Earlier, items []Item, 
 	}
 	before := map[cluster.Ref]*Item{}
 	for i := range was.Items {
-		before[was.Items[i].Object.Ref()] = &was.Items[i]
+		before[was.Items[i].Ref()] = &was.Items[i]
 	}
 	same := map[cluster.Ref]bool{}
 	for i := range items {
-		if old := before[items[i].Object.Ref()]; old != nil {
-			same[items[i].Object.Ref()] = bytes.Equal(old.JSON, items[i].JSON)
+		if old := before[items[i].Ref()]; old != nil {
+			same[items[i].Ref()] = bytes.Equal(old.JSON, items[i].JSON)
 		}
 	}
 	said := map[Finding]bool{}

@@ -75,7 +75,7 @@ func (c Change) Idle() bool {
 			return false
 		}
 	}
-	return reflect.DeepEqual(c.Before, c.After)
+	return reflect.DeepEqual(sameButDocument(c.Before), sameButDocument(c.After))
 }
 
 // meansAs compares all but the addresses. It is asked several times of most reviews.

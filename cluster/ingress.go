@@ -9,6 +9,8 @@ import (
 type IngressEntry struct {
 	Namespace, Name string
 	Backends        []Backend
+	// Document is the whole object, where it is kept.
+	Document *Document
 }
 
 // Ref implements Object.

@@ -47,6 +47,8 @@ type Netpol struct {
 	// own is what its selectors mention of the pods of its namespace, wide what they
 	// mention of pods elsewhere.
 	own, wide mentioned
+	// Document is the whole object, where it is kept.
+	Document *Document
 }
 
 // Ref implements Object.

@@ -96,6 +96,8 @@ type Pod struct {
 	// Gone is set for a Succeeded or Failed pod: it sends and receives nothing
 	// any more, so Apply takes it for deleted.
 	Gone bool
+	// Document is the whole object, where it is kept.
+	Document *Document
 }
 
 // Ref implements Object.
@@ -149,6 +151,8 @@ type Template struct {
 	// Unread is what is not known of it, and digest tells that from something else.
 	Unread Unread
 	digest [sha256.Size]byte
+	// Document is the whole object, where it is kept.
+	Document *Document
 }
 
 // Ref implements Object.

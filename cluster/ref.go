@@ -62,6 +62,8 @@ type Namespace struct {
 	// out. digest tells them from others.
 	Unread Unread
 	digest [sha256.Size]byte
+	// Document is the whole object, where it is kept.
+	Document *Document
 }
 
 // Ref implements Object.

@@ -26,6 +26,8 @@ type Service struct {
 	Local bool
 	// Clients are the blocks from which the load balancer takes connections; none for all.
 	Clients []netip.Prefix
+	// Document is the whole object, where it is kept.
+	Document *Document
 }
 
 // ServicePort is a port of a Service, and the one of its pods that it leads to.

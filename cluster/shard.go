@@ -24,6 +24,8 @@ type shard struct {
 	guarding   *guarding
 	templating *templating
 	entering   *entering
+	// documenting is new with each change of what is in the shard.
+	documenting *documenting
 
 	ownsPods, ownsTemplates, ownsNetpols, ownsEntries bool
 	// from is the shard that this one is a clone of, until the Apply that made it ends.
@@ -40,7 +42,7 @@ type ordering struct {
 type templating struct{ _ byte }
 
 func newShard(name string) *shard {
-	return &shard{namespace: impliedNamespace(name), folding: &folding{}, ordering: &ordering{}, guarding: &guarding{}, entering: &entering{}, templating: &templating{}}
+	return &shard{namespace: impliedNamespace(name), folding: &folding{}, ordering: &ordering{}, guarding: &guarding{}, entering: &entering{}, templating: &templating{}, documenting: &documenting{}}
 }
 
 // clone shares everything with s and owns nothing of it yet.
@@ -56,6 +58,7 @@ func (s *shard) empty() bool {
 }
 
 func (s *shard) apply(c Change) error {
+	s.documenting = &documenting{}
 	switch o := anyOf(c).(type) {
 	case *Namespace:
 		was := s.namespace

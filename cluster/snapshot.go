@@ -21,6 +21,8 @@ type Snapshot struct {
 	// those of its own are in each shard.
 	mentions *mentions
 	memory   *Memory
+	// documents are the objects as they were written, of which these are kept.
+	documents *all
 }
 
 // New builds a snapshot of objects, in any order.
@@ -37,7 +39,7 @@ func New(objects ...Object) (*Snapshot, error) {
 // exists replaces it and deleting what does not exist does nothing, because
 // watch events may repeat what a list has said.
 func (s *Snapshot) Apply(changes ...Change) (*Snapshot, error) {
-	a := applying{next: &Snapshot{shards: slices.Clone(s.shards), foreign: s.foreign, labels: s.labels, mentions: s.mentions, memory: s.memory}, fresh: map[string]*shard{}}
+	a := applying{next: &Snapshot{shards: slices.Clone(s.shards), foreign: s.foreign, labels: s.labels, mentions: s.mentions, memory: s.memory, documents: &all{}}, fresh: map[string]*shard{}}
 	for _, c := range changes {
 		if err := c.validate(); err != nil {
 			return nil, err

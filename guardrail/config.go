@@ -47,6 +47,8 @@ type Config struct {
 	podNetwork []netip.Prefix
 	revision   string // of the bundle that it is from
 	validator  *configValidator
+	only       *string // the constraint that alone is asked, empty for none; nil is all
+	anyObject  bool    // of any kind may a template of Gatekeeper read, as tests say what there is
 }
 
 // FromBundle says of which revision of a bundle the configuration is.

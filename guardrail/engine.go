@@ -49,6 +49,10 @@ type instance struct {
 	*program
 	overdue atomic.Int64 // evaluations
 	parts   func() parts // see InForce.Denying
+	// constraint is set for one that is a Constraint of Gatekeeper.
+	constraint *constraint
+	// conftest is set for one that is a package of Conftest.
+	conftest *conftest
 }
 
 // New prepares an engine. An error names the file, line and field that is wrong.
@@ -71,7 +75,7 @@ func (e *Engine) Reload(l *Library, c *Config) error {
 }
 
 // ErrNeedsEntries is ReloadWithoutEntries' where a guardrail NeedsEntries.
-var ErrNeedsEntries = errors.New("a guardrail asks what Services, Ingresses and routes lead to (exposed-to-outside, netpol.entrances)")
+var ErrNeedsEntries = errors.New("a guardrail asks what Services, Ingresses and routes lead to (exposed-to-outside, netpol.entrances), or a template reads them as data.inventory")
 
 // ReloadWithoutEntries is Reload where Services, Ingresses and routes are not in the model.
 func (e *Engine) ReloadWithoutEntries(l *Library, c *Config) error {
@@ -103,6 +107,16 @@ func prepare(l *Library, c *Config, was *ruleset) (*ruleset, error) {
 			set.instances = append(set.instances, made)
 		}
 	}
+	foreign, err := l.instancesOf(c)
+	if err != nil {
+		v.errs = append(v.errs, err)
+	}
+	tested, err2 := l.conftestInstances()
+	if err2 != nil {
+		return nil, err2
+	}
+	set.instances = append(append(set.instances, foreign...), tested...)
+	set.checkForeign(v, err != nil)
 	set.fields = fieldsOf(set.instances)
 	set.lookers = lookersOf(c, set.instances, l)
 	set.byUrgency = slices.Clone(set.instances)
@@ -159,7 +173,9 @@ func urgency(a Action) int {
 func (e *Engine) Guardrails() []string {
 	var out []string
 	for _, in := range e.current.Load().instances {
-		out = append(out, in.Name)
+		if !slices.Contains(out, in.Name) { // a constraint may do one thing here and another there
+			out = append(out, in.Name)
+		}
 	}
 	return out
 }
@@ -269,6 +285,12 @@ func (s *ruleset) ask(ctx context.Context, r *Review, w func() *world, instances
 
 // applies tells whether a guardrail has to be asked about a review.
 func (i *instance) applies(r *Review, in *input) (bool, error) {
+	if i.constraint != nil {
+		return i.constraint.applies(r)
+	}
+	if i.conftest != nil {
+		return i.conftest.applies(r), nil
+	}
 	if !i.judgesReview(r) {
 		return false, nil
 	}
@@ -347,6 +369,9 @@ func (x *Exemption) holds(name string, r *Review) bool {
 // Judges reports whether a guardrail is about objects of a kind.
 func (e *Engine) Judges(kind schema.GroupKind) bool {
 	return slices.ContainsFunc(e.current.Load().instances, func(i *instance) bool {
+		if i.constraint != nil {
+			return i.constraint.Match.AboutKind(kind)
+		}
 		return (len(i.Kinds) == 0 || i.Kinds.names(kind)) && (len(i.Match.Kinds) == 0 || i.Match.Kinds.names(kind))
 	})
 }

@@ -186,6 +186,9 @@ func (s *ruleset) needsEntries() bool {
 }
 
 func (i *instance) needsEntries() bool {
+	if i.constraint != nil {
+		return i.constraint.template.inventory.needsEntries()
+	}
 	if !i.asksEntrances || !i.schema.asksEntrances {
 		return i.asksEntrances
 	}

@@ -8,7 +8,7 @@ import (
 
 func TestImports(t *testing.T) {
 	deptest.Rule{
-		Ours:      []string{"cluster", "cluster/selector", "connectivity", "guardrail/sandbox"},
+		Ours:      []string{"cluster", "cluster/selector", "connectivity", "guardrail/gatekeeper", "guardrail/sandbox"},
 		Not:       []string{"os", "net/http", "log", "log/slog"},
 		NotLinked: deptest.API,
 	}.Check(t, ".")

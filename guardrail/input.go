@@ -18,6 +18,8 @@ type input struct {
 	wanted fieldSet
 
 	requests [2]*ast.Term
+	object   ast.Value // the object alone, as Conftest has it
+	foreign  *ast.Term // input.review as Gatekeeper makes it
 	// idle is whether the model stays as it is, same whether the objects do.
 	idle, same *bool
 }

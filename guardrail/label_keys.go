@@ -43,7 +43,7 @@ func lookersOf(c *Config, instances []*instance, l *Library) (out lookers) {
 			out.addFrom(by, "", parameters)
 		}
 		out.addMatch(by, in.Match)
-		if !strings.HasPrefix(in.File, Embedded+"/") {
+		if !strings.HasPrefix(in.File, Embedded+"/") && in.constraint == nil && in.conftest == nil {
 			out.addWritten(by, in.Guardrail, l.compiler)
 		}
 	}

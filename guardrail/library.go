@@ -13,6 +13,7 @@ import (
 
 	"github.com/open-policy-agent/opa/v1/ast"
 
+	"github.com/podcullis/podcullis/guardrail/gatekeeper"
 	"github.com/podcullis/podcullis/guardrail/sandbox"
 )
 
@@ -50,6 +51,10 @@ type Library struct {
 	guardrails map[string]*Guardrail
 	compiler   *ast.Compiler
 	written    map[string]*ast.Module // by file, as parsed
+	// templates are those of Gatekeeper by their kinds, and constraints what uses them.
+	templates   map[string]*template
+	constraints []*gatekeeper.Constraint
+	conftest    []*conftest
 }
 
 // Guardrail is one Rego guardrail: a package guardrails.<id> in one file.
@@ -88,6 +93,8 @@ type Guardrail struct {
 	readsOccasion bool
 	// requestFields are the fields of the request that it may read.
 	requestFields []string
+	// path is the package, as in data.<path>, of one that is none of ours.
+	path string
 }
 
 var severities = []string{"critical", "high", "medium", "low"}
@@ -119,10 +126,10 @@ func load(sources []Source, prints bool) (*Library, error) {
 	for _, file := range slices.Sorted(maps.Keys(modules)) {
 		faults = append(faults, l.add(file, modules[file])...)
 	}
-	if err := faults.err(); err != nil {
+	if err := errors.Join(faults.err(), l.loadTemplates(sources, prints)); err != nil {
 		return nil, err
 	}
-	if len(l.guardrails) == 0 {
+	if len(l.guardrails)+len(l.templates) == 0 {
 		return nil, fmt.Errorf("no guardrail found: want a file with a package guardrails.<id>")
 	}
 	return l, nil

@@ -11,6 +11,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/metrics"
 	"github.com/open-policy-agent/opa/v1/rego"
+	"github.com/open-policy-agent/opa/v1/storage"
 
 	"github.com/podcullis/podcullis/guardrail/sandbox"
 )
@@ -36,6 +37,17 @@ const (
 )
 
 func newProgram(l *Library, g *Guardrail, parameters map[string]any) (*program, error) {
+	p, err := newForeignProgram(l.compiler, g, parameters, nil)
+	if err != nil {
+		return nil, err
+	}
+	p.gates, p.gated = gatesOf(context.Background(), l.compiler, g, p.parameters)
+	return p, nil
+}
+
+// newForeignProgram is newProgram of what asks no questions that are known beforehand. The
+// store, if any, is what else there is of data.
+func newForeignProgram(c *ast.Compiler, g *Guardrail, parameters map[string]any, store storage.Store) (*program, error) {
 	v, err := ast.InterfaceToValue(parameters)
 	if err != nil {
 		return nil, err
@@ -46,21 +58,25 @@ func newProgram(l *Library, g *Guardrail, parameters map[string]any) (*program, 
 	}
 	options := append(builtinOptions(),
 		rego.Query("["+strings.Join(refs, ", ")+"]"),
-		rego.Compiler(l.compiler),
+		rego.Compiler(c),
 		rego.StrictBuiltinErrors(true),
 		rego.GenerateJSON(func(t *ast.Term, _ *rego.EvalContext) (any, error) { return t.Value, nil }), // see reported
 	)
+	if store != nil {
+		options = append(options, rego.Store(store))
+	}
 	query, err := rego.New(options...).PrepareForEval(context.Background())
 	if err != nil {
 		return nil, err
 	}
-	p := &program{query: query, parameters: ast.NewTerm(v)}
-	p.gates, p.gated = gatesOf(context.Background(), l.compiler, g, p.parameters)
-	return p, nil
+	return &program{query: query, parameters: ast.NewTerm(v)}, nil
 }
 
 // ref is the reference to one of its rules.
 func (g *Guardrail) ref(rule string) string {
+	if g.path != "" {
+		return "data." + g.path + "." + rule
+	}
 	return fmt.Sprintf("data.guardrails.%s.%s", strings.ReplaceAll(g.ID, "-", "_"), rule)
 }
 
@@ -79,7 +95,7 @@ func (i *instance) run(ctx context.Context, e *evaluation, in *input) (found []V
 	if lens == nil && i.gated && e.shut(ctx, i.gates) {
 		return nil, e.turn.err()
 	}
-	value, err := in.value(i.readsObject || lens != nil, i.parameters)
+	value, err := i.input(in, lens != nil)
 	if err != nil {
 		return nil, err
 	}
@@ -101,6 +117,17 @@ func (i *instance) run(ctx context.Context, e *evaluation, in *input) (found []V
 	}
 	lens.reported(i.rules, sets)
 	return i.reported(sets)
+}
+
+// input is the input document of the guardrail.
+func (i *instance) input(in *input, withObjects bool) (ast.Value, error) {
+	if i.constraint != nil {
+		return i.constraint.input(in, i.parameters)
+	}
+	if i.conftest != nil {
+		return i.conftest.input(in)
+	}
+	return in.value(i.readsObject || withObjects, i.parameters)
 }
 
 // reported reads what the rules reported. It does so itself, and does not let OPA make Go
@@ -147,6 +174,9 @@ func (i *instance) violation(rule string, entry any) (Violation, error) {
 	case map[string]any:
 		v.Message, _ = entry["msg"].(string)
 		v.Details = entry["details"]
+		if i.conftest != nil && v.Details == nil {
+			v.Details = restOf(entry)
+		}
 	}
 	if v.Message == "" {
 		return v, fmt.Errorf("rule %s reported what has no msg: want a string or an object with msg, got %s", rule, shortJSON(entry))

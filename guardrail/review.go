@@ -36,6 +36,9 @@ type Review struct {
 	// Time is when the review takes place: exemptions expire by it, and
 	// guardrails see it as input.time.
 	Time time.Time
+	// Objects, if set, is what the templates of Gatekeeper see as data.inventory, in place of
+	// what the model holds: a test says what there is.
+	Objects map[string]any
 }
 
 // kind is the kind of the object that is judged: of a Binding, the Pod.

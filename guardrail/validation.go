@@ -88,7 +88,7 @@ func (v *configValidator) check(c *Config) {
 	if c.Kind != ConfigKind {
 		v.at([]any{"kind"}, "got %q, want %s", c.Kind, ConfigKind)
 	}
-	if len(c.Guardrails) == 0 {
+	if c.Guardrails == nil {
 		v.at([]any{"guardrails"}, "missing; without a guardrail everything would pass")
 	}
 	if !slices.Contains([]Messages{"", FullMessages, OwnNamespaceMessages}, c.Messages) {
@@ -160,7 +160,7 @@ func (v *configValidator) checkExemption(e *Exemption, path []any, guardrails, n
 		v.at(under(path, "guardrails"), "missing; name the guardrails that it is an exemption from")
 	}
 	for i, g := range e.Guardrails {
-		if !guardrails[g] {
+		if !guardrails[g] && !strings.Contains(g, "/") { // that of a constraint is looked up with it
 			v.at(under(path, "guardrails", i), "no guardrail is named %q", g)
 		}
 	}

@@ -11,7 +11,7 @@ import (
 // at most half of the time that is left: the answer itself is more important.
 func (j *Judge) advise(ctx context.Context, v *verdict) {
 	evaluator, ok := j.Evaluator.(remedy.Evaluator)
-	if !ok || v.err != nil || !v.decision.Denied() {
+	if !ok || v.err != nil || !v.decision.Denied() || v.review.Change.Idle() {
 		return
 	}
 	if deadline, ok := ctx.Deadline(); ok {

@@ -169,6 +169,9 @@ func (m *Model) complain(ref cluster.Ref, err error) {
 // unreadable stands for an object of which nothing can be said but that it is
 // there: a netpol that may select anything and let anything through.
 func unreadable(api runtime.Object) cluster.Object {
+	if d, ok := api.(*documented); ok {
+		api = d.trimmed
+	}
 	np, ok := api.(*networkingv1.NetworkPolicy)
 	if !ok {
 		return nil

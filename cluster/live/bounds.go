@@ -30,15 +30,15 @@ func (o *boundObject) DeepCopyObject() runtime.Object {
 }
 
 // trimmer is trim, for some bounds.
-func trimmer(b cluster.Bounds) toolscache.TransformFunc {
-	return func(in any) (any, error) {
+func trimmer(b cluster.Bounds, documents kept) toolscache.TransformFunc {
+	return documents.beside(func(in any) (any, error) {
 		if np, ok := in.(*networkingv1.NetworkPolicy); ok {
 			if small := counted(b, np); small != nil {
 				return small, nil
 			}
 		}
 		return trim(in)
-	}
+	})
 }
 
 // counted is what is kept of a netpol that holds more than the bounds; nil for one that
@@ -61,6 +61,8 @@ func counted(b cluster.Bounds, np *networkingv1.NetworkPolicy) (out *boundObject
 func reader(b cluster.Bounds) func(runtime.Object) (cluster.Object, error) {
 	return func(o runtime.Object) (cluster.Object, error) {
 		switch o := o.(type) {
+		case *documented:
+			return o.read(b)
 		case *boundObject:
 			return o.model, o.err
 		case *customObject:

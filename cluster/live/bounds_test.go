@@ -14,7 +14,7 @@ import (
 // What is more than is read does not wait in the queue as it came.
 func TestWhatIsOverABoundIsLetGoOfAtOnce(t *testing.T) {
 	bounds := cluster.Bounds{Netpol: 100}
-	trim, read := trimmer(bounds), reader(bounds)
+	trim, read := trimmer(bounds, nil), reader(bounds)
 	netpol := func(peers int) *networkingv1.NetworkPolicy {
 		return &networkingv1.NetworkPolicy{
 			ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "n", ResourceVersion: "7"},

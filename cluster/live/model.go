@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/metadata"
 	toolscache "k8s.io/client-go/tools/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -30,6 +31,8 @@ type Options struct {
 	// Entries is set to follow Services, Ingresses and routes, too. Routes that are not
 	// served have no objects.
 	Entries bool
+	// Documents are kinds of which whole objects are kept, beside what the model needs of them.
+	Documents []schema.GroupKind
 	// ForeignPeriod is how often the objects are asked for; 0 means every minute. Kinds
 	// that are newly served are looked at within seconds.
 	ForeignPeriod time.Duration
@@ -97,7 +100,7 @@ func New(source Source, opts Options) *Model {
 		queue:      queue{wake: make(chan struct{}, 1)},
 		synced:     make(chan struct{}),
 		fromAPI:    reader(opts.Bounds),
-		trim:       trimmer(opts.Bounds),
+		trim:       trimmer(opts.Bounds, opts.Documents),
 		complaints: map[cluster.Ref]string{},
 		limits:     opts.Memory,
 		askOthers:  opts.AskOthers,

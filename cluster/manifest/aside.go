@@ -18,7 +18,8 @@ type Aside struct {
 // aside keeps a document of a kind that the model has no use for if it is among Input.Aside.
 func (l *loader) aside(d document, gvk schema.GroupVersionKind) bool {
 	var compact bytes.Buffer
-	if !slices.Contains(l.in.Aside, gvk.GroupKind()) || json.Compact(&compact, d.json) != nil {
+	wanted := slices.Contains(l.in.Aside, gvk.GroupKind()) || l.in.AsideIf != nil && l.in.AsideIf(gvk.GroupKind())
+	if !wanted || json.Compact(&compact, d.json) != nil {
 		return false
 	}
 	l.set.Asides = append(l.set.Asides, Aside{gvk, compact.Bytes(), d.at})

@@ -51,6 +51,7 @@ func (l *loader) unmodelled(d document, gvk schema.GroupVersionKind) {
 		l.skip(d, gvk)
 		return
 	}
+	l.aside(d, gvk) // for whoever looks at the object itself
 	meta, _ := object["metadata"].(map[string]any)
 	u := Unread{GroupVersionKind: gvk, Location: d.at, Why: why}
 	if l.rendered {

@@ -123,6 +123,8 @@ type Input struct {
 	// Aside are kinds that the model has no use for, and of which the documents are kept in
 	// Set.Asides all the same.
 	Aside []schema.GroupKind
+	// AsideIf, if set, chooses such kinds, too. Objects of these are something to evaluate.
+	AsideIf func(schema.GroupKind) bool
 	// Exclude are patterns, as of a .gitignore, of what is left out below a source
 	// that is a directory. A source itself is never left out.
 	Exclude []string
@@ -160,7 +162,7 @@ func Read(in Input) (*Set, error) {
 	if len(l.errs) > 0 {
 		return nil, l.errs
 	}
-	if len(l.set.Objects) == 0 {
+	if len(l.set.Objects) == 0 && (in.AsideIf == nil || len(l.set.Asides) == 0) {
 		sources := in.Sources
 		for _, t := range in.Texts {
 			if len(sources) == 0 || sources[len(sources)-1] != t.Name {
@@ -191,6 +193,9 @@ func (s *Set) Lookup(ref cluster.Ref) (*Object, bool) {
 }
 
 func (s *Set) add(o Object) {
+	if o.JSON != nil {
+		cluster.Keep(o.Model, cluster.NewDocumentJSON(o.JSON)) // which is read when somebody asks
+	}
 	s.index[o.Ref()] = len(s.Objects)
 	s.Objects = append(s.Objects, o)
 }

@@ -126,6 +126,7 @@ func (r *reader) add(u *unstructured.Unstructured, gvk schema.GroupVersionKind, 
 	if err != nil {
 		return err
 	}
+	cluster.Keep(model, cluster.NewDocumentJSON(data))
 	r.objects = append(r.objects, manifest.Object{
 		GroupVersionKind: gvk, Namespace: u.GetNamespace(), Name: u.GetName(),
 		JSON: data, API: api, Model: model, Location: r.at,

@@ -11,17 +11,21 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/podcullis/podcullis/cluster"
 	"github.com/podcullis/podcullis/guardrail"
 	"github.com/podcullis/podcullis/guardrail/bundle"
+	"github.com/podcullis/podcullis/guardrail/gatekeeper"
 	"github.com/podcullis/podcullis/policies"
+	"github.com/podcullis/podcullis/webhook"
 )
 
 // guardrailFiles are the configuration and the Rego that the engine runs, and
@@ -38,14 +42,16 @@ type guardrailFiles struct {
 	file      fileGuardrails
 	resources *customResources
 
-	engine  *guardrail.Engine
-	set     atomic.Pointer[string] // what tells the guardrails in force from others
-	custom  []cluster.Custom       // those of the first configuration: they are followed from the start
-	entries bool                   // whether it needs Services, Ingresses and routes, which are then followed from the start
-	digest  [sha256.Size]byte
-	bundle  *bundle.Bundle // that both are from, instead of files
-	reloads *prometheus.CounterVec
-	good    prometheus.Gauge
+	engine    *guardrail.Engine
+	idle      []string               // templates that nothing uses
+	set       atomic.Pointer[string] // what tells the guardrails in force from others
+	custom    []cluster.Custom       // those of the first configuration: they are followed from the start
+	documents []schema.GroupKind     // of which whole objects are kept from the start
+	entries   bool                   // whether it needs Services, Ingresses and routes, which are then followed from the start
+	digest    [sha256.Size]byte
+	bundle    *bundle.Bundle // that both are from, instead of files
+	reloads   *prometheus.CounterVec
+	good      prometheus.Gauge
 }
 
 // loadGuardrails loads them from a bundle, or, if that is nil, from files.
@@ -75,8 +81,9 @@ func loadGuardrails(o *options, from *bundle.Bundle, log *slog.Logger, registry 
 	if f.engine, err = guardrail.New(library, config); err != nil {
 		return nil, err
 	}
-	f.entries = f.engine.NeedsEntries()
+	f.entries, f.documents = f.engine.NeedsEntries(), f.engine.Documents()
 	f.file = fileGuardrails{library, config, set}
+	f.idle = library.Idle()
 	f.set.Store(&set)
 	f.good.Set(1)
 	f.tell()
@@ -91,6 +98,9 @@ func (f *guardrailFiles) tell() {
 			reasons = "all"
 		}
 		f.log.Info("a guardrail leaves unproved what is unknown", "guardrail", u.Guardrail, "countsAs", u.Counts, "reasons", reasons)
+	}
+	for _, text := range slices.Concat(f.idle, f.engine.Beyond(webhook.Asked)) {
+		f.log.Warn("what is written for Gatekeeper does less than it says", "note", text)
 	}
 }
 
@@ -169,6 +179,15 @@ func (f *guardrailFiles) reload() error {
 	if !reflect.DeepEqual(config.Custom(), f.custom) {
 		return errExtraWorkloads
 	}
+	next, err := guardrail.New(library, config)
+	if err != nil {
+		return err
+	}
+	for _, kind := range next.Documents() {
+		if !slices.Contains(f.documents, kind) {
+			return fmt.Errorf("%w: of %s", errDocuments, kind)
+		}
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.install(fileGuardrails{library, config, set})
@@ -198,6 +217,7 @@ func (f *guardrailFiles) install(file fileGuardrails) error {
 		return err
 	}
 	f.file = file
+	f.idle = file.library.Idle()
 	set := file.set + digest
 	f.set.Store(&set)
 	took()
@@ -214,7 +234,7 @@ func (f *guardrailFiles) replace(with *bundle.Bundle) error {
 		f.bundle = was
 	}
 	switch {
-	case errors.Is(err, errExtraWorkloads), errors.Is(err, guardrail.ErrNeedsEntries):
+	case errors.Is(err, errExtraWorkloads), errors.Is(err, errDocuments), errors.Is(err, guardrail.ErrNeedsEntries):
 		return &bundle.Refusal{Reason: bundle.Restart, Err: err}
 	case err != nil:
 		return &bundle.Refusal{Reason: bundle.Invalid, Err: err}
@@ -236,7 +256,7 @@ func (f *guardrailFiles) contents() string {
 			switch {
 			case err != nil || (d.IsDir() && name != "." && strings.HasPrefix(d.Name(), ".")):
 				return fs.SkipDir
-			case !d.IsDir() && strings.HasSuffix(name, ".rego"):
+			case !d.IsDir() && isGuardrail(name):
 				add(of, name)
 			}
 			return nil
@@ -259,6 +279,9 @@ func (f *guardrailFiles) contents() string {
 // errExtraWorkloads is for a change that takes other watches.
 var errExtraWorkloads = errors.New("extraWorkloads has changed: what is watched is chosen at the start, so restart podcullis-webhook (with the chart, helm upgrade does)")
 
+// errDocuments is for a template that reads whole objects which are not kept.
+var errDocuments = errors.New("a template reads whole objects as data.inventory or namespaceObject, and these are not kept: what is kept is chosen at the start, so restart podcullis-webhook (with the chart, helm upgrade does)")
+
 // read digests the files. One that cannot be read counts by its error, so that
 // its coming back is noticed.
 func (f *guardrailFiles) read() [sha256.Size]byte {
@@ -273,7 +296,7 @@ func (f *guardrailFiles) read() [sha256.Size]byte {
 	}
 	for _, dir := range f.policyDirs {
 		err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-			if err == nil && !d.IsDir() && strings.HasSuffix(path, ".rego") {
+			if err == nil && !d.IsDir() && isGuardrail(path) {
 				add(path)
 			}
 			return nil
@@ -281,4 +304,9 @@ func (f *guardrailFiles) read() [sha256.Size]byte {
 		fmt.Fprintln(h, dir, err)
 	}
 	return [sha256.Size]byte(h.Sum(nil))
+}
+
+// isGuardrail tells whether a file of a directory of guardrails may hold one.
+func isGuardrail(name string) bool {
+	return strings.HasSuffix(name, ".rego") || gatekeeper.IsManifest(filepath.ToSlash(name))
 }

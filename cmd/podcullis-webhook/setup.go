@@ -273,7 +273,7 @@ func newLiveModel(ctx context.Context, config *rest.Config, guardrails *guardrai
 		return model{}, err
 	}
 	options := live.Options{
-		Log: log, Custom: guardrails.custom, Entries: guardrails.entries, Reader: direct, Discovery: discovery, Probe: probe, ProbePeriod: maxStaleness / probesInStaleness,
+		Log: log, Custom: guardrails.custom, Entries: guardrails.entries, Documents: guardrails.documents, Reader: direct, Discovery: discovery, Probe: probe, ProbePeriod: maxStaleness / probesInStaleness,
 		Memory: limits, Bounds: o.bounds,
 	}
 	if o.memoryFrom != "" {

@@ -91,7 +91,7 @@ func (p *program) auditAll(c *cobra.Command, o *auditOptions) error {
 		return err
 	}
 	bar := p.progress("reading")
-	o.sources.entries = engine.NeedsEntries()
+	o.sources.entries, o.sources.asideIf = engine.NeedsEntries(), engine.Foreign
 	o.sources.takeObjects()
 	in, err := p.load(c.Context(), &o.sources)
 	bar.end()
@@ -247,13 +247,15 @@ func (p *program) concludeAudit(c *cobra.Command, o *auditOptions, r *report.Res
 		source = "--context ..."
 	}
 	name := c.Root().DisplayName()
+	about, ok := explained(r.Findings)
 	switch {
 	case len(r.Findings) == 0:
 		p.say("next: `%s connections %s` lists who can talk to whom all the same", name, source)
+	case !ok:
 	case o.baseline == "":
-		p.say("next: `%[1]s explain %[2]s %[3]s` says what opens a path, `%[1]s explain %[4]s` what a guardrail wants; --write-baseline FILE takes what is there as known", name, source, firstQuestion(r), r.Findings[0].Rule)
+		p.say("next: `%[1]s explain %[2]s %[3]s` says what opens a path, `%[1]s explain %[4]s` what a guardrail wants; --write-baseline FILE takes what is there as known", name, source, firstQuestion(r), about.Rule)
 	default:
-		p.say("next: `%[1]s explain %[2]s %[3]s` says what opens a path, `%[1]s explain %[4]s` what a guardrail wants", name, source, firstQuestion(r), r.Findings[0].Rule)
+		p.say("next: `%[1]s explain %[2]s %[3]s` says what opens a path, `%[1]s explain %[4]s` what a guardrail wants", name, source, firstQuestion(r), about.Rule)
 	}
 	if failed {
 		return errViolations

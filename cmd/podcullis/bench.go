@@ -103,6 +103,36 @@ func (b *bench) single(name string, parameters map[string]any, from string) (*si
 
 // configOf is a configuration with that guardrail alone.
 func (b *bench) configOf(name string, parameters map[string]any, from string, text []byte) (*guardrail.Config, error) {
+	if config, ok, err := b.configOfConstraint(name, parameters); ok || err != nil {
+		return config, err
+	}
+	config, err := b.configOfOwn(name, parameters, from, text)
+	if err != nil {
+		return nil, err
+	}
+	return config.OnlyConstraint(""), nil
+}
+
+// configOfConstraint is a configuration with one constraint of Gatekeeper alone, if it is the
+// name of one.
+func (b *bench) configOfConstraint(name string, parameters map[string]any) (config *guardrail.Config, ok bool, err error) {
+	if names, _ := b.library.Constraints(); !slices.Contains(names, name) {
+		return nil, false, nil
+	}
+	if len(parameters) > 0 {
+		return nil, true, fmt.Errorf("parameters: constraint %s has its own: leave them out", name)
+	}
+	config = b.config
+	if config == nil {
+		config, err = guardrail.ParseConfig("", []byte("apiVersion: "+guardrail.ConfigAPIVersion+"\nkind: "+guardrail.ConfigKind+"\nguardrails: []\n"))
+		if err != nil {
+			return nil, true, err
+		}
+	}
+	return config.OnlyConstraint(name), true, nil
+}
+
+func (b *bench) configOfOwn(name string, parameters map[string]any, from string, text []byte) (*guardrail.Config, error) {
 	var names []string
 	if b.config != nil {
 		for _, in := range b.config.Guardrails {
@@ -121,6 +151,8 @@ func (b *bench) configOf(name string, parameters map[string]any, from string, te
 		for _, g := range b.library.Guardrails() {
 			names = append(names, g.ID)
 		}
+		constraints, _ := b.library.Constraints()
+		names = append(names, constraints...)
 		slices.Sort(names)
 		known := strings.Join(slices.Compact(names), ", ")
 		if near := nearest(name, names); len(near) > 0 {

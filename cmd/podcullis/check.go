@@ -1,12 +1,14 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"io"
 	"os"
 	"time"
 
 	"github.com/spf13/cobra"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/podcullis/podcullis/audit"
 	"github.com/podcullis/podcullis/cluster"
@@ -19,6 +21,7 @@ func (p *program) check() *cobra.Command {
 	var sources sources
 	outputs := outputs{formats: findingFormats()}
 	var policyDirs []string
+	var conftest conftest
 	var config string
 	var failOnUnread, failOnUnmatched, verbose bool
 	var failing failing
@@ -57,11 +60,11 @@ chooses nobody; --fail-on-unread and --fail-on-unmatched make that exit code 1.`
 				return err
 			}
 			p.prints = verbose
-			engine, err := p.engine(config, policyDirs)
+			engine, _, err := p.configured(config, policyDirs, &conftest)
 			if err != nil {
 				return err
 			}
-			sources.entries = engine.NeedsEntries()
+			sources.entries, sources.asideIf = engine.NeedsEntries(), engine.Foreign
 			sources.takeObjects()
 			was, in, err := p.checked(c.Context(), &sources, before)
 			if err != nil {
@@ -110,6 +113,7 @@ chooses nobody; --fail-on-unread and --fail-on-unmatched make that exit code 1.`
 	c.Flags().StringArrayVar(&policyDirs, "policy-dir", nil, "a `directory` with Rego guardrails beside the embedded ones; repeatable")
 	c.Flags().BoolVarP(&verbose, "verbose", "v", false, "show what print(...) writes in guardrails, each line with guardrail and object")
 	p.addBundleFlags(c)
+	conftest.addFlags(c)
 	c.Flags().BoolVar(&failOnUnread, "fail-on-unread", false, "exit code 1 when something makes pods and could not be looked at")
 	c.Flags().BoolVar(&failOnUnmatched, "fail-on-unmatched", false, "exit code 1 when from, to or match of a guardrail or an exemption chooses nobody, or a NetworkPolicy selects no pod")
 	return c
@@ -117,13 +121,17 @@ chooses nobody; --fail-on-unread and --fail-on-unmatched make that exit code 1.`
 
 // engine reads the configuration and the guardrails.
 func (p *program) engine(file string, dirs []string) (*guardrail.Engine, error) {
-	engine, _, err := p.configured(file, dirs)
+	engine, _, err := p.configured(file, dirs, &conftest{})
 	return engine, err
 }
 
-// configured is engine, with the kinds of other APIs that make pods.
-func (p *program) configured(file string, dirs []string) (*guardrail.Engine, []cluster.Custom, error) {
+// configured is engine, with the kinds of other APIs that make pods. What was written for
+// Conftest stands beside the rest, or alone if nothing else is named.
+func (p *program) configured(file string, dirs []string, more *conftest) (*guardrail.Engine, []cluster.Custom, error) {
 	if p.bundle != nil {
+		if len(more.dirs) > 0 {
+			return nil, nil, hint(errors.New("--conftest and --bundle: a bundle is all that is judged by"), "leave one of them out")
+		}
 		engine, err := p.bundleEngine()
 		if err != nil {
 			return nil, nil, err
@@ -146,9 +154,19 @@ func (p *program) configured(file string, dirs []string) (*guardrail.Engine, []c
 	if err != nil {
 		return nil, nil, err
 	}
+	alone, err := p.addConftest(library, more, file == "" && len(dirs) == 0)
+	if err != nil {
+		return nil, nil, err
+	}
 	config, objects, err := readConfig(file)
 	if err != nil {
 		return nil, nil, err
+	}
+	if alone {
+		name = "conftest"
+		if config, err = guardrail.ParseConfig(name, []byte("apiVersion: "+guardrail.ConfigAPIVersion+"\nkind: "+guardrail.ConfigKind+"\nguardrails: []\n")); err != nil {
+			return nil, nil, err
+		}
 	}
 	engine, err := guardrail.New(library, config)
 	if err == nil {
@@ -163,7 +181,10 @@ func (p *program) configured(file string, dirs []string) (*guardrail.Engine, []c
 	if len(engine.Guardrails()) == 0 {
 		return nil, nil, hint(errors.New(name+": no guardrails are configured: nothing to evaluate"), "list at least one under guardrails")
 	}
-	if file == "" {
+	for _, idle := range library.Idle() {
+		p.say("note: %s", idle)
+	}
+	if file == "" && !alone {
 		p.say("note: no --config was given: the embedded default holds (default-deny for every workload outside the kube- namespaces)")
 	}
 	return engine, config.Custom(), nil
@@ -196,7 +217,23 @@ func items(set *manifest.Set) []audit.Item {
 	for _, o := range set.Objects {
 		out = append(out, audit.Item{GroupVersionKind: o.GroupVersionKind, Namespace: o.Namespace, Name: o.Name, JSON: o.JSON, Object: o.Model})
 	}
+	for _, a := range set.Asides {
+		out = append(out, itemOf(&a))
+	}
 	return out
+}
+
+// itemOf is an object that the model has no place for.
+func itemOf(a *manifest.Aside) audit.Item {
+	var o metav1.PartialObjectMetadata
+	if err := json.Unmarshal(a.JSON, &o); err != nil {
+		o = metav1.PartialObjectMetadata{} // it has no metadata that could name it
+	}
+	name := o.Name
+	if name == "" && o.GenerateName != "" {
+		name = o.GenerateName + "*"
+	}
+	return audit.Item{GroupVersionKind: a.GroupVersionKind, Namespace: o.Namespace, Name: name, JSON: a.JSON}
 }
 
 func noArgs(c *cobra.Command, args []string) error {

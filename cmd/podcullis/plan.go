@@ -79,7 +79,7 @@ func (p *program) order(ctx context.Context, o *planOptions) error {
 	case o.prune && len(o.edits.apply) == 0:
 		return hint(errors.New("--prune is about what is not in --apply, and that was not given"), "name it with --apply DIR")
 	}
-	engine, custom, err := p.configured(o.config, o.policyDirs)
+	engine, custom, err := p.configured(o.config, o.policyDirs, &conftest{})
 	if err != nil {
 		return err
 	}

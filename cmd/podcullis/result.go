@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/podcullis/podcullis/audit"
+	"github.com/podcullis/podcullis/cluster"
 	"github.com/podcullis/podcullis/cluster/manifest"
 	"github.com/podcullis/podcullis/guardrail"
 	"github.com/podcullis/podcullis/report"
@@ -53,8 +54,20 @@ func locate(f audit.Finding, set *manifest.Set) report.Finding {
 	r := report.Finding{Violation: f.Violation, Object: f.Object}
 	if o, ok := set.Lookup(f.Object); ok {
 		r.Location = place(o)
+		return r
+	}
+	for _, a := range set.Asides {
+		if nameAside(&a) == f.Object {
+			r.Location = report.Location{File: a.Location.File, Line: a.Location.Line}
+		}
 	}
 	return r
+}
+
+// nameAside is the identity of an object that the model has no place for.
+func nameAside(a *manifest.Aside) cluster.Ref {
+	i := itemOf(a)
+	return i.Ref()
 }
 
 func place(o *manifest.Object) report.Location {
@@ -95,7 +108,9 @@ func (p *program) conclude(c *cobra.Command, r *report.Result, in input, guardra
 	failed := p.sayFailures(r)
 	for _, f := range r.Findings {
 		if failing.counts(f) {
-			p.say("next: `%[1]s explain -f ... %[2]s` says what opens a path, and `%[1]s explain %[3]s` what a guardrail wants", c.Root().DisplayName(), firstQuestion(r), f.Rule)
+			if f, ok := explained(r.Findings); ok {
+				p.say("next: `%[1]s explain -f ... %[2]s` says what opens a path, and `%[1]s explain %[3]s` what a guardrail wants", c.Root().DisplayName(), firstQuestion(r), f.Rule)
+			}
 			return errViolations
 		}
 	}
@@ -103,6 +118,17 @@ func (p *program) conclude(c *cobra.Command, r *report.Result, in input, guardra
 		return errViolations
 	}
 	return nil
+}
+
+// explained is the first finding of a guardrail that explain knows: of what was written for
+// other engines it does not.
+func explained(list []report.Finding) (report.Finding, bool) {
+	for _, f := range list {
+		if !strings.Contains(f.Guardrail, "/") {
+			return f, true
+		}
+	}
+	return report.Finding{}, false
 }
 
 // sayFailures says for what the command fails beside findings.

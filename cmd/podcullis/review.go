@@ -93,7 +93,7 @@ func (p *program) answer(ctx context.Context, o *reviewOptions) error {
 	if err := oneChange(&o.edits, o.review); err != nil {
 		return err
 	}
-	engine, custom, err := p.configured(o.config, o.policyDirs)
+	engine, custom, err := p.configured(o.config, o.policyDirs, &conftest{})
 	if err != nil {
 		return err
 	}

@@ -149,7 +149,7 @@ func (s *sources) rendered(ctx context.Context, text string) ([]manifest.Text, e
 
 // of is some sources, each for what it is, with the settings of s.
 func (s *sources) of(flag string, texts []string) (*sources, error) {
-	out := &sources{chart: s.chart, defaultNamespace: s.defaultNamespace, excludes: s.excludes, entries: s.entries}
+	out := &sources{chart: s.chart, defaultNamespace: s.defaultNamespace, excludes: s.excludes, entries: s.entries, asideIf: s.asideIf}
 	for _, text := range texts {
 		one, err := parseSource(flag, text)
 		if err != nil {

@@ -35,6 +35,8 @@ type sources struct {
 	entries bool
 	// asides are kinds that are read beside the model.
 	asides []schema.GroupKind
+	// asideIf chooses such kinds, too: what is written for other engines looks at objects alone.
+	asideIf func(schema.GroupKind) bool
 	// partly, if set, is told what of a running cluster may not be listed; else that is an error.
 	partly func(resource string, err error)
 }
@@ -165,7 +167,7 @@ func (s *sources) chartsOnly() bool {
 // read reads the manifests, and renders what is none yet.
 func (p *program) read(ctx context.Context, s *sources) (*manifest.Set, error) {
 	in := manifest.Input{
-		Sources: s.files, Stdin: p.stdin, Namespace: s.defaultNamespace, Exclude: s.excludes, Entries: s.entries, Aside: s.asides,
+		Sources: s.files, Stdin: p.stdin, Namespace: s.defaultNamespace, Exclude: s.excludes, Entries: s.entries, Aside: s.asides, AsideIf: s.asideIf,
 		Kustomize: func(dir string) ([]manifest.Text, error) { return render.Kustomization(dir) },
 	}
 	for _, text := range s.kustomizations {

@@ -19,6 +19,7 @@ type testBench struct {
 	options regotest.Options
 	dirs    []string // whose suites are run
 	files   []string // suites that are named one by one
+	foreign []string // the same of Gatekeeper
 	named   []string // the arguments
 }
 
@@ -31,12 +32,16 @@ func (t *testBench) run(ctx context.Context, o *testOptions) (*regotest.Report, 
 	if err != nil {
 		return nil, hint(err, "docs/schemas/suite.schema.json has the fields of a suite")
 	}
+	foreign, err := t.gatekeeper()
+	if err != nil {
+		return nil, hint(err, "a suite of Gatekeeper names a template, a constraint and cases: docs/gatekeeper.md")
+	}
 	b, err := newBench(all, o.config)
 	if err != nil {
 		return nil, err
 	}
 	options.Review = (&asker{bench: b, clusters: map[string]*scene{}}).ask
-	options.Cases = casesOf(suites, b)
+	options.Cases = append(casesOf(suites, b), gatekeeperCases(foreign)...)
 	r, err := regotest.Run(ctx, options)
 	switch {
 	case errors.Is(err, regotest.ErrNoTests):
@@ -90,6 +95,9 @@ func (p *program) tested(o *testOptions, args []string) (*testBench, error) {
 			continue
 		case strings.HasSuffix(a, "_test.rego"):
 			t.options.Files = append(t.options.Files, filepath.ToSlash(a))
+		case isYAML(a) && isGatekeeperSuite(a):
+			t.foreign = add(t.foreign, a)
+			continue
 		case isYAML(a):
 			t.files = add(t.files, a)
 		default:

@@ -53,13 +53,13 @@ var bounds = map[string][]bound{
 	"object.union": {weighed}, "object.union_n": {weighed}, "object.subset": {weighed, searched},
 	"union": {weighed}, "intersection": {weighed}, "sort": {weighedSlow}, "max": {weighed}, "min": {weighed},
 
-	"net.cidr_contains": {digits}, "net.cidr_intersects": {digits}, "net.cidr_is_valid": {digits},
+	"net.cidr_contains": {digits}, "net.cidr_overlap": {digits}, "set_diff": {weighed}, "net.cidr_intersects": {digits}, "net.cidr_is_valid": {digits},
 	"abs": {digits}, "ceil": {digits}, "floor": {digits}, "round": {digits},
 	"plus": {digits}, "minus": {digits}, "mul": {digits}, "div": {digits}, "rem": {digits},
 	"to_number": {digits}, "format_int": {digits}, "units.parse": {digits}, "units.parse_bytes": {digits},
 	"sum": {weighed, eachDigits},
 
-	"regex.match": {matched(0, 1)}, "regex.is_valid": {weighed},
+	"regex.match": {matched(0, 1)}, "re_match": {matched(0, 1)}, "regex.is_valid": {weighed},
 	"regex.find_n": {matchedAll(0, 1)}, "regex.find_all_string_submatch_n": {matchedAll(0, 1)}, "regex.split": {matchedAll(0, 1)},
 	"regex.replace": {matchedAll(1, 0), expanded},
 

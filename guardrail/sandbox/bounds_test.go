@@ -12,7 +12,8 @@ import (
 // unbounded are the builtins of the sandbox that need no bound: what they do is little, or
 // grows with what is there already and no faster than reading it, or asks whether to stop.
 var unbounded = strings.Fields(`
-	all and any assign array.reverse array.slice contains count endswith eq equal gt gte
+	all and any assign array.reverse array.slice
+	cast_array cast_boolean cast_null cast_object cast_set cast_string contains count endswith eq equal gt gte
 	internal.member_2 internal.member_3 internal.print internal.test_case
 	is_array is_boolean is_null is_number is_object is_set is_string lt lte neq
 	numbers.range object.filter object.get object.keys object.remove or print

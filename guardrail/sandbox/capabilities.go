@@ -29,6 +29,8 @@ var (
 		"internal.member_2", "internal.member_3", "internal.print", "internal.template_string", "internal.test_case",
 		"is_array", "is_boolean", "is_null", "is_number", "is_object", "is_set", "is_string", "lower", "lt", "lte", "max", "min", "minus", "mul", "net.cidr_contains", "net.cidr_intersects", "net.cidr_is_valid", "neq", "numbers.range",
 		"or", "plus", "print", "rego.metadata.chain", "rego.metadata.rule", "rem", "replace", "round", "sort", "split", "sprintf", "startswith", "substring", "sum",
+		// What Rego v0 has beside, and rules of version 1 cannot call.
+		"cast_array", "cast_boolean", "cast_null", "cast_object", "cast_set", "cast_string", "net.cidr_overlap", "re_match", "set_diff",
 		"to_number", "trim", "trim_left", "trim_prefix", "trim_right", "trim_space", "trim_suffix", "type_name", "union", "upper", "walk", "yaml.unmarshal",
 	}
 )

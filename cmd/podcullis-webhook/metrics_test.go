@@ -83,6 +83,7 @@ func TestFixedLabelsAreThereFromTheStart(t *testing.T) {
 		"podcullis_owner_waits_total":       {"missing", "seen"},
 		"podcullis_rejected_requests_total": {"bad_request", "body_too_large", "not_ready", "overloaded", "slow_body"},
 		"podcullis_reloads_total":           {"failure", "success"},
+		"podcullis_trace_spans_total":       {"ended", "failed", "sent"},
 		"podcullis_seen_events_total":       {"created", "dropped", "exists", "failed"},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {

@@ -27,7 +27,7 @@ func TestValuesForTraces(t *testing.T) {
 	}
 	open := false
 	for _, o := range r.objects {
-		netpol, ok := o.(*networkingv1.NetworkPolicy)
+		netpol, ok := o.typed.(*networkingv1.NetworkPolicy)
 		if !ok {
 			continue
 		}

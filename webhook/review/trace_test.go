@@ -108,8 +108,8 @@ func TestRefusedReviewIsASpan(t *testing.T) {
 	}
 	for _, s := range spans {
 		for _, a := range s.Attributes {
-			if strings.Contains(a.Value.Emit(), "hunter2") {
-				t.Errorf("span %q tells %s=%s", s.Name, a.Key, a.Value.Emit())
+			if strings.Contains(a.Value.String(), "hunter2") {
+				t.Errorf("span %q tells %s=%s", s.Name, a.Key, a.Value.String())
 			}
 		}
 	}
@@ -125,8 +125,8 @@ func TestLongTextsAreCut(t *testing.T) {
 	}
 	for _, s := range traced(t, sdktrace.AlwaysSample(), false, body, "") {
 		for _, a := range s.Attributes {
-			if len(a.Value.Emit()) > 300 {
-				t.Errorf("%s has %d bytes", a.Key, len(a.Value.Emit()))
+			if len(a.Value.String()) > 300 {
+				t.Errorf("%s has %d bytes", a.Key, len(a.Value.String()))
 			}
 		}
 	}

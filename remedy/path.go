@@ -3,6 +3,7 @@ package remedy
 import (
 	"encoding/json"
 	"net/netip"
+	"slices"
 
 	"github.com/podcullis/podcullis/cluster"
 	"github.com/podcullis/podcullis/connectivity"
@@ -17,6 +18,7 @@ type path struct {
 	ports     connectivity.PortSet
 	because   []because
 	entrance  bool // it leads through a Service, an Ingress or a route
+	unknown   connectivity.Uncertainty
 }
 
 type peer struct {
@@ -59,22 +61,32 @@ func (p peer) is(x connectivity.Peer) bool {
 // the first settles the others, or the search goes on.
 const maxPaths = 1000
 
+// facts are the reasons for which a path is not proved shut that no edit settles as well
+// as a fact does: the labels of a namespace, what another policy API does. Every other
+// doubt is taken for open: an edit counts when with it nothing may get through.
+var facts = []connectivity.Uncertainty{
+	connectivity.NamespaceUnknown, connectivity.UnparsableSelector, connectivity.GeneratedLabel,
+	connectivity.UnmodelledKind, connectivity.ControllerUnknown, connectivity.NotDecided,
+}
+
 // pathsOf reads the details of what denies; those of another form say nothing. It is
-// not certain when one of the paths is not.
-func pathsOf(d guardrail.Decision) (out []path, certain bool) {
+// not editable when one of the paths is in doubt for want of a fact.
+func pathsOf(d guardrail.Decision) (out []path, editable bool) {
+	editable = true
 	for _, v := range d.With(guardrail.Deny) {
 		for _, details := range v.Each() {
-			p, unknown := pathOf(details)
-			if unknown {
-				return nil, false
+			p, ok := pathOf(details)
+			if !ok {
+				continue
 			}
-			if len(p.because) > 0 && len(out) < maxPaths {
+			editable = editable && !slices.Contains(facts, p.unknown)
+			if len(out) < maxPaths {
 				p.guardrail = v.Guardrail
 				out = append(out, p)
 			}
 		}
 	}
-	return out, true
+	return out, editable
 }
 
 // holesOf counts the ways by which what is denied is open: each rule is one, so that
@@ -89,7 +101,7 @@ func holesOf(d guardrail.Decision) int {
 }
 
 // pathOf reads the details of one path; without a reason it is none.
-func pathOf(details any) (p path, unknown bool) {
+func pathOf(details any) (p path, ok bool) {
 	raw, err := json.Marshal(details)
 	if err != nil {
 		return p, false
@@ -101,13 +113,13 @@ func pathOf(details any) (p path, unknown bool) {
 			Port, EndPort uint16
 		}
 		Because []because
-		Unknown string
+		Unknown connectivity.Uncertainty
 		Way     []any
 	}
 	if json.Unmarshal(raw, &in) != nil || len(in.Because) == 0 {
 		return p, false
 	}
-	p = path{from: in.From, to: in.To, because: in.Because, entrance: len(in.Way) > 0}
+	p = path{from: in.From, to: in.To, because: in.Because, entrance: len(in.Way) > 0, unknown: in.Unknown}
 	for _, x := range in.Ports {
 		protocol, ok := cluster.ParseProtocol(x.Protocol)
 		if !ok {
@@ -115,5 +127,5 @@ func pathOf(details any) (p path, unknown bool) {
 		}
 		p.ports = p.ports.Union(connectivity.Ports(connectivity.PortRange{Protocol: protocol, First: x.Port, Last: max(x.Port, x.EndPort)}))
 	}
-	return p, in.Unknown != ""
+	return p, true
 }

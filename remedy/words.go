@@ -66,10 +66,13 @@ func (s *search) text(edits []edit) string {
 
 // Summary is the remedy in one line: what to do, and what it costs.
 func (r Remedy) Summary() string {
-	if cost := r.Cost(); cost != "" {
-		return r.Text + "; " + cost
+	text := r.Text
+	for _, more := range []string{r.Cost(), r.Unless} {
+		if more != "" {
+			text += "; " + more
+		}
 	}
-	return r.Text
+	return text
 }
 
 // Cost says what an edit leaves of what the change opens, and names what it closes.

@@ -8,7 +8,7 @@ COPY . .
 ARG VERSION=devel
 ARG TARGETOS
 ARG TARGETARCH
-RUN CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH go build -trimpath \
+RUN CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH go build -tags grpcnotrace -trimpath \
     -ldflags "-s -w -X main.version=${VERSION}" \
     -o /out/ ./cmd/podcullis-webhook
 

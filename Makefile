@@ -21,7 +21,7 @@ help: ## Print this help
 
 .PHONY: build
 build: ## Build podcullis and podcullis-webhook into bin/
-	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/podcullis ./cmd/podcullis-webhook
+	CGO_ENABLED=0 $(GO) build -tags grpcnotrace -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/podcullis ./cmd/podcullis-webhook
 
 .PHONY: demo
 demo: build ## Watch changes being refused by the real server, on loopback, without a cluster

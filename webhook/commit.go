@@ -65,7 +65,7 @@ func (j *Judge) await(ctx context.Context, p *spare, v verdict) (verdict, bool) 
 		p.until = time.Now().Add(wait)
 	}
 	settled := false
-	err := review.WaitOutside(ctx, func() { settled = j.settled(ctx, p.until, v.depends) })
+	err := review.WaitOutside(ctx, "a change in flight", func() { settled = j.settled(ctx, p.until, v.depends) })
 	switch {
 	case err != nil:
 		v.err, v.depends = err, nil
@@ -121,7 +121,7 @@ func (j *Judge) commit(ctx context.Context, r *admission.Request, change cluster
 	began := time.Now()
 	// Others are judged meanwhile. That there is no place when it is written does not
 	// matter any more: it is judged.
-	_ = review.WaitOutside(ctx, func() {
+	_ = review.WaitOutside(ctx, "the ledger", func() {
 		ctx, cancel := beforeAnswer(ctx)
 		defer cancel()
 		err = j.Ledger.Commit(ctx, e, view, judge)
@@ -240,7 +240,7 @@ func (j *Judge) waitForPod(ctx context.Context, r *admission.Request) bool {
 		name = b.Name
 	}
 	seen := false
-	err := review.WaitOutside(ctx, func() {
+	err := review.WaitOutside(ctx, "a pod", func() {
 		ctx, cancel := context.WithTimeout(ctx, settleTime)
 		defer cancel()
 		seen = j.Model.WaitFor(ctx, func(s *cluster.Snapshot) bool {

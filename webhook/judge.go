@@ -17,6 +17,7 @@ import (
 
 	"github.com/podcullis/podcullis/cluster"
 	"github.com/podcullis/podcullis/guardrail"
+	"github.com/podcullis/podcullis/internal/span"
 	"github.com/podcullis/podcullis/webhook/review"
 )
 
@@ -124,6 +125,7 @@ func (j *Judge) Handle(ctx context.Context, r admission.Request) admission.Respo
 	if j.Revision != nil && verdict.decision.Revision == "" { // no guardrail was asked
 		verdict.decision.Revision = j.Revision()
 	}
+	j.trace(ctx, verdict)
 	j.Metrics.comesBack(verdict)
 	j.advise(ctx, &verdict)
 	j.record(ctx, &r, verdict)
@@ -255,7 +257,9 @@ func (j *Judge) evaluateOnce(ctx context.Context, r *admission.Request, before *
 		Request: &r.AdmissionRequest, Change: change, Before: before, After: after,
 		Origin: guardrail.Admission, Believed: believed, Time: j.Clock(),
 	}
+	evaluating := span.Start(ctx, "evaluate")
 	v.decision, err = j.Evaluator.Evaluate(ctx, v.review)
+	evaluating.End()
 	j.Metrics.evaluated(time.Since(began))
 	switch {
 	case err == nil:

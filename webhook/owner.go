@@ -47,7 +47,7 @@ func ownersOf(o cluster.Object) []cluster.Owner {
 // waitForOwner gives an owner a moment to show in the model.
 func (j *Judge) waitForOwner(ctx context.Context, r *admission.Request, owner cluster.Owner) bool {
 	seen := false
-	err := review.WaitOutside(ctx, func() {
+	err := review.WaitOutside(ctx, "an owner", func() {
 		ctx, cancel := context.WithTimeout(ctx, settleTime)
 		defer cancel()
 		seen = j.Model.WaitFor(ctx, func(s *cluster.Snapshot) bool { return s.Owns(r.Namespace, owner) })

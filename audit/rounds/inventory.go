@@ -1,13 +1,17 @@
 package rounds
 
 import (
+	"context"
 	"errors"
 	"iter"
 	"slices"
 	"time"
 
+	"go.opentelemetry.io/otel/attribute"
+
 	"github.com/podcullis/podcullis/cluster"
 	"github.com/podcullis/podcullis/guardrail"
+	"github.com/podcullis/podcullis/internal/span"
 	"github.com/podcullis/podcullis/policyreport"
 )
 
@@ -115,4 +119,17 @@ func (f *findings) remark(what string, object cluster.Ref, subject, text string)
 		Guardrail: what, Action: guardrail.Warn, Severity: "info", Object: object, Subject: subject,
 		Message: text, Fingerprint: guardrail.Fingerprint("remark", what, object.String(), text),
 	})
+}
+
+// trace tells the span of a round how much was found.
+func (f *findings) trace(ctx context.Context) {
+	s := span.From(ctx)
+	if s == nil {
+		return
+	}
+	total := 0
+	for _, n := range f.count {
+		total += n
+	}
+	s.SetAttributes(attribute.Int("podcullis.findings", total), attribute.Int("podcullis.exempted", f.exempted))
 }

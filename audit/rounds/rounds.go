@@ -8,9 +8,11 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/podcullis/podcullis/cluster"
 	"github.com/podcullis/podcullis/guardrail"
+	"github.com/podcullis/podcullis/internal/span"
 	"github.com/podcullis/podcullis/policyreport"
 )
 
@@ -58,6 +60,8 @@ type Options struct {
 	Namespaces bool
 	Registry   prometheus.Registerer
 	Log        *slog.Logger
+	// Tracer makes a span of each round; nil for none.
+	Tracer trace.Tracer
 	// Now is by which exemptions expire.
 	Now func() time.Time
 }
@@ -134,8 +138,19 @@ func matters(now, judged *cluster.Snapshot) bool {
 	return slices.ContainsFunc(now.ChangesSince(judged), func(c cluster.Change) bool { return !c.Idle() })
 }
 
-// round looks at all that a snapshot holds.
+// round makes a round, and a span of it.
 func (r *Rounds) round(ctx context.Context, s *cluster.Snapshot, rules guardrail.InForce) error {
+	ctx, recorded := span.Begin(ctx, r.Tracer, "audit round", trace.SpanKindInternal, time.Now())
+	defer recorded.End()
+	err := r.look(ctx, s, rules)
+	if err != nil {
+		recorded.Fail("incomplete")
+	}
+	return err
+}
+
+// look looks at all that a snapshot holds.
+func (r *Rounds) look(ctx context.Context, s *cluster.Snapshot, rules guardrail.InForce) error {
 	ctx, cancel := context.WithTimeout(ctx, longestRound)
 	defer cancel()
 	began, now := time.Now(), r.Now()
@@ -143,13 +158,16 @@ func (r *Rounds) round(ctx context.Context, s *cluster.Snapshot, rules guardrail
 		r.blind = true
 		r.Log.Info("guardrails read the object as sent, or who sends it, so that what is there is not audited by them", "guardrails", blind)
 	}
+	judging := span.Start(ctx, "judge")
 	found, err := r.take(ctx, s, rules, now)
+	judging.End()
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
 	err = errors.Join(err, r.remarks(found, s, rules, now))
 	r.consult(ctx, found, s)
 	r.metrics.show(found, time.Since(began), err)
+	found.trace(ctx)
 	if err != nil {
 		return err
 	}
@@ -163,6 +181,7 @@ func (r *Rounds) round(ctx context.Context, s *cluster.Snapshot, rules guardrail
 	if r.Keep == nil {
 		return nil
 	}
+	defer span.Start(ctx, "write reports").End()
 	return r.Keep(ctx, found.tallies)
 }
 

@@ -101,6 +101,7 @@ func (a *app) auditCluster(events *breach.Events) error {
 		Model: model, InForce: a.guardrails.engine.InForce, Unmatched: a.guardrails.engine.Unmatched,
 		Sources:  []rounds.Source{networkSource(client)},
 		Interval: o.interval, Namespaces: o.namespaces, Registry: a.registry, Log: a.log, Now: a.clock.Now,
+		Tracer: a.traces.tracer,
 	}
 	if events != nil {
 		options.Tell = a.tellFound(events)

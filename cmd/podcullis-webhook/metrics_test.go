@@ -100,6 +100,7 @@ func TestFixedLabelsAreThereFromTheStart(t *testing.T) {
 		"podcullis_reloads_total":                       {"failure", "success"},
 		"podcullis_seen_events_total":                   {"created", "dropped", "exists", "failed"},
 		"podcullis_bundle_failures_total":               {"broken", "invalid", "key", "manifest", "older", "restart", "scope", "signature", "slow", "storage", "tampered", "too_large", "unreachable", "unsigned"},
+		"podcullis_trace_spans_total":                   {"ended", "failed", "sent"},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)

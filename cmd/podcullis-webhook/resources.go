@@ -275,7 +275,7 @@ func (a *app) guardResources(metrics *review.Metrics) error {
 		Instances: func() []guardrail.Instance { return r.judged().Instances },
 		Rights:    rights, Log: a.log,
 	})
-	a.server.Register(resourcesPath, review.NewHandler(door, review.Options{Ready: r.ready, MemoryLimit: memoryLimit(), Logger: a.log, Metrics: metrics}))
+	a.server.Register(resourcesPath, review.NewHandler(door, review.Options{Ready: r.ready, MemoryLimit: memoryLimit(), Logger: a.log, Metrics: metrics, Tracing: a.traces.of(a.options)}))
 	return nil
 }
 

@@ -36,6 +36,7 @@ func (a *app) guardSelf(metrics *review.Metrics) error {
 	}
 	a.server.Register(selfGuardPath, review.NewHandler(guard, review.Options{
 		Audit: o.DryRun, Ready: a.model.ready, MemoryLimit: memoryLimit(), Logger: a.log, Metrics: metrics,
+		Tracing: a.traces.of(a.options),
 	}))
 	return nil
 }

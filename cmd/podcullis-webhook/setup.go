@@ -54,6 +54,7 @@ type app struct {
 	server     *serving.Server
 	validity   *serving.Validity
 	clock      *apiClock
+	traces     *tracing
 	watches    []func(context.Context)
 }
 
@@ -87,6 +88,7 @@ func setup(ctx context.Context, o *options, stderr io.Writer) (_ *app, err error
 	klog.SetLogger(logr.FromSlogHandler(a.log.Handler()))
 
 	a.clock = newAPIClock(a.log, a.registry)
+	a.traces = newTracing(ctx, a.log, a.registry)
 	if err = a.loadGuardrails(ctx); err != nil {
 		return nil, err
 	}
@@ -134,6 +136,7 @@ func setup(ctx context.Context, o *options, stderr io.Writer) (_ *app, err error
 	judge := webhook.NewJudge(judging)
 	a.server.Register("/validate", review.NewHandler(judge, review.Options{
 		Audit: webhook.Mode(o.mode) == webhook.Audit, Ready: a.model.ready, MemoryLimit: memoryLimit(), Logger: a.log, Metrics: metrics,
+		Tracing: a.traces.of(o),
 	}))
 	if err := a.guardSelf(metrics); err != nil {
 		return nil, err
@@ -343,6 +346,7 @@ func (s still) WaitFor(_ context.Context, condition func(*cluster.Snapshot) bool
 // run serves until ctx ends. The probes and metrics outlive the webhook's drain,
 // and so does the model: requests are judged to the last.
 func (a *app) run(ctx context.Context) error {
+	defer a.traces.close(ctx) // when all that makes spans has ended
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	g, background := errgroup.WithContext(background)

@@ -96,7 +96,7 @@ func TestGoreleaser(t *testing.T) {
 			t.Errorf("%s is built for %v on %v", b.ID, b.Goos, b.Goarch)
 		}
 		ldflags := strings.ReplaceAll(strings.Join(b.Ldflags, " "), "{{ .Version }}", "$(VERSION)")
-		if !strings.Contains(makefile, "LDFLAGS := "+ldflags+"\n") || !slices.Equal(b.Flags, []string{"-trimpath"}) {
+		if !strings.Contains(makefile, "LDFLAGS := "+ldflags+"\n") || !slices.Equal(b.Flags, []string{"-trimpath", "-tags=grpcnotrace"}) {
 			t.Errorf("%s is built otherwise than by make build: %v %v", b.ID, b.Flags, b.Ldflags)
 		}
 	}

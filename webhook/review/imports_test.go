@@ -8,7 +8,7 @@ import (
 
 func TestImports(t *testing.T) {
 	deptest.Rule{
-		Ours:      []string{"cluster/wire", "webhook/serving"},
+		Ours:      []string{"cluster/wire", "internal/span", "webhook/serving"},
 		NotLinked: []string{deptest.OPA, deptest.Module + "/cluster/live", deptest.Module + "/guardrail"},
 	}.Check(t, ".")
 }

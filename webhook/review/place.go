@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+
+	"github.com/podcullis/podcullis/internal/span"
 )
 
 // place is where one review is decoded and judged: one of a few, so that no burst takes
@@ -115,20 +117,25 @@ type placeKey struct{}
 // again in time. It has not been judged.
 var ErrNoPlace = errors.New("too many reviews are being judged")
 
-// WaitOutside calls wait without the place at which the review of ctx is judged, so that
+// WaitOutside waits for what: it calls wait without the place at which the review of ctx is judged, so that
 // others are judged meanwhile, and takes one again before it returns. With an error, which
 // wraps ErrNoPlace, there was none by ctx's deadline, and the caller must stop: what has no
 // place is not judged, and what is not judged is not allowed. Ask to try again (429).
 //
 // Where ctx has no place, as where a judge is asked without a server, wait is just called.
-func WaitOutside(ctx context.Context, wait func()) error {
+func WaitOutside(ctx context.Context, what string, wait func()) error {
+	waiting := span.Wait(ctx, "wait for "+what)
 	p, ok := ctx.Value(placeKey{}).(*place)
 	if !ok {
 		wait()
+		waiting.End()
 		return nil
 	}
 	p.release()
 	wait()
+	waiting.End()
+	turn := span.Wait(ctx, "wait for a turn")
+	defer turn.End()
 	p.handler.queued.Add(1) // it was in the queue once, so that none is too long for it
 	if !p.take(ctx) {
 		return fmt.Errorf("%w, and none of them finished in time; try again", ErrNoPlace)

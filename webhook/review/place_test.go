@@ -30,7 +30,7 @@ func (o *outside) Handle(ctx context.Context, r admission.Request) admission.Res
 	if r.Name != "waits" {
 		return admission.Allowed("")
 	}
-	err := WaitOutside(ctx, func() {
+	err := WaitOutside(ctx, "something", func() {
 		o.waiting <- struct{}{}
 		<-o.over
 	})
@@ -139,7 +139,7 @@ func TestWhoIsAnsweredWhileItWaitsTakesNoPlaceAgain(t *testing.T) {
 
 func TestWithoutAServerWaitingIsJustWaiting(t *testing.T) {
 	called := false
-	if err := WaitOutside(t.Context(), func() { called = true }); err != nil || !called {
+	if err := WaitOutside(t.Context(), "something", func() { called = true }); err != nil || !called {
 		t.Errorf("called %v, error %v", called, err)
 	}
 }

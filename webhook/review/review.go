@@ -18,12 +18,14 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/attribute"
 	"golang.org/x/sync/semaphore"
 	admissionv1 "k8s.io/api/admission/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
+	"github.com/podcullis/podcullis/internal/span"
 	"github.com/podcullis/podcullis/webhook/serving"
 )
 
@@ -86,6 +88,8 @@ type Options struct {
 	Logger *slog.Logger
 	// Metrics, if nil, are counted and shown nowhere.
 	Metrics *Metrics
+	// Tracing makes spans of reviews.
+	Tracing Tracing
 }
 
 // handler is what stands between HTTP and an admission.Handler.
@@ -150,6 +154,8 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	began := time.Now()
 	h.metrics.inFlight.Inc()
 	defer h.metrics.inFlight.Dec()
+	w, r, recorded := h.options.Tracing.begin(w, r, began)
+	defer recorded.End()
 	caller := &answering{handler: h, w: w, began: began}
 	defer func() {
 		if cause := recover(); cause != nil { // not the judge's, see ask
@@ -165,13 +171,20 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithDeadline(r.Context(), began.Add(timeout))
 	defer cancel()
 
+	reading := span.Start(ctx, "read")
 	body, release, ok := h.readBody(ctx, w, r)
+	if reading.Recorded() {
+		reading.Set(attribute.Int("podcullis.bytes", len(body)))
+	}
+	reading.End()
 	if !ok {
 		return
 	}
 	defer release()
 
+	turn := span.Wait(ctx, "wait for a turn")
 	place, ok := h.enter(ctx, int64(len(body)))
+	turn.End()
 	if !ok {
 		h.overloaded(w, body, ErrNoPlace)
 		return
@@ -180,12 +193,15 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 	caller.body, caller.place = body, place
 	defer caller.refuseAt(ctx).Stop()
+	decoding := span.Start(ctx, "decode")
 	request, err := h.readers.read(body, h.options.MaxDepth)
+	decoding.End()
 	if err != nil {
 		caller.refuse(http.StatusBadRequest, rejectedBadRequest, err)
 		return
 	}
 	caller.request.Store(request)
+	describe(ctx, request)
 	response := h.ask(context.WithValue(ctx, placeKey{}, place), admission.Request{AdmissionRequest: *request})
 	serving.Useful(r.Context())
 	caller.answer(response)
@@ -352,6 +368,7 @@ func (h *handler) answer(w http.ResponseWriter, apiVersion string, response *adm
 }
 
 func (h *handler) write(w http.ResponseWriter, code int, value any) {
+	note(w, code, value)
 	body, err := json.Marshal(value)
 	if err != nil {
 		h.logger.Error("answer cannot be encoded", "error", err)

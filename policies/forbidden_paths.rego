@@ -202,10 +202,21 @@ advice(connection, reason) := text if {
 	text := $"first apply a NetworkPolicy {isolating(connection, reason)}"
 } else := text if {
 	input.request.kind.kind != "NetworkPolicy"
+	on_host := [end | some end in [connection.from, connection.to]; end.hostNetwork][0]
+	not changes(paths.subject_peer(connection, reason.direction)) # then its own labels are what to change
+	text := $"leave out hostNetwork: true in {paths.brief(on_host)}, or {narrow(connection, reason)}"
+} else := text if {
+	input.request.kind.kind != "NetworkPolicy"
 	text := $"change the labels by which {rule(connection)} matches, or {narrow(connection, reason)}"
 } else := narrow(connection, reason)
 
 changed := $"{input.request.namespace}/{input.request.name}"
+
+# changes tells whether a peer is the object that changes.
+changes(peer) if {
+	input.request.kind.kind == peer.kind
+	changed == $"{peer.namespace}/{peer.name}"
+}
 
 isolating(connection, reason) := $"that isolates {paths.subject(connection, reason.direction)} for {reason.direction}: podSelector: \{} and policyTypes: [{paths.types([reason.direction])}] in {paths.place(paths.subject_peer(connection, reason.direction))} ({paths.default_deny(paths.subject_peer(connection, reason.direction))})"
 

@@ -3,6 +3,7 @@ package remedy
 import (
 	"encoding/json"
 	"net/netip"
+	"slices"
 
 	"github.com/podcullis/podcullis/cluster"
 	"github.com/podcullis/podcullis/connectivity"
@@ -16,7 +17,8 @@ type path struct {
 	from, to  peer
 	ports     connectivity.PortSet
 	because   []because
-	entrance  bool // it leads through a Service, an Ingress or a route
+	unknown   connectivity.Uncertainty // why it is not known to be open; "" where it is
+	entrance  bool                     // it leads through a Service, an Ingress or a route
 }
 
 type peer struct {
@@ -32,6 +34,7 @@ type because struct {
 	Netpol      string
 	Rule        *int
 	NotIsolated bool
+	Unknown     connectivity.Uncertainty
 }
 
 // isObstacle tells whether a path is missing, not open.
@@ -60,12 +63,12 @@ func (p peer) is(x connectivity.Peer) bool {
 const maxPaths = 1000
 
 // pathsOf reads the details of what denies; those of another form say nothing. It is
-// not certain when one of the paths is not.
-func pathsOf(d guardrail.Decision) (out []path, certain bool) {
+// not editable when one of the paths is not.
+func pathsOf(d guardrail.Decision) (out []path, editable bool) {
 	for _, v := range d.With(guardrail.Deny) {
 		for _, details := range v.Each() {
-			p, unknown := pathOf(details)
-			if unknown {
+			p := pathOf(details)
+			if !p.editable() {
 				return nil, false
 			}
 			if len(p.because) > 0 && len(out) < maxPaths {
@@ -77,6 +80,23 @@ func pathsOf(d guardrail.Decision) (out []path, certain bool) {
 	return out, true
 }
 
+// editable tells whether an edit may be what settles the path. One that is not proved
+// shut is taken for open, as guardrails take it: an edit that settles it shuts whatever
+// it may be. Where the doubt is about what nobody wrote here, such as another policy
+// API or the labels of a namespace, to say that is the better answer, and the guardrail
+// asks for it.
+func (p path) editable() bool {
+	return isEditable(p.unknown) && !slices.ContainsFunc(p.because, func(b because) bool { return !isEditable(b.Unknown) })
+}
+
+func isEditable(u connectivity.Uncertainty) bool {
+	switch u {
+	case "", connectivity.IPNotAssigned, connectivity.HostNetwork, connectivity.NodeException, connectivity.GeneratedLabel:
+		return true
+	}
+	return false
+}
+
 // holesOf counts the ways by which what is denied is open: each rule is one, so that
 // to close the one of two that let the same through is seen to be a step.
 func holesOf(d guardrail.Decision) int {
@@ -84,15 +104,18 @@ func holesOf(d guardrail.Decision) int {
 	holes := d.Count(guardrail.Deny)
 	for _, p := range paths {
 		holes += len(p.because)
+		if p.unknown == "" { // what is left open for certain is more than what only may be
+			holes++
+		}
 	}
 	return holes
 }
 
 // pathOf reads the details of one path; without a reason it is none.
-func pathOf(details any) (p path, unknown bool) {
+func pathOf(details any) (p path) {
 	raw, err := json.Marshal(details)
 	if err != nil {
-		return p, false
+		return p
 	}
 	var in struct {
 		From, To peer
@@ -101,13 +124,13 @@ func pathOf(details any) (p path, unknown bool) {
 			Port, EndPort uint16
 		}
 		Because []because
-		Unknown string
+		Unknown connectivity.Uncertainty
 		Way     []any
 	}
 	if json.Unmarshal(raw, &in) != nil || len(in.Because) == 0 {
-		return p, false
+		return p
 	}
-	p = path{from: in.From, to: in.To, because: in.Because, entrance: len(in.Way) > 0}
+	p = path{from: in.From, to: in.To, because: in.Because, unknown: in.Unknown, entrance: len(in.Way) > 0}
 	for _, x := range in.Ports {
 		protocol, ok := cluster.ParseProtocol(x.Protocol)
 		if !ok {
@@ -115,5 +138,5 @@ func pathOf(details any) (p path, unknown bool) {
 		}
 		p.ports = p.ports.Union(connectivity.Ports(connectivity.PortRange{Protocol: protocol, First: x.Port, Last: max(x.Port, x.EndPort)}))
 	}
-	return p, in.Unknown != ""
+	return p
 }

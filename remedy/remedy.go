@@ -16,6 +16,8 @@ import (
 type Remedy struct {
 	// Text says in one line what to do.
 	Text string
+	// Or says what may settle it without an edit; "" for nothing.
+	Or string
 	// Edits are the objects to edit, each with what changes in it.
 	Edits []Edited
 	// Opened counts the connections that the change opens, as pairs of peers, and Kept
@@ -63,10 +65,10 @@ type Evaluator interface {
 // Find looks for a remedy of a review that was denied. It is false where there is
 // none, or when it was not found within the bounds or before the end of ctx.
 //
-// Of a path that is not proved shut no edit is looked for: what would prove it is what
-// the guardrail's own advice is about.
+// Of a path that is in doubt for what nobody wrote here no edit is looked for; see
+// path.editable.
 func Find(ctx context.Context, e Evaluator, r guardrail.Review, d guardrail.Decision) (Remedy, bool) {
-	if _, certain := pathsOf(d); !certain {
+	if _, editable := pathsOf(d); !editable {
 		return Remedy{}, false
 	}
 	s := newSearch(ctx, e, r, d)
@@ -342,7 +344,7 @@ func (s *search) lost(c *changed) []connectivity.Connection {
 }
 
 func (s *search) remedy(a attempt) Remedy {
-	r := Remedy{Text: s.text(a.edits), Lost: a.lost, Edits: a.change.edited}
+	r := Remedy{Text: s.text(a.edits), Or: s.elsewhere(), Lost: a.lost, Edits: a.change.edited}
 	if _, isNetpol := s.review.Change.After.(*cluster.Netpol); !isNetpol || s.exposes || s.large() {
 		r.Lost = nil
 	} else {

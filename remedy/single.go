@@ -37,8 +37,8 @@ func Standing(s *cluster.Snapshot, n *cluster.Netpol) (r guardrail.Review, ok bo
 func OfPath(ctx context.Context, s *cluster.Snapshot, from, to connectivity.Peer, ports connectivity.PortSet, o connectivity.Options) (best Remedy, found bool) {
 	judge := &pathJudge{from: from, to: to, ports: ports, options: o}
 	d, _ := judge.Evaluate(ctx, guardrail.Review{After: s})
-	paths, certain := pathsOf(d)
-	if !certain {
+	paths, editable := pathsOf(d)
+	if !editable {
 		return best, false
 	}
 	for _, name := range netpolsOf(paths) {

@@ -45,6 +45,8 @@ verify: lint ## Check what needs no run of the tests: formatting, lint, go.mod, 
 	@if command -v shellcheck >/dev/null; then echo shellcheck; git ls-files '*.sh' .ci/run | xargs -r shellcheck; else echo 'shellcheck is not installed: scripts are not checked'; fi
 	$(GO) test -count=1 .
 	$(GO) test -count=1 -run TestGenerated ./cmd/podcullis
+	@$(MAKE) --no-print-directory generate
+	git diff --exit-code -- customresource/v1alpha1 charts/podcullis/files/crds
 
 .PHONY: lint
 lint: $(TOOLS)/golangci-lint ## Run golangci-lint; its first build takes about two minutes
@@ -57,6 +59,10 @@ fmt: $(TOOLS)/golangci-lint ## Format the Go code
 .PHONY: docs
 docs: ## Regenerate the generated parts of docs/
 	$(GO) test -count=1 -run TestGenerated . ./cmd/podcullis -update
+
+.PHONY: generate
+generate: $(TOOLS)/controller-gen ## Make the definitions and deep copies of the custom resources anew
+	$(TOOLS)/controller-gen object crd paths=./customresource/v1alpha1 output:object:dir=customresource/v1alpha1 output:crd:dir=charts/podcullis/files/crds
 
 .PHONY: images
 images: ## Take the screenshots in docs/images anew, with Chromium; the drawings beside them are made by docs
@@ -134,6 +140,10 @@ release: $(TOOLS)/goreleaser ## Make a draft of a release of the tag that is che
 # The tools are pinned in modules of their own, so that they choose no version of ours.
 $(TOOLS)/gotestsum: tools/go.mod tools/go.sum
 	$(GO) build -C tools -o ../$(TOOLS)/ tool
+	@touch $@
+
+$(TOOLS)/controller-gen: tools/codegen/go.mod tools/codegen/go.sum
+	$(GO) build -C tools/codegen -o ../../$(TOOLS)/ tool
 	@touch $@
 
 $(TOOLS)/golangci-lint: tools/lint/go.mod tools/lint/go.sum

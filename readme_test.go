@@ -114,7 +114,7 @@ func TestConfigurationsInDocumentation(t *testing.T) {
 	found := 0
 	for _, file := range documents(t) {
 		for _, text := range fences(read(t, file), "yaml") {
-			if !strings.Contains(text, "kind: Guardrails") {
+			if !strings.Contains(text, "kind: Guardrails") || strings.Contains(text, "guardrail: team-label\n") { // the tutorial's own, which is followed
 				continue
 			}
 			found++
@@ -187,7 +187,7 @@ func TestGeneratedParts(t *testing.T) {
 	}{
 		{"charts/podcullis/README.md", "values", chartValues},
 		{"docs/webhook.md", "flags", webhookFlags},
-		{"docs/guardrails.md", "shipped", shippedGuardrails},
+		{"docs/library.md", "library", shippedLibrary},
 		{"docs/semantics.md", "lifecycles", lifecycles},
 		{"docs/semantics.md", "foreign", foreignKinds},
 	} {
@@ -231,12 +231,20 @@ func webhookFlags(t *testing.T) string {
 	return "```\n" + flags + "```\n"
 }
 
-func shippedGuardrails(t *testing.T) string {
-	var b strings.Builder
-	for _, g := range library(t).Guardrails() {
-		fmt.Fprintf(&b, "### %s: %s\n\nSeverity %s; judges %s.\n\n%s\n\n", g.ID, g.Title, g.Severity, strings.Join(g.Kinds, ", "), g.Description)
+// shippedLibrary is what the command line says of the library.
+func shippedLibrary(t *testing.T) string {
+	var out strings.Builder
+	for i, args := range [][]string{{"list", "-o", "markdown"}, {"show", "-o", "markdown"}} {
+		text, err := exec.CommandContext(t.Context(), "go", append([]string{"run", "./cmd/podcullis", "guardrails"}, args...)...).Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if i > 0 {
+			out.WriteString("\n")
+		}
+		out.Write(text)
 	}
-	return b.String()
+	return out.String()
 }
 
 // TestWhereIsWhat finds every path and every Go symbol of README.md's table, and every

@@ -54,6 +54,19 @@ func TestGeneratedConfigSchema(t *testing.T) {
 	}
 }
 
+// TestGeneratedInputSchema keeps the schema of the input for opa check and editors.
+func TestGeneratedInputSchema(t *testing.T) {
+	const file = "docs/schemas/rego-input.schema.json"
+	if *update {
+		if err := os.WriteFile(file, guardrail.InputSchemaJSON(), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if diff := cmp.Diff(string(guardrail.InputSchemaJSON()), read(t, file)); diff != "" {
+		t.Errorf("%s is out of date; run make docs (-want +got):\n%s", file, diff)
+	}
+}
+
 // parametersOf is the schema in a guardrail's METADATA.
 func parametersOf(t *testing.T, g *guardrail.Guardrail) any {
 	t.Helper()

@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"slices"
 	"time"
 
@@ -116,6 +115,7 @@ func examine(ctx context.Context, e Evaluator, was *Earlier, items []Item, snaps
 	}
 	decisions, err := evaluate(ctx, e, was.Snapshot, snapshot, reviews)
 	errs := []error{err}
+	var unanswered guardrail.Unanswered
 	var out Report
 	evaluated, sought := false, 0
 	if asker, ok := e.(Asker); ok {
@@ -127,7 +127,7 @@ func examine(ctx context.Context, e Evaluator, was *Earlier, items []Item, snaps
 	for i, d := range decisions {
 		evaluated = evaluated || len(d.Evaluated) > 0
 		for _, f := range d.Failures {
-			errs = append(errs, fmt.Errorf("%s: %w", d.Subject, f))
+			unanswered.Add(d.Subject, f)
 		}
 		if advice := advise(ctx, e, was, reviews[i], d, &sought); advice != "" {
 			for k := range d.Violations {
@@ -145,7 +145,7 @@ func examine(ctx context.Context, e Evaluator, was *Earlier, items []Item, snaps
 	}
 	slices.SortStableFunc(out.Findings, Finding.compare)
 	slices.SortStableFunc(out.Exempted, func(a, b Exempted) int { return a.compare(b.Finding) })
-	if err := errors.Join(errs...); err != nil {
+	if err := errors.Join(append(errs, unanswered.Err())...); err != nil {
 		return out, err
 	}
 	if !evaluated {

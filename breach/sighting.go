@@ -294,7 +294,7 @@ func (c *comparison) why(ctx context.Context, f found, guilty []cluster.Change) 
 	for _, change := range all {
 		r := review(change, c.began)
 		r.Before, r.After = c.before, c.after
-		judges, isExempt := c.rules.Stance(f.Guardrail, r)
+		judges, isExempt := c.rules.Stance(f.Violation, r)
 		judged = judged || judges && !isExempt
 		exempt = exempt || isExempt
 		open = open || judges && !c.rules.Excludes(namespaceOf(change))

@@ -1,10 +1,10 @@
 package cluster
 
 import (
+	"cmp"
 	"slices"
 	"sync"
 	"sync/atomic"
-	"weak"
 
 	"github.com/bits-and-blooms/bitset"
 
@@ -44,8 +44,11 @@ type guarding struct {
 	once   sync.Once
 	result atomic.Pointer[guards]
 	base   atomic.Pointer[guards] // of the same netpols, before some pods changed
-	// origin is where the base is to be had that nobody has asked for yet.
-	origin weak.Pointer[shard]
+	// origin is where the base is to be had that nobody has asked for yet. It is let go of
+	// as soon as there is a base, or a later shard that has this one for its origin: so no
+	// chain of shards is kept. (A weak pointer would do the same, but to look at one may
+	// wait for the collector to end its work, and reviews are answered meanwhile.)
+	origin atomic.Pointer[shard]
 }
 
 // guards are those of the variants of some workloads, by position.
@@ -55,15 +58,17 @@ type guards struct {
 }
 
 // touch is the guarding after a pod came, went or changed in a clone of a shard.
-func (g *guarding) touch(from weak.Pointer[shard]) *guarding {
-	next := &guarding{origin: g.origin}
-	if origin := from.Value(); origin != nil && origin.guarding == g {
-		next.origin = from
-	}
-	if r := g.result.Load(); r != nil {
+func (g *guarding) touch(from *shard) *guarding {
+	next := &guarding{}
+	if r := cmp.Or(g.result.Load(), g.base.Load()); r != nil {
 		next.base.Store(r)
+		return next
+	}
+	if from != nil && from.guarding == g {
+		next.origin.Store(from)
+		g.origin.Store(nil)
 	} else {
-		next.base.Store(g.base.Load())
+		next.origin.Store(g.origin.Load())
 	}
 	return next
 }
@@ -75,7 +80,7 @@ func (s *shard) guard() []*Isolation {
 	g := s.guarding
 	g.once.Do(func() {
 		base := g.base.Load()
-		if origin := g.origin.Value(); base == nil && origin != nil {
+		if origin := g.origin.Swap(nil); base == nil && origin != nil {
 			origin.guard()
 			base = origin.guarding.result.Load()
 		}

@@ -5,6 +5,8 @@ import (
 	"net/netip"
 
 	"go4.org/netipx"
+
+	"github.com/podcullis/podcullis/cluster/selector"
 )
 
 // fewPeers is up to how many peers a rule is looked through one by one.
@@ -173,8 +175,8 @@ func withoutEqual(peers []NetpolPeer) []NetpolPeer {
 	}
 	type said struct {
 		own        bool
-		namespaces any
-		pods       any
+		namespaces selector.Key
+		pods       selector.Key
 		block      netip.Prefix
 	}
 	known := make(map[said]bool, len(peers))

@@ -6,7 +6,6 @@ import (
 	"maps"
 	"slices"
 	"sync"
-	"weak"
 )
 
 // shard is what one namespace holds. It is written only by the Apply that made
@@ -27,8 +26,8 @@ type shard struct {
 	entering   *entering
 
 	ownsPods, ownsTemplates, ownsNetpols, ownsEntries bool
-	// from is the shard that this one is a clone of, while somebody uses that.
-	from weak.Pointer[shard]
+	// from is the shard that this one is a clone of, until the Apply that made it ends.
+	from *shard
 }
 
 // ordering is the netpols of a shard by name.
@@ -48,7 +47,7 @@ func newShard(name string) *shard {
 func (s *shard) clone() *shard {
 	c := *s
 	c.ownsPods, c.ownsTemplates, c.ownsNetpols, c.ownsEntries = false, false, false, false
-	c.from = weak.Make(s)
+	c.from = s
 	return &c
 }
 

@@ -89,6 +89,7 @@ func (a *applying) shard(name string) *shard {
 func (a *applying) finish(before *Snapshot) {
 	empty := false
 	for name, sh := range a.fresh {
+		sh.from = nil
 		was := before.shard(name)
 		empty = empty || sh.empty()
 		if was == nil || sh.empty() || !was.namespace.sameLabels(sh.namespace) {

@@ -2,7 +2,6 @@ package cluster
 
 import (
 	"time"
-	"unique"
 
 	"github.com/podcullis/podcullis/cluster/selector"
 )
@@ -64,10 +63,7 @@ func weight(o Object) int {
 
 func selectorWeight(s selector.Selector) int {
 	const textOfOne = 16
-	if s.Key() == (unique.Handle[string]{}) {
-		return 0
-	}
-	return len(s.Key().Value()) / textOfOne
+	return len(s.Key()) / textOfOne
 }
 
 // Light reports whether both objects of a change have at most so many parts (labels,

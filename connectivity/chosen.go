@@ -21,6 +21,19 @@ func (s Selection) ChoosesSomebody(snapshot *cluster.Snapshot) bool {
 	return false
 }
 
+// Workloads yields the workloads that the selection chooses, some of them more than once.
+func (s Selection) Workloads(snapshot *cluster.Snapshot, yield func(*cluster.Workload)) {
+	if s.external() {
+		return
+	}
+	for _, members := range snapshot.SelectNamespaces(s.Namespaces) {
+		variants := members.Variants()
+		for _, at := range s.positions(members) {
+			yield(variants[at].Workload)
+		}
+	}
+}
+
 // String is the selection in the words of a question: "namespaceSelector team=a,
 // podSelector tier=db". What selects all is left out.
 func (s Selection) String() string {

@@ -237,21 +237,7 @@ func openedBy(t *rapid.T, was, is entered, q connectivity.EntranceQuery) map[str
 	if err != nil {
 		t.Fatal(err)
 	}
-	got := map[string]map[netip.Prefix]answer{}
-	for _, x := range connectivity.OpenedEntrances(before, after, q, connectivity.Options{}) {
-		key := string(x.Through) + " " + x.To.String()
-		if got[key] == nil {
-			got[key] = map[netip.Prefix]answer{}
-		}
-		a := got[key][x.From.CIDR]
-		if x.Unknown == "" {
-			a.open = a.open.Union(x.Ports)
-		} else {
-			a.unknown = a.unknown.Union(x.Ports)
-		}
-		got[key][x.From.CIDR] = a
-	}
-	return got
+	return answersOf(connectivity.OpenedEntrances(before, after, q, connectivity.Options{}))
 }
 
 // lenient takes also what does not parse in full, as a cluster may hold it.

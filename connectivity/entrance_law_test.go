@@ -101,21 +101,11 @@ func TestLawEntrances(t *testing.T) {
 			c.servers = "10.0.0.0/8"
 			q.Controllers = []connectivity.Selection{{Block: netip.MustParsePrefix(c.servers)}}
 		}
-		got := map[string]map[netip.Prefix]answer{}
-		for _, x := range connectivity.OpenedEntrances(&cluster.Snapshot{}, s, q, connectivity.Options{}) {
-			key := string(x.Through) + " " + x.To.String()
-			if got[key] == nil {
-				got[key] = map[netip.Prefix]answer{}
-			}
-			a := got[key][x.From.CIDR]
-			if x.Unknown == "" {
-				a.open = a.open.Union(x.Ports)
-			} else {
-				a.unknown = a.unknown.Union(x.Ports)
-			}
-			got[key][x.From.CIDR] = a
+		entrances := connectivity.OpenedEntrances(&cluster.Snapshot{}, s, q, connectivity.Options{})
+		got := answersOf(entrances)
+		for _, x := range entrances {
 			if (len(x.Ways) > 0) == (x.Through == connectivity.ThroughDefault || x.Through == connectivity.ThroughIPBlock) {
-				t.Fatalf("%s has the ways %v", key, x.Ways)
+				t.Fatalf("%s has the ways %v", string(x.Through)+" "+x.To.String(), x.Ways)
 			}
 		}
 		for peer, pods := range c.reference.byPeer() {
@@ -257,4 +247,23 @@ func (c *entranceCase) fromController(pod *refPod, p probe, from func(string) tr
 		}
 	}
 	return out.or(unknown("controller-unknown"))
+}
+
+// answersOf are entrances by what they lead through and to, and by where they begin.
+func answersOf(all []connectivity.Entrance) map[string]map[netip.Prefix]answer {
+	got := map[string]map[netip.Prefix]answer{}
+	for _, x := range all {
+		key := string(x.Through) + " " + x.To.String()
+		if got[key] == nil {
+			got[key] = map[netip.Prefix]answer{}
+		}
+		a := got[key][x.From.CIDR]
+		if x.Unknown == "" {
+			a.open = a.open.Union(x.Ports)
+		} else {
+			a.unknown = a.unknown.Union(x.Ports)
+		}
+		got[key][x.From.CIDR] = a
+	}
+	return got
 }

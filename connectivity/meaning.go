@@ -2,7 +2,6 @@ package connectivity
 
 import (
 	"slices"
-	"unique"
 
 	"github.com/podcullis/podcullis/cluster"
 	"github.com/podcullis/podcullis/cluster/selector"
@@ -58,7 +57,7 @@ func (t *transition) inForce(namespace string) []selector.Selector {
 	if out, ok := t.forces[namespace]; ok {
 		return out
 	}
-	seen := map[unique.Handle[string]]bool{}
+	seen := map[selector.Key]bool{}
 	var out []selector.Selector
 	add := func(s selector.Selector) {
 		if !seen[s.Key()] {

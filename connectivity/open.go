@@ -35,6 +35,14 @@ func (o Options) enough(found int) bool {
 	return (o.Limit > 0 && found > o.Limit) || (o.Interrupted != nil && o.Interrupted())
 }
 
+// pause lets others go first between two steps that cannot be left out: whether it was
+// interrupted is asked where there is something to leave out.
+func (o Options) pause() {
+	if o.Interrupted != nil {
+		o.Interrupted()
+	}
+}
+
 // Open lists the connections that are open or unknown in a snapshot, sorted by
 // peers. A connection of a workload with itself is left out, unless the query
 // tells its pods apart: who puts a frontend under the database's controller (an

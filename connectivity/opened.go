@@ -361,6 +361,7 @@ func (t *transition) choose(s Selection, within *reach) []chosen {
 
 // chosen is what a selection chooses of one workload, now or before.
 func (t *transition) chosen(s Selection, w *cluster.Workload) chosen {
+	t.options.pause()
 	c := chosen{workload: w, variants: t.chooseOne(s, w)}
 	members := t.after.members(w.Namespace)
 	for _, v := range c.variants {

@@ -3,7 +3,6 @@ package connectivity
 import (
 	"cmp"
 	"slices"
-	"unique"
 
 	"github.com/bits-and-blooms/bitset"
 
@@ -56,7 +55,7 @@ type reachKey struct {
 	direction cluster.Direction
 }
 
-type selectorPair struct{ namespaces, pods unique.Handle[string] }
+type selectorPair struct{ namespaces, pods selector.Key }
 
 // holds reports whether a chosen peer is in the reach.
 func (r *reach) holds(c *chosen) bool {

@@ -4,7 +4,6 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
-	"unique"
 
 	"github.com/podcullis/podcullis/cluster"
 	"github.com/podcullis/podcullis/cluster/selector"
@@ -87,7 +86,7 @@ func (w way) impliedBy(o way) bool {
 func anyWay() []way { return []way{{ports: AllPorts(), certain: true}} }
 
 // readings remember, for the length of one question, what selectors require.
-type readings map[unique.Handle[string]]reading
+type readings map[selector.Key]reading
 
 type reading struct {
 	requirements []selector.Requirement

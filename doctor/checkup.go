@@ -95,6 +95,7 @@ func Examine(f Facts) Checkup {
 	add("features", "Does it enforce what the NetworkPolicies here use?", f.features())
 	add("other-policies", "Do policies of other APIs have a say?", f.otherPolicies())
 	add("netpols", "Which NetworkPolicies do nothing?", f.netpols())
+	add("least-privilege", "Which NetworkPolicies let through more than anybody needs?", f.wide())
 	add("isolation", "Which namespaces have no default-deny?", f.isolation())
 	add("host-network", "Which pods are on their node's network, where NetworkPolicies say nothing?", f.hostNetwork())
 	return out

@@ -51,7 +51,7 @@ func NetpolRemarks(s *cluster.Snapshot) []Remark {
 
 // namesNothing are the netpols that select somebody, and have a rule about nobody or nothing.
 func namesNothing(s *cluster.Snapshot) []Remark {
-	look := looker{s, map[[2]string]bool{}}
+	look := looker{s, map[[2]selector.Key]bool{}}
 	var out []Remark
 	for n := range s.AllNetpols() {
 		if n.Over != "" || s.Members(n.Namespace).Select(n.Selector).None() {
@@ -84,7 +84,7 @@ func namesNothing(s *cluster.Snapshot) []Remark {
 // looker remembers which selectors find somebody.
 type looker struct {
 	s    *cluster.Snapshot
-	seen map[[2]string]bool
+	seen map[[2]selector.Key]bool
 }
 
 // peer says why a peer matches nobody; empty where it matches somebody, or may.
@@ -112,7 +112,7 @@ func (l *looker) peer(own string, p *cluster.NetpolPeer) string {
 }
 
 func (l *looker) somebody(p *cluster.NetpolPeer) bool {
-	key := [2]string{p.Namespaces.Key().Value(), p.Pods.Key().Value()}
+	key := [2]selector.Key{p.Namespaces.Key(), p.Pods.Key()}
 	found, known := l.seen[key]
 	if known {
 		return found

@@ -85,6 +85,11 @@ var builtins = []builtin{
 		answer:      (*evaluation).wide,
 	},
 	{
+		name: "netpol.unbounded", args: []types.Type{object}, result: listOfAny,
+		description: "The workloads that this change opens to more than somebody has named: {namespaceSelector?, podSelector?, except?, directions?, by?, manyPorts?}.",
+		answer:      (*evaluation).unbounded,
+	},
+	{
 		name: "netpol.isolation", args: []types.Type{object}, result: listOfAny,
 		description: "Per workload after the change, whether netpols isolate it and which: {namespace, podSelector? or labels?}.",
 		answer:      (*evaluation).isolation,

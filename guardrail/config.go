@@ -45,8 +45,12 @@ type Config struct {
 	Messages Messages `yaml:"messages"`
 
 	podNetwork []netip.Prefix
+	revision   string // of the bundle that it is from
 	validator  *configValidator
 }
+
+// FromBundle says of which revision of a bundle the configuration is.
+func (c *Config) FromBundle(revision string) { c.revision = revision }
 
 // Messages is what answers at admission tell.
 type Messages string
@@ -75,6 +79,8 @@ type Instance struct {
 	Action     Action         `yaml:"action"`
 	Match      Match          `yaml:"match"`
 	Parameters map[string]any `yaml:"parameters"`
+	// Exemptible is set when objects of kind Exemption may exempt from it, too.
+	Exemptible bool `yaml:"exemptible"`
 	// What people want to know of it; see About.
 	Description string `yaml:"description"`
 	Owner       string `yaml:"owner"`
@@ -108,10 +114,11 @@ type Exemption struct {
 	Expires string `yaml:"expires"`
 
 	until time.Time
+	home  string // see Granted
 }
 
 // Expired reports whether the exemption no longer holds.
-func (e Exemption) Expired(now time.Time) bool { return !e.until.IsZero() && !now.Before(e.until) }
+func (x Exemption) Expired(now time.Time) bool { return !x.until.IsZero() && !now.Before(x.until) }
 
 // ParseConfig reads a configuration, strictly. Every error names the file, the
 // line and the field. What concerns the guardrails' own parameters is checked by New.
@@ -155,7 +162,7 @@ func yamlError(file string, err error) error {
 	var list []error
 	for _, text := range strings.Split(err.Error(), "\n") {
 		if m := yamlLine.FindStringSubmatch(text); m != nil {
-			what := m[2]
+			what := yamlWords(m[2])
 			if u := unknownField.FindStringSubmatch(what); u != nil {
 				what = fmt.Sprintf("unknown field %q; known here: %s", u[1], knownFields(u[2]))
 			}
@@ -172,7 +179,7 @@ func knownFields(goType string) string {
 	return map[string]string{
 		"guardrail.Config":    "apiVersion, kind, exclude, guardrails, exemptions, podNetwork, extraWorkloads, messages",
 		"guardrail.Exclude":   "namespaces",
-		"guardrail.Instance":  "name, guardrail, action, match, parameters, description, owner, link",
+		"guardrail.Instance":  "name, guardrail, action, match, parameters, exemptible, description, owner, link",
 		"guardrail.Match":     "namespaces, excludedNamespaces, namespaceSelector, kinds; of an exemption also workloads, netpols, users, groups",
 		"guardrail.Exemption": "name, guardrails, match, reason, expires",
 	}[goType]

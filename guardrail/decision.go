@@ -121,6 +121,9 @@ type Decision struct {
 	// more; it takes the place of what each guardrail advises.
 	Advice string
 
+	// Revision is that of the bundle that the guardrails are from; empty where they are from none.
+	Revision string
+
 	// Deletes is set when there is no object after the change.
 	Deletes bool
 	// Inputs, if set, are the flags by which the command line finds what was judged, as

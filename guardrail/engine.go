@@ -26,6 +26,7 @@ type Engine struct {
 // ruleset is a configuration with everything compiled. It is immutable but for
 // the questions that were read.
 type ruleset struct {
+	library   *Library
 	config    *Config
 	instances []*instance
 	byUrgency []*instance // the same, those that may deny first
@@ -61,7 +62,7 @@ func New(l *Library, c *Config) (*Engine, error) {
 
 // Reload replaces the guardrails. On an error those that were there stay.
 func (e *Engine) Reload(l *Library, c *Config) error {
-	set, err := prepare(l, c)
+	set, err := prepare(l, c, e.current.Load())
 	if err != nil {
 		return err
 	}
@@ -74,7 +75,7 @@ var ErrNeedsEntries = errors.New("a guardrail asks what Services, Ingresses and 
 
 // ReloadWithoutEntries is Reload where Services, Ingresses and routes are not in the model.
 func (e *Engine) ReloadWithoutEntries(l *Library, c *Config) error {
-	set, err := prepare(l, c)
+	set, err := prepare(l, c, e.current.Load())
 	if err != nil {
 		return err
 	}
@@ -85,48 +86,64 @@ func (e *Engine) ReloadWithoutEntries(l *Library, c *Config) error {
 	return nil
 }
 
-func prepare(l *Library, c *Config) (*ruleset, error) {
-	set := &ruleset{config: c, options: connectivity.Options{PodNetwork: c.podNetwork}}
+// prepare compiles what was not compiled before, by the same library.
+func prepare(l *Library, c *Config, was *ruleset) (*ruleset, error) {
+	set := &ruleset{library: l, config: c, options: connectivity.Options{PodNetwork: c.podNetwork}}
 	v := &configValidator{file: c.validator.file, root: c.validator.root}
 	for i, in := range c.Guardrails {
-		g, ok := l.guardrails[in.Guardrail]
-		if !ok {
-			v.at([]any{"guardrails", i, "guardrail"}, "no guardrail %q; there are: %s", in.Guardrail, strings.Join(slices.Sorted(maps.Keys(l.guardrails)), ", "))
+		if made := was.prepared(l, in); made != nil {
+			set.instances = append(set.instances, made)
 			continue
 		}
-		for k, kind := range in.Match.Kinds {
-			if len(g.Kinds) > 0 && !g.Kinds.covers(kind) && (!g.judgesWorkloads() || !c.knowsCustom(kind)) {
-				known := strings.Join(g.Kinds, ", ")
-				if g.judgesWorkloads() {
-					known += "; and the kinds of extraWorkloads"
-				}
-				v.at([]any{"guardrails", i, "match", "kinds", k}, "%s does not judge %q, but: %s", g.ID, kind, known)
-			}
-		}
-		parameters, wrong := g.schema.complete(in.Parameters)
-		for _, w := range wrong {
-			path := []any{"guardrails", i, "parameters"}
-			for _, p := range w.path {
-				path = append(path, p)
-			}
-			v.at(path, "%s", w.message)
-		}
-		if len(wrong) > 0 {
-			continue
-		}
-		p, err := newProgram(l, g, parameters)
+		made, err := v.prepareInstance(l, c, in, []any{"guardrails", i})
 		if err != nil {
-			return nil, fmt.Errorf("guardrail %s: %w", in.Name, err)
+			return nil, err
 		}
-		made := &instance{Instance: in, Guardrail: g, program: p}
-		made.parts = partsOf(made, l, parameters)
-		set.instances = append(set.instances, made)
+		if made != nil {
+			set.instances = append(set.instances, made)
+		}
 	}
 	set.fields = fieldsOf(set.instances)
 	set.lookers = lookersOf(c, set.instances, l)
 	set.byUrgency = slices.Clone(set.instances)
 	slices.SortStableFunc(set.byUrgency, func(a, b *instance) int { return urgency(a.Action) - urgency(b.Action) })
 	return set, v.err()
+}
+
+// prepareInstance compiles one guardrail; nil when it reported what is wrong.
+func (v *configValidator) prepareInstance(l *Library, c *Config, in Instance, path []any) (*instance, error) {
+	g, ok := l.guardrails[in.Guardrail]
+	if !ok {
+		v.at(under(path, "guardrail"), "no guardrail %q; there are: %s", in.Guardrail, strings.Join(slices.Sorted(maps.Keys(l.guardrails)), ", "))
+		return nil, nil
+	}
+	for k, kind := range in.Match.Kinds {
+		if len(g.Kinds) > 0 && !g.Kinds.covers(kind) && (!g.judgesWorkloads() || !c.knowsCustom(kind)) {
+			known := strings.Join(g.Kinds, ", ")
+			if g.judgesWorkloads() {
+				known += "; and the kinds of extraWorkloads"
+			}
+			v.at(under(path, "match", "kinds", k), "%s does not judge %q, but: %s", g.ID, kind, known)
+		}
+	}
+	parameters, wrong := g.schema.complete(in.Parameters)
+	for _, w := range wrong {
+		at := under(path, "parameters")
+		for _, p := range w.path {
+			at = append(at, p)
+		}
+		v.at(at, "%s", w.message)
+	}
+	if len(wrong) > 0 {
+		return nil, nil
+	}
+	p, err := newProgram(l, g, parameters)
+	if err != nil {
+		return nil, fmt.Errorf("guardrail %s: %w", in.Name, err)
+	}
+	made := &instance{Instance: in, Guardrail: g, program: p}
+	made.parts = partsOf(made, l, parameters)
+	return made, nil
 }
 
 // urgency orders evaluations: all share one deadline, and one that only warns must
@@ -149,6 +166,9 @@ func (e *Engine) Guardrails() []string {
 
 // Messages is what the configuration wants answers to tell; empty if it does not say.
 func (e *Engine) Messages() Messages { return e.current.Load().config.Messages }
+
+// Revision is that of the bundle in force; empty where there is none.
+func (e *Engine) Revision() string { return e.current.Load().config.revision }
 
 // Exemptions lists the configured exemptions.
 func (e *Engine) Exemptions() []Exemption {
@@ -187,22 +207,20 @@ func (e *Engine) EvaluateEach(ctx context.Context, before, after *cluster.Snapsh
 	defer t.end()
 	w := set.world(t, before, after)
 	out := make([]Decision, 0, len(reviews))
-	var errs []error
+	var errs Unanswered
 	for i := range reviews {
 		reviews[i].Before, reviews[i].After = before, after
 		d, err := set.evaluate(ctx, &reviews[i], given(w))
-		if err != nil {
-			errs = append(errs, fmt.Errorf("%s: %w", reviews[i].Subject(), err))
-		}
+		errs.Add(reviews[i].Subject(), err)
 		out = append(out, d)
 		judged()
 	}
-	return out, errors.Join(errs...)
+	return out, errs.Err()
 }
 
 func (s *ruleset) evaluate(ctx context.Context, r *Review, w func() *world) (Decision, error) {
 	if slices.Contains(s.config.Exclude.Namespaces, r.namespace()) {
-		return Decision{Subject: r.Subject()}, nil
+		return Decision{Subject: r.Subject(), Revision: s.config.revision}, nil
 	}
 	return s.ask(ctx, r, w, s.byUrgency)
 }
@@ -213,7 +231,7 @@ func given(w *world) func() *world { return func() *world { return w } }
 // ask asks some guardrails about one review. The world is made when one of them has to
 // be asked: most reviews are of changes that mean nothing to any.
 func (s *ruleset) ask(ctx context.Context, r *Review, w func() *world, instances []*instance) (Decision, error) {
-	d := Decision{Subject: r.Subject(), Deletes: r.Change.After == nil}
+	d := Decision{Subject: r.Subject(), Deletes: r.Change.After == nil, Revision: s.config.revision}
 	in := &input{review: r, wanted: s.fields}
 	var eval *evaluation
 	var errs []error
@@ -238,7 +256,7 @@ func (s *ruleset) ask(ctx context.Context, r *Review, w func() *world, instances
 			continue
 		}
 		for _, v := range found {
-			if x, ok := s.exemption(i.Name, r); ok {
+			if x, ok := s.exemption(i, r, &v); ok {
 				d.Exempted = append(d.Exempted, Exempted{v, x.Name, x.Reason})
 			} else {
 				d.Violations = append(d.Violations, v)
@@ -304,18 +322,26 @@ func (m *Match) match(r *Review, kind schema.GroupKind, namespace string) (selec
 	return ns.Matches(m.selector), nil
 }
 
-// exemption finds the first exemption that covers a review and has not expired.
-// Whether a namespace is known plays no role for it: in doubt nothing is exempt.
-func (s *ruleset) exemption(name string, r *Review) (Exemption, bool) {
+// exemption finds the first exemption that covers a review and a violation, and
+// has not expired. Whether a namespace is known plays no role for it: in doubt nothing is
+// exempt.
+func (s *ruleset) exemption(i *instance, r *Review, v *Violation) (Exemption, bool) {
 	for _, x := range s.config.Exemptions {
-		if !slices.Contains(x.Guardrails, name) || x.Expired(r.Time) {
-			continue
-		}
-		if match, err := x.Match.match(r, r.groupKind(), r.namespace()); err == nil && match == selector.Yes && x.Match.covers(r) {
+		if x.home == "" && x.holds(i.Name, r) && x.Match.covers(r) {
 			return x, true
 		}
 	}
-	return Exemption{}, false
+	return s.granted(i, r, v)
+}
+
+// holds tells whether an exemption is one from a guardrail, has not expired, and matches the
+// object.
+func (x *Exemption) holds(name string, r *Review) bool {
+	if !slices.Contains(x.Guardrails, name) || x.Expired(r.Time) {
+		return false
+	}
+	match, err := x.Match.match(r, r.groupKind(), r.namespace())
+	return err == nil && match == selector.Yes
 }
 
 // Judges reports whether a guardrail is about objects of a kind.

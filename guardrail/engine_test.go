@@ -117,9 +117,9 @@ func TestAWarnRuleNeverStrengthensTheAction(t *testing.T) {
 func TestAGuardrailThatCannotAnswerIsAnError(t *testing.T) {
 	for name, c := range map[string]struct{ body, mentioned string }{
 		"builtin-error":     {`violation contains "x" if to_number("a") == 1`, "to_number"},
-		"our-builtin-error": {`violation contains "x" if count(netpol.opened({"from": {}})) > 0`, "from and to"},
-		"misspelt-question": {`violation contains "x" if count(netpol.open({"from": {"podSelecter": {}}, "to": {}})) > 0`, "podSelecter"},
-		"bad-scope":         {`violation contains "x" if count(netpol.open({"from": {}, "to": {}, "scope": "imaginary"})) > 0`, "scope"},
+		"our-builtin-error": {`violation contains "x" if count(netpol.opened(object.union({"from": {}}, {}))) > 0`, "from and to"},
+		"misspelt-question": {`violation contains "x" if count(netpol.open(object.union({"from": {"podSelecter": {}}, "to": {}}, {}))) > 0`, "podSelecter"},
+		"bad-scope":         {`violation contains "x" if count(netpol.open(object.union({"from": {}, "to": {}, "scope": "imaginary"}, {}))) > 0`, "scope"},
 		"isolation-nowhere": {`violation contains "x" if count(netpol.isolation({})) > 0`, "namespace: missing"},
 		"selects-null":      {`violation contains "x" if netpol.selects(input.request.oldObject)`, "want a NetworkPolicy"},
 		"divide-by-zero":    {`violation contains "x" if 1 / (count(input.request.uid) - 1) > 0`, "divide by zero"},

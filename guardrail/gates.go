@@ -17,7 +17,7 @@ type gate struct {
 }
 
 // gated are the questions whose answers are lists, and which may be gates.
-var gated = []string{"netpol.opened", "netpol.open", "netpol.closed", "netpol.blocked", "netpol.barriers", "netpol.exposed", "netpol.entrances", "netpol.wide"}
+var gated = []string{"netpol.opened", "netpol.open", "netpol.closed", "netpol.blocked", "netpol.barriers", "netpol.exposed", "netpol.entrances", "netpol.wide", "netpol.unbounded"}
 
 // gatesTime bounds how long finding the gates of one guardrail may take; one whose gates
 // are not found is evaluated each time.

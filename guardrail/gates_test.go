@@ -29,7 +29,7 @@ func TestGates(t *testing.T) {
 		"AKeyedRule":          {body: "violation contains \"x\" if some _, c in mine\nmine[n] contains c if { some n, c in " + q + " }", gates: []string{"netpol.opened"}},
 		"TwoRules":            {body: "violation contains \"x\" if some c in " + q + "\nwarn contains \"x\" if some c in netpol.exposed({})", gates: []string{"netpol.exposed", "netpol.opened"}},
 		"TwoClausesOfOne":     {body: "violation contains \"x\" if some c in " + q + "\nviolation contains \"y\" if some c in netpol.exposed({})", gates: []string{"netpol.exposed", "netpol.opened"}},
-		"NeverHolds":          {body: "violation contains \"x\" if some c in " + q + "\nviolation contains \"y\" if { input.parameters.no == true; input.request.name == \"a\" }", gates: []string{"netpol.opened"}},
+		"NeverHolds":          {body: "violation contains \"x\" if some c in " + q + "\nviolation contains \"y\" if { object.get(input.parameters, \"no\", false) == true; input.request.name == \"a\" }", gates: []string{"netpol.opened"}},
 		"FalseBeyondDoubt":    {body: `violation contains "x" if { input.request.name == "a"; false }`},
 		"ReadsTheRequest":     {body: `violation contains "x" if { input.request.name == "a"; some c in ` + q + ` }`, gates: []string{"netpol.opened"}},
 		"OneWithoutAGate":     {body: "violation contains \"x\" if some c in " + q + "\nviolation contains \"y\" if input.request.name == \"a\"", reports: 1},

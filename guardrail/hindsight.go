@@ -2,8 +2,6 @@ package guardrail
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"slices"
 
 	"github.com/podcullis/podcullis/cluster"
@@ -116,7 +114,7 @@ func (f InForce) hindsight(ctx context.Context, world func(*turn) *world, review
 	}
 	w := world(t)
 	out := make([]Decision, 0, len(reviews))
-	var errs []error
+	var errs Unanswered
 	for n := range reviews {
 		r := &reviews[n]
 		r.Before, r.After = w.before, w.after
@@ -127,25 +125,23 @@ func (f InForce) hindsight(ctx context.Context, world func(*turn) *world, review
 			}
 		}
 		d, err := f.set.ask(ctx, r, given(w), instances)
-		if err != nil {
-			errs = append(errs, fmt.Errorf("%s: %w", r.Subject(), err))
-		}
+		errs.Add(r.Subject(), err)
 		for _, failure := range d.Failures {
-			errs = append(errs, fmt.Errorf("%s: %w", r.Subject(), failure))
+			errs.Add(r.Subject(), failure)
 		}
 		out = append(out, d)
 	}
-	return out, errors.Join(errs...)
+	return out, errs.Err()
 }
 
-// Stance tells how a guardrail looks at a change, whatever it would say: whether it judges
-// it, and whether the change is exempt.
-func (f InForce) Stance(guardrail string, r Review) (judges, exempt bool) {
-	at := slices.IndexFunc(f.instances, func(i *instance) bool { return i.Name == guardrail })
+// Stance tells how the guardrail of a violation looks at a change, whatever it would say:
+// whether it judges it, and whether the change is exempt.
+func (f InForce) Stance(v Violation, r Review) (judges, exempt bool) {
+	at := slices.IndexFunc(f.instances, func(i *instance) bool { return i.Name == v.Guardrail })
 	if at < 0 {
 		return false, false
 	}
 	applies, err := f.instances[at].applies(&r, &input{review: &r})
-	_, exempt = f.set.exemption(guardrail, &r)
+	_, exempt = f.set.exemption(f.instances[at], &r, &v)
 	return err != nil || applies, exempt
 }

@@ -13,6 +13,7 @@ type homes struct {
 	closed    map[homeKey]map[cluster.Ref][]connectivity.ClosedPath
 	exposed   map[homeKey]map[cluster.Ref][]connectivity.Exposure
 	entrances map[homeKey]map[cluster.Ref][]connectivity.Entrance
+	unbounded map[homeKey]map[cluster.Ref][]connectivity.Unbounded
 }
 
 // homeKey is a question and the guardrail that asks: an answer is reported with an object
@@ -24,7 +25,11 @@ type homeKey struct {
 
 func newHomes() homes {
 	return homes{
-		map[homeKey]map[cluster.Ref][]connectivity.Connection{}, map[homeKey]map[cluster.Ref][]connectivity.ClosedPath{}, map[homeKey]map[cluster.Ref][]connectivity.Exposure{}, map[homeKey]map[cluster.Ref][]connectivity.Entrance{},
+		map[homeKey]map[cluster.Ref][]connectivity.Connection{},
+		map[homeKey]map[cluster.Ref][]connectivity.ClosedPath{},
+		map[homeKey]map[cluster.Ref][]connectivity.Exposure{},
+		map[homeKey]map[cluster.Ref][]connectivity.Entrance{},
+		map[homeKey]map[cluster.Ref][]connectivity.Unbounded{},
 	}
 }
 

@@ -3,7 +3,6 @@ package guardrail
 import (
 	"context"
 	"errors"
-	"fmt"
 	"iter"
 	"slices"
 
@@ -24,10 +23,10 @@ func (f InForce) Inventory(ctx context.Context, s *cluster.Snapshot, within map[
 	t.inBackground()
 	w := f.set.world(t, &cluster.Snapshot{}, s)
 	w.options.Only = within
-	var errs []error
+	var errs Unanswered
 	for r := range reviews {
 		if ctx.Err() != nil {
-			return errors.Join(append(errs, context.Cause(ctx))...)
+			return errors.Join(errs.Err(), context.Cause(ctx))
 		}
 		if slices.Contains(f.set.config.Exclude.Namespaces, r.namespace()) {
 			continue
@@ -37,13 +36,13 @@ func (f InForce) Inventory(ctx context.Context, s *cluster.Snapshot, within map[
 		for _, failure := range d.Failures {
 			err = errors.Join(err, failure)
 		}
-		if err != nil && len(errs) < maxInventoryErrors {
-			errs = append(errs, fmt.Errorf("%s: %w", r.Subject(), err))
+		if errs.Len() < maxInventoryErrors {
+			errs.Add(r.Subject(), err)
 		}
 		heed(&r, d)
 		t.pause() // most reviews need no Rego, and nothing in them asks whose turn it is
 	}
-	return errors.Join(errs...)
+	return errs.Err()
 }
 
 // maxInventoryErrors bounds an error: one guardrail that is broken is so for each object.

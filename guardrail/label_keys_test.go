@@ -162,8 +162,8 @@ func TestLabelKeysAskedWrongly(t *testing.T) {
 	for question, want := range map[string]string{
 		`{"of": "services"}`: `of: "services" is not supported; use pods or namespaces`,
 		`{}`:                 `of: "" is not supported; use pods or namespaces`,
-		`{"of": "namespaces", "namespace": "shop"}`: `namespace: is for pods`,
-		`{"of": "pods", "key": "x"}`:                `unknown field "key"`,
+		`{"of": "namespaces", "namespace": "shop"}`:    `namespace: is for pods`,
+		`object.union({"of": "pods", "key": "x"}, {})`: `unknown field "key"`,
 	} {
 		_, err := keysEngine(t, question, "", nil).Evaluate(t.Context(), anyPod(t))
 		if err == nil || !strings.Contains(err.Error(), want) {

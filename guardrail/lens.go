@@ -3,8 +3,6 @@ package guardrail
 import (
 	"context"
 	"errors"
-	"fmt"
-	"strings"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/rego"
@@ -82,11 +80,14 @@ func ParserOptions() ast.ParserOptions {
 	return ast.ParserOptions{Capabilities: Capabilities(), ProcessAnnotation: true, RegoVersion: ast.RegoV1}
 }
 
-// Compiler compiles as the loader does, with builtins besides: for tests.
-func Compiler(more ...*ast.Builtin) *ast.Compiler {
-	capabilities := Capabilities()
-	capabilities.Builtins = append(capabilities.Builtins, more...)
-	return ast.NewCompiler().WithCapabilities(capabilities).WithSchemas(inputSchema()).WithPathConflictsCheck(nil).WithEnablePrintStatements(true)
+// Compiler compiles some modules as the loader does, with builtins besides: for tests. What
+// is wrong in them is told first, and in the loader's words.
+func Compiler(modules map[string]*ast.Module, more ...*ast.Builtin) (*ast.Compiler, error) {
+	_, faults := compileAll(modules, true, more...)
+	if len(faults) > 0 {
+		return nil, faults.err()
+	}
+	return newCompiler(typeModules(modules), true, more...), nil
 }
 
 // Builtin is one of ours, for a query that is not about a review.
@@ -116,28 +117,4 @@ func Unasked() []Builtin {
 		out = append(out, Builtin{b.decl(), rego.FunctionDyn(&rego.Function{Name: b.name, Decl: b.function()}, answer)})
 	}
 	return out
-}
-
-// Readable is an error of OPA as "file:line: message", one a line, without OPA's codes.
-func Readable(err error) error {
-	var list ast.Errors
-	var one *topdown.Error
-	switch {
-	case errors.As(err, &list):
-		return compileErrors(list)
-	case errors.As(err, &one) && one.Location != nil && one.Location.File != "":
-		return fmt.Errorf("%s:%d: %s", one.Location.File, one.Location.Row, once(one.Message))
-	case errors.As(err, &one):
-		return errors.New(once(one.Message))
-	}
-	return err
-}
-
-// once is a message that names its builtin once: OPA does so, and so do we.
-func once(message string) string {
-	name, rest, _ := strings.Cut(message, ": ")
-	if strings.HasPrefix(rest, name+": ") {
-		return rest
-	}
-	return message
 }

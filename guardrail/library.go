@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 
@@ -22,10 +23,33 @@ type Source struct {
 	FS   fs.FS
 }
 
+// Without is a source but for the packages that others bring: whoever works on a guardrail
+// that ships has it twice, and means the one in hand.
+func (s Source) Without(others ...Source) Source {
+	left := packagesLess{s.FS, map[string]bool{}}
+	for _, o := range others {
+		_ = o.Each(func(file string, text []byte) { // what cannot be read is an error when it is loaded
+			if name := packageClause.FindSubmatch(text); name != nil && !strings.HasSuffix(file, "_test.rego") {
+				left.packages[string(name[1])] = true
+			}
+		})
+	}
+	return Source{s.Name, left}
+}
+
+// packagesLess is a tree of files of which some packages are not read.
+type packagesLess struct {
+	fs.FS
+	packages map[string]bool
+}
+
+var packageClause = regexp.MustCompile(`(?m)^package[ \t]+([A-Za-z0-9_.]+)`)
+
 // Library is the compiled guardrails of some sources. It is immutable.
 type Library struct {
 	guardrails map[string]*Guardrail
 	compiler   *ast.Compiler
+	written    map[string]*ast.Module // by file, as parsed
 }
 
 // Guardrail is one Rego guardrail: a package guardrails.<id> in one file.
@@ -35,8 +59,12 @@ type Guardrail struct {
 	Title       string
 	Description string
 	Severity    string
+	// Controls are those of benchmarks and guides that it is for.
+	Controls []string
 	// Kinds are the kinds of objects that it judges; empty means all.
 	Kinds kindList
+	// Example are parameters to begin with; nil where it needs none.
+	Example map[string]any
 	// File is where it was read.
 	File string
 
@@ -76,30 +104,22 @@ func LoadLibraryForAuthors(sources ...Source) (*Library, error) { return load(so
 
 func load(sources []Source, prints bool) (*Library, error) {
 	sandbox.Bound()
-	modules := map[string]*ast.Module{}
-	var errs []error
-	for _, s := range sources {
-		errs = append(errs, parseSource(s, modules)...)
-	}
-	if err := errors.Join(errs...); err != nil {
+	modules, faults, err := Parse(sources...)
+	if err != nil {
 		return nil, err
 	}
-	compiler := ast.NewCompiler().
-		WithCapabilities(Capabilities()).
-		WithSchemas(inputSchema()).
-		WithPathConflictsCheck(nil).
-		WithEnablePrintStatements(prints)
-	compiler.Compile(modules)
-	if compiler.Failed() {
-		return nil, compileErrors(compiler.Errors)
-	}
-	l := &Library{guardrails: map[string]*Guardrail{}, compiler: compiler}
 	for _, file := range slices.Sorted(maps.Keys(modules)) {
-		if err := l.add(file, modules[file]); err != nil {
-			errs = append(errs, err)
-		}
+		faults = append(faults, placeFaults(file, modules[file])...)
+		faults = append(faults, unboundedFormats(modules[file])...)
 	}
-	if err := errors.Join(errs...); err != nil {
+	compiler, more := compileAll(modules, prints)
+	faults = append(faults, more...)
+	faults = append(faults, questionFaults(modules)...)
+	l := &Library{guardrails: map[string]*Guardrail{}, compiler: compiler, written: modules}
+	for _, file := range slices.Sorted(maps.Keys(modules)) {
+		faults = append(faults, l.add(file, modules[file])...)
+	}
+	if err := faults.err(); err != nil {
 		return nil, err
 	}
 	if len(l.guardrails) == 0 {
@@ -123,37 +143,76 @@ func (l *Library) Guardrail(id string) (*Guardrail, bool) {
 	return g, ok
 }
 
-func parseSource(s Source, modules map[string]*ast.Module) []error {
-	var errs []error
+// Parse reads the files of some sources, but for tests. What does not parse is in faults.
+func Parse(sources ...Source) (modules map[string]*ast.Module, faults Faults, err error) {
+	modules = map[string]*ast.Module{}
+	for _, s := range sources {
+		err := s.Each(func(file string, text []byte) {
+			if strings.HasSuffix(file, "_test.rego") {
+				return
+			}
+			m, wrong := ParseFile(file, text)
+			faults = append(faults, wrong...)
+			if m != nil {
+				modules[file] = m
+			}
+		})
+		if err != nil {
+			return nil, nil, err
+		}
+	}
+	return modules, faults, nil
+}
+
+// Each gives the name and the text of each *.rego file of a source.
+func (s Source) Each(yield func(file string, text []byte)) error {
+	left, _ := s.FS.(packagesLess)
 	err := fs.WalkDir(s.FS, ".", func(p string, d fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
 			return err
 		case d.IsDir() && p != "." && strings.HasPrefix(d.Name(), "."):
 			return fs.SkipDir // a mounted ConfigMap keeps its files twice, once in ..data
-		case d.IsDir() || !strings.HasSuffix(p, ".rego") || strings.HasSuffix(p, "_test.rego"):
+		case d.IsDir() || !strings.HasSuffix(p, ".rego"):
 			return nil
 		}
 		text, err := fs.ReadFile(s.FS, p)
 		if err != nil {
 			return err
 		}
-		name := path.Join(s.Name, p)
-		m, err := ast.ParseModuleWithOpts(name, string(text), ast.ParserOptions{
-			Capabilities: Capabilities(), ProcessAnnotation: true, RegoVersion: ast.RegoV1,
-		})
-		if err != nil {
-			errs = append(errs, parseErrors(err))
-			return nil
+		if name := packageClause.FindSubmatch(text); name == nil || !left.packages[string(name[1])] {
+			yield(path.Join(s.Name, p), text)
 		}
-		errs = append(errs, unboundedFormats(m)...)
-		modules[name] = m
 		return nil
 	})
 	if err != nil {
-		errs = append(errs, fmt.Errorf("read guardrails: %w", err))
+		return fmt.Errorf("read guardrails: %w", err)
 	}
-	return errs
+	return nil
+}
+
+// ParseFile parses one file; the module is nil where there are faults.
+func ParseFile(file string, text []byte) (*ast.Module, Faults) {
+	if !utf8.Valid(text) {
+		return nil, Faults{{file, 0, "is not text in UTF-8"}}
+	}
+	m, err := ast.ParseModuleWithOpts(file, string(text), ParserOptions())
+	var list ast.Errors
+	switch {
+	case errors.As(err, &list):
+		faults := inOurWords(list, nil)
+		for i := range faults {
+			if faults[i].File == "" {
+				faults[i].File = file
+			}
+		}
+		return nil, faults
+	case err != nil:
+		return nil, Faults{{file, 0, inWords(err.Error())}}
+	case m == nil:
+		return nil, Faults{{file, 1, "is empty: the file begins with its # METADATA and `package guardrails.<id>`"}}
+	}
+	return m, nil
 }
 
 // longWidth is a width or precision that pads to 1000 characters or more, or one
@@ -162,15 +221,15 @@ var longWidth = regexp.MustCompile(`[0-9]{4,}|\*`)
 
 // unboundedFormats refuses what would let sprintf fill the memory in one step,
 // which no deadline stops: formats that pad without bound.
-func unboundedFormats(m *ast.Module) []error {
-	var errs []error
+func unboundedFormats(m *ast.Module) Faults {
+	var errs Faults
 	check := func(at *ast.Location, operator, format *ast.Term) {
 		if !operator.Equal(ast.NewTerm(ast.Sprintf.Ref())) {
 			return
 		}
 		text, ok := format.Value.(ast.String)
 		if !ok || longWidth.MatchString(string(text)) {
-			errs = append(errs, fmt.Errorf("%s:%d: sprintf: the format must be a string in quotes, with widths below 1000 and no *", at.File, at.Row))
+			errs = append(errs, faultAt(at, "sprintf: the format must be a string in quotes, with widths below 1000 and no *"))
 		}
 	}
 	ast.WalkTerms(m, func(t *ast.Term) bool {
@@ -188,26 +247,34 @@ func unboundedFormats(m *ast.Module) []error {
 	return errs
 }
 
-func (l *Library) add(file string, m *ast.Module) error {
+// placeFaults refuses packages that are nowhere looked for.
+func placeFaults(file string, m *ast.Module) Faults {
 	parts := packagePath(m)
-	switch {
-	case len(parts) == 2 && parts[0] == "guardrails":
-	case len(parts) >= 2 && parts[0] == "lib":
+	if len(parts) == 2 && parts[0] == "guardrails" || len(parts) >= 2 && parts[0] == "lib" {
 		return nil
-	default:
-		return fmt.Errorf("%s:%d: package %s: want guardrails.<id> for a guardrail or lib.<name> for what guardrails share", file, m.Package.Location.Row, strings.Join(parts, "."))
+	}
+	return Faults{{file, m.Package.Location.Row, fmt.Sprintf("package %s: want guardrails.<id> for a guardrail or lib.<name> for what guardrails share", strings.Join(parts, "."))}}
+}
+
+// add takes a guardrail in, or says why it cannot. Where nothing compiled it only says so.
+func (l *Library) add(file string, m *ast.Module) (faults Faults) {
+	parts := packagePath(m)
+	if len(parts) != 2 || parts[0] != "guardrails" {
+		return nil
 	}
 	g := &Guardrail{ID: strings.ReplaceAll(parts[1], "_", "-"), File: file}
 	if other, ok := l.guardrails[g.ID]; ok {
-		return fmt.Errorf("%s: guardrail %s is already defined in %s", file, g.ID, other.File)
+		return Faults{{file, m.Package.Location.Row, fmt.Sprintf("guardrail %s is already defined in %s", g.ID, other.File)}}
 	}
-	if err := g.readMetadata(l.compiler.GetAnnotationSet().GetPackageScope(m.Package)); err != nil {
-		return fmt.Errorf("%s:%d: %w", file, m.Package.Location.Row, err)
+	l.guardrails[g.ID] = g
+	if err := g.readMetadata(packageAnnotations(m)); err != nil {
+		faults = append(faults, Fault{file, m.Package.Location.Row, err.Error()})
+	}
+	faults = append(faults, g.readRules(m)...)
+	if l.compiler == nil || len(faults) > 0 {
+		return faults
 	}
 	compiled := l.compiler.Modules[file]
-	if err := g.readRules(compiled); err != nil {
-		return err
-	}
 	g.readsObject = readsObject(compiled) || usesLibraryThat(readsObject, compiled, l.compiler.Modules)
 	g.asksModel = asksModel(file, compiled)
 	g.asksEntrances = asksEntrances(compiled) || usesLibraryThat(asksEntrances, compiled, l.compiler.Modules)
@@ -221,7 +288,6 @@ func (l *Library) add(file string, m *ast.Module) error {
 	}
 	aboutRequest := !g.asksModel && !g.readsObject && !strings.HasPrefix(file, Embedded+"/")
 	g.readsOccasion = aboutRequest || readsOccasion(compiled) || usesLibraryThat(readsOccasion, compiled, l.compiler.Modules)
-	l.guardrails[g.ID] = g
 	return nil
 }
 
@@ -245,27 +311,59 @@ func (g *Guardrail) readMetadata(a *ast.Annotations) error {
 	}
 	severity, ok := a.Custom["severity"].(string)
 	if !ok || !slices.Contains(severities, severity) {
-		return fmt.Errorf("guardrail %s: # METADATA custom.severity: got %v, want one of %s", g.ID, a.Custom["severity"], strings.Join(severities, ", "))
+		return fmt.Errorf("guardrail %s: # METADATA custom.severity: got %s, want one of %s", g.ID, valueText(a.Custom["severity"]), strings.Join(severities, ", "))
 	}
 	g.Severity = severity
 	if kinds, ok := a.Custom["kinds"]; ok {
 		list, ok := kinds.([]any)
 		if !ok {
-			return fmt.Errorf("guardrail %s: # METADATA custom.kinds: got %v, want a list of kinds", g.ID, kinds)
+			return fmt.Errorf("guardrail %s: # METADATA custom.kinds: got %s, want a list of kinds", g.ID, valueText(kinds))
 		}
 		for _, k := range list {
-			g.Kinds = append(g.Kinds, fmt.Sprint(k))
+			name, ok := k.(string)
+			if !ok {
+				return fmt.Errorf("guardrail %s: # METADATA custom.kinds: got %s, want the name of a kind, such as Pod", g.ID, valueText(k))
+			}
+			g.Kinds = append(g.Kinds, name)
 		}
 	}
 	var err error
+	if g.Controls, err = stringsOf(a.Custom["controls"]); err != nil {
+		return fmt.Errorf("guardrail %s: # METADATA custom.controls: %w", g.ID, err)
+	}
+	if example, ok := a.Custom["example"]; ok {
+		if g.Example, ok = example.(map[string]any); !ok {
+			return fmt.Errorf("guardrail %s: # METADATA custom.example: got %v, want parameters", g.ID, example)
+		}
+	}
 	if g.schema, err = newParameterSchema(a.Custom["parameters"]); err != nil {
 		return fmt.Errorf("guardrail %s: # METADATA custom.parameters: %w", g.ID, err)
 	}
 	return nil
 }
 
+// stringsOf reads a list of texts; nil is an empty one.
+func stringsOf(v any) ([]string, error) {
+	if v == nil {
+		return nil, nil
+	}
+	list, ok := v.([]any)
+	if !ok {
+		return nil, fmt.Errorf("got %v, want a list of texts", v)
+	}
+	var out []string
+	for _, x := range list {
+		text, ok := x.(string)
+		if !ok || text == "" {
+			return nil, fmt.Errorf("got %v in the list, want a text; in YAML, quote what holds a colon", x)
+		}
+		out = append(out, text)
+	}
+	return out, nil
+}
+
 // readRules finds the rules that report, and refuses what would never report.
-func (g *Guardrail) readRules(m *ast.Module) error {
+func (g *Guardrail) readRules(m *ast.Module) (faults Faults) {
 	for _, r := range m.Rules {
 		name := string(r.Head.Name)
 		if name == "" {
@@ -273,22 +371,34 @@ func (g *Guardrail) readRules(m *ast.Module) error {
 		}
 		if !ruleName.MatchString(name) {
 			if strings.HasPrefix(name, "deny") || strings.HasPrefix(name, "violation") || strings.HasPrefix(name, "warn") {
-				return fmt.Errorf("%s: rule %s would never report: call it deny, violation or warn, or one of them with _something", r.Location, name)
+				faults = append(faults, faultAt(r.Location, "rule %s would never report: call it deny, violation or warn, or one of them with _something", name))
 			}
 			continue
 		}
 		if r.Head.RuleKind() != ast.MultiValue || len(r.Head.Ref()) != 1 {
-			return fmt.Errorf("%s: rule %s must be a set of violations: write `%s contains ... if { ... }`", r.Location, name, name)
+			faults = append(faults, faultAt(r.Location, "rule %s must be a set of violations: write `%s contains ... if { ... }`", name, name))
+			continue
 		}
 		if !slices.Contains(g.rules, name) {
 			g.rules = append(g.rules, name)
 		}
 	}
-	if len(g.rules) == 0 {
-		return fmt.Errorf("%s: guardrail %s reports nothing: it has no deny, violation or warn rule", g.File, g.ID)
+	if len(g.rules) == 0 && len(faults) == 0 {
+		faults = append(faults, Fault{g.File, 0, fmt.Sprintf("guardrail %s reports nothing: it has no deny, violation or warn rule%s", g.ID, orMeantRule(m))})
 	}
 	slices.Sort(g.rules)
-	return nil
+	return faults
+}
+
+// orMeantRule is a rule that may have been meant to report.
+func orMeantRule(m *ast.Module) string {
+	for _, r := range m.Rules {
+		name := strings.Trim(r.Head.Ref()[0].String(), `"`)
+		if near := nearest(name, []string{"deny", "violation", "warn"}); len(near) > 0 {
+			return fmt.Sprintf("; did you mean %s for %s of line %d?", near[0], name, r.Location.Row)
+		}
+	}
+	return ""
 }
 
 // readsObject reports whether a module reads the object as sent. Whatever is not
@@ -373,25 +483,4 @@ func usesLibraryThat(reads func(*ast.Module) bool, m *ast.Module, all map[string
 		}
 	}
 	return false
-}
-
-// parseErrors and compileErrors print one line an error, "file:line: message".
-func parseErrors(err error) error {
-	var list ast.Errors
-	if errors.As(err, &list) {
-		return compileErrors(list)
-	}
-	return err
-}
-
-func compileErrors(list ast.Errors) error {
-	var out []error
-	for _, e := range list {
-		if e.Location == nil {
-			out = append(out, errors.New(e.Message))
-			continue
-		}
-		out = append(out, fmt.Errorf("%s:%d: %s", e.Location.File, e.Location.Row, e.Message))
-	}
-	return errors.Join(out...)
 }

@@ -85,7 +85,7 @@ func TestWhatReadsTheObject(t *testing.T) {
 		`x := [input.review | true]; x[0].object`:                       true,
 		`data.lib.reader.safe`:                                          true, // of one library all counts: a library is read as a whole
 	} {
-		text := metadata + "package guardrails.a\nviolation contains \"x\" if {\n" + strings.ReplaceAll(body, "; ", "\n") + "\n}\n"
+		text := metadata + "#   parameters: {additionalProperties: true}\npackage guardrails.a\nviolation contains \"x\" if {\n" + strings.ReplaceAll(body, "; ", "\n") + "\n}\n"
 		l, err := library(map[string]string{
 			"a.rego":   text,
 			"lib.rego": "package lib.reader\nlabels := input.request.object.metadata.labels\nsafe := input.request.name\n",

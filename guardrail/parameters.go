@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
@@ -61,9 +62,26 @@ func newParameterSchema(document any) (*parameterSchema, error) {
 	}
 	compiled, err := c.Compile("podcullis:///parameters")
 	if err != nil {
-		return nil, err
+		return nil, schemaError(err)
 	}
 	return &parameterSchema{document: root, compiled: compiled, asksPaths: asksPaths, asksEntrances: asksEntrances}, nil
+}
+
+// schemaError says what is wrong in a schema, by the path within it.
+func schemaError(err error) error {
+	var invalid *jsonschema.SchemaValidationError
+	var wrong *jsonschema.ValidationError
+	if !errors.As(err, &invalid) || !errors.As(invalid.Err, &wrong) {
+		return errors.New(inWords(strings.ReplaceAll(err.Error(), "podcullis:///parameters#", "")))
+	}
+	var parts []string
+	for _, l := range leaves(wrong) {
+		part := strings.Join(append(slices.Clone(l.path), l.message), ": ")
+		if !slices.Contains(parts, part) {
+			parts = append(parts, part)
+		}
+	}
+	return fmt.Errorf("is not a JSON schema: %s", strings.Join(parts, ", or "))
 }
 
 func validateSelector(v any) error {

@@ -2,6 +2,7 @@ package guardrail
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -89,7 +90,7 @@ func (i *instance) run(ctx context.Context, e *evaluation, in *input) (found []V
 		return nil, err
 	}
 	if err != nil {
-		return nil, err
+		return nil, Readable(err)
 	}
 	if len(results) != 1 || len(results[0].Expressions) != 1 {
 		return nil, errors.New("a rule that should be a set of violations is undefined")
@@ -148,10 +149,27 @@ func (i *instance) violation(rule string, entry any) (Violation, error) {
 		v.Details = entry["details"]
 	}
 	if v.Message == "" {
-		return v, fmt.Errorf("rule %s reported what has no msg: want a string or an object with msg, got %v", rule, entry)
+		return v, fmt.Errorf("rule %s reported what has no msg: want a string or an object with msg, got %s", rule, shortJSON(entry))
 	}
 	v.Message = Cut(v.Message, maxMessageBytes)
 	return v, nil
+}
+
+// shortJSON is a value as JSON, of which not too much.
+func shortJSON(v any) string {
+	text, err := json.Marshal(v)
+	if err != nil {
+		return "what is no JSON"
+	}
+	return Cut(string(text), 200)
+}
+
+// valueText is a value as JSON; that there is none is said.
+func valueText(v any) string {
+	if v == nil {
+		return "nothing"
+	}
+	return shortJSON(v)
 }
 
 // Cut shortens a text to at most n bytes, at a rune's edge, with an ellipsis for what is left

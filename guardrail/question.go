@@ -198,12 +198,3 @@ func decodeTerm(t *ast.Term, into any) error {
 	}
 	return decodeStrict(raw, into)
 }
-
-func decodeStrict(raw []byte, into any) error {
-	d := json.NewDecoder(bytes.NewReader(raw))
-	d.DisallowUnknownFields()
-	if err := d.Decode(into); err != nil {
-		return fmt.Errorf("%s", strings.TrimPrefix(err.Error(), "json: "))
-	}
-	return nil
-}

@@ -63,6 +63,7 @@ type asking struct {
 	exposures questions[exposureQuestion]
 	entrances questions[entranceQuestion]
 	widths    questions[connectivity.WideQuery]
+	breadths  questions[connectivity.UnboundedQuery]
 }
 
 func (e *evaluation) pathQuestion(t *ast.Term) (*question[pathQuestion], error) {

@@ -61,7 +61,7 @@ func TestFieldsOfTheRequestThatAreRead(t *testing.T) {
 		`every x in [input.request.dryRun] { x }; input.request.oldObject.kind`: {"oldObject", "dryRun"},
 	} {
 		l, err := library(map[string]string{
-			"a.rego":   metadata + "package guardrails.a\nviolation contains \"x\" if {\n" + strings.ReplaceAll(body, "; ", "\n") + "\n}\n",
+			"a.rego":   metadata + "#   parameters: {additionalProperties: true}\npackage guardrails.a\nviolation contains \"x\" if {\n" + strings.ReplaceAll(body, "; ", "\n") + "\n}\n",
 			"lib.rego": "package lib.reader\nwho := input.request.userInfo.username\n",
 		})
 		if err != nil {

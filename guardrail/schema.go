@@ -60,3 +60,7 @@ const inputSchemaText = `{
     }
   }
 }`
+
+// InputSchemaJSON is what is known of the input of every guardrail, as a file for opa check
+// and editors.
+func InputSchemaJSON() []byte { return []byte(inputSchemaText + "\n") }

@@ -21,6 +21,8 @@ type configValidator struct {
 	file string
 	root *yaml.Node
 	errs []error
+	// faults are the same, by field.
+	faults []FieldFault
 }
 
 func (v *configValidator) err() error { return errors.Join(v.errs...) }
@@ -47,7 +49,9 @@ func (v *configValidator) at(path []any, format string, args ...any) {
 			line = node.Line
 		}
 	}
-	v.errs = append(v.errs, fmt.Errorf("%s:%d: %s: %s", v.file, line, strings.TrimPrefix(at, "."), fmt.Sprintf(format, args...)))
+	fault := FieldFault{strings.TrimPrefix(at, "."), fmt.Sprintf(format, args...)}
+	v.faults = append(v.faults, fault)
+	v.errs = append(v.errs, fmt.Errorf("%s:%d: %w", v.file, line, fault))
 }
 
 // child is the node one step below; nil when there is none, so that the error

@@ -25,6 +25,7 @@ type world struct {
 	closedBy      map[string][]connectivity.ClosedPath
 	weakenedBy    map[string][]connectivity.Weakening
 	entrancesBy   map[string][]connectivity.Entrance
+	unboundedBy   map[string][]connectivity.Unbounded
 	homes         homes
 }
 
@@ -56,6 +57,7 @@ func newWorld(t *turn, before, after *cluster.Snapshot, o connectivity.Options) 
 
 		weakenedBy:  map[string][]connectivity.Weakening{},
 		entrancesBy: map[string][]connectivity.Entrance{},
+		unboundedBy: map[string][]connectivity.Unbounded{},
 		homes:       newHomes(),
 	}
 }

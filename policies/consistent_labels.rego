@@ -15,6 +15,9 @@
 # custom:
 #   severity: high
 #   kinds: [Namespace, Pod, Deployment, StatefulSet, DaemonSet, ReplicaSet, ReplicationController, Job, CronJob]
+#   example:
+#     required: [{keys: [app.kubernetes.io/name], kinds: [Deployment, StatefulSet, DaemonSet]}]
+#     immutable: [{keys: [app.kubernetes.io/name], kinds: [Deployment, StatefulSet, DaemonSet]}]
 #   parameters:
 #     type: object
 #     additionalProperties: false

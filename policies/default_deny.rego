@@ -10,6 +10,7 @@
 #   deleted, and a namespace created, as long as no workload loses its isolation.
 # custom:
 #   severity: high
+#   controls: [CIS Kubernetes 5.3.2, "NSA/CISA Kubernetes Hardening Guide: network separation", Kubescape C-0206, Kubescape C-0230, Kubescape C-0260, Kubescape C-0030]
 #   kinds: [NetworkPolicy, Namespace, Pod, Deployment, StatefulSet, DaemonSet, ReplicaSet, ReplicationController, Job, CronJob]
 #   parameters:
 #     type: object

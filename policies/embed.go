@@ -4,7 +4,7 @@ package policies
 
 import "embed"
 
-// FS are the Rego files.
+// FS are the Rego files, and the presets: entries of a configuration that are ready made.
 //
-//go:embed *.rego lib/*.rego
+//go:embed *.rego lib/*.rego presets/*.yaml
 var FS embed.FS

@@ -19,6 +19,7 @@
 #   the API servers that call a webhook: from leaves them out.
 # custom:
 #   severity: critical
+#   controls: ["NSA/CISA Kubernetes Hardening Guide: network separation", Kubescape C-0256]
 #   kinds: [NetworkPolicy, Namespace, Pod, Deployment, StatefulSet, DaemonSet, ReplicaSet, ReplicationController, Job, CronJob, Service, Ingress, HTTPRoute, GRPCRoute, TLSRoute, TCPRoute, UDPRoute]
 #   parameters:
 #     type: object

@@ -15,7 +15,11 @@
 #   them open it.
 # custom:
 #   severity: critical
+#   controls: ["NSA/CISA Kubernetes Hardening Guide: network separation", Kubescape C-0054]
 #   kinds: [NetworkPolicy, Namespace, Pod, Deployment, StatefulSet, DaemonSet, ReplicaSet, ReplicationController, Job, CronJob]
+#   example:
+#     from: {podSelector: {matchLabels: {tier: frontend}}}
+#     to: {podSelector: {matchLabels: {tier: db}}}
 #   parameters:
 #     type: object
 #     format: path-question
@@ -202,9 +206,10 @@ advice(connection, reason) := text if {
 	text := $"first apply a NetworkPolicy {isolating(connection, reason)}"
 } else := text if {
 	input.request.kind.kind != "NetworkPolicy"
-	on_host := [end | some end in [connection.from, connection.to]; end.hostNetwork][0]
+	on_host := [end | some end in [connection.from, connection.to]; end.hostNetwork] # selectors do not see its labels
+	count(on_host) > 0
 	not changes(paths.subject_peer(connection, reason.direction)) # then its own labels are what to change
-	text := $"leave out hostNetwork: true in {paths.brief(on_host)}, or {narrow(connection, reason)}"
+	text := $"leave out hostNetwork: true in {paths.brief(on_host[0])}, or {narrow(connection, reason)}"
 } else := text if {
 	input.request.kind.kind != "NetworkPolicy"
 	text := $"change the labels by which {rule(connection)} matches, or {narrow(connection, reason)}"

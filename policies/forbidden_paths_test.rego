@@ -93,6 +93,11 @@ test_labels_are_what_a_pod_can_change if {
 		with netpol.opened as [connection(web, db, [ingress_rule("shop/db")])]
 }
 
+test_labels_of_a_pod_on_the_hosts_network_change_nothing if {
+	fixes == {"to fix: leave out hostNetwork: true in shop/Deployment/web, or narrow that rule's from to the pods that need shop/StatefulSet/db"} with input as new_pod
+		with netpol.opened as [connection(object.union(web, {"hostNetwork": true}), db, [ingress_rule("shop/db")])]
+}
+
 test_deleted_isolation if {
 	fixes == {"to fix: keep NetworkPolicy shop/default-deny, or first apply another that isolates shop/StatefulSet/db for ingress: podSelector: {} and policyTypes: [Ingress] in namespace shop (`podcullis explain default-deny -n shop` prints one)"} with input as request("DELETE", "NetworkPolicy", "default-deny")
 		with netpol.opened as [connection(web, db, [{"direction": "ingress", "notIsolated": true, "new": true}])]

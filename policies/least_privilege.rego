@@ -17,6 +17,7 @@
 #   That everybody may ask for names (port 53) is fine.
 # custom:
 #   severity: medium
+#   controls: ["NSA/CISA Kubernetes Hardening Guide: network separation"]
 #   kinds: [NetworkPolicy]
 #   parameters:
 #     type: object

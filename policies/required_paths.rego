@@ -14,6 +14,10 @@
 # custom:
 #   severity: high
 #   kinds: [NetworkPolicy, Namespace, Pod, Deployment, StatefulSet, DaemonSet, ReplicaSet, ReplicationController, Job, CronJob]
+#   example:
+#     from: {podSelector: {matchLabels: {tier: backend}}}
+#     to: {podSelector: {matchLabels: {tier: db}}}
+#     ports: [{protocol: TCP, port: 5432}]
 #   parameters:
 #     type: object
 #     format: path-question

@@ -28,8 +28,8 @@ func Advise(ctx context.Context, e Evaluator, r guardrail.Review, d guardrail.De
 // a path that must be there, and of pods that could be created, the guardrail itself
 // says what to apply.
 func otherwise(e Evaluator, r guardrail.Review, d guardrail.Decision) string {
-	paths, editable := pathsOf(d)
-	if !editable || r.Change.After == nil || len(paths) == 0 || slices.ContainsFunc(paths, path.isElsewhere) || !allPaths(d) {
+	paths, certain := pathsOf(d)
+	if !certain || r.Change.After == nil || len(paths) == 0 || slices.ContainsFunc(paths, path.isElsewhere) || !allPaths(d) {
 		return ""
 	}
 	s := &search{review: r, paths: paths}
@@ -57,14 +57,14 @@ func otherwise(e Evaluator, r guardrail.Review, d guardrail.Decision) string {
 
 // isElsewhere tells whether a guardrail has better words for the path.
 func (p path) isElsewhere() bool {
-	return p.isObstacle() || p.entrance || p.unknown != "" || p.from.Witness || p.to.Witness
+	return p.isObstacle() || p.entrance || p.from.Witness || p.to.Witness
 }
 
 // allPaths tells whether everything that is denied is a path.
 func allPaths(d guardrail.Decision) bool {
 	for _, v := range d.With(guardrail.Deny) {
 		one := guardrail.Decision{Violations: []guardrail.Violation{v}}
-		if paths, editable := pathsOf(one); !editable || len(paths) == 0 {
+		if paths, certain := pathsOf(one); !certain || len(paths) == 0 {
 			return false
 		}
 	}

@@ -17,8 +17,8 @@ type path struct {
 	from, to  peer
 	ports     connectivity.PortSet
 	because   []because
-	unknown   connectivity.Uncertainty // why it is not known to be open; "" where it is
-	entrance  bool                     // it leads through a Service, an Ingress or a route
+	entrance  bool // it leads through a Service, an Ingress or a route
+	unknown   connectivity.Uncertainty
 }
 
 type peer struct {
@@ -34,7 +34,6 @@ type because struct {
 	Netpol      string
 	Rule        *int
 	NotIsolated bool
-	Unknown     connectivity.Uncertainty
 }
 
 // isObstacle tells whether a path is missing, not open.
@@ -62,39 +61,32 @@ func (p peer) is(x connectivity.Peer) bool {
 // the first settles the others, or the search goes on.
 const maxPaths = 1000
 
+// facts are the reasons for which a path is not proved shut that no edit settles as well
+// as a fact does: the labels of a namespace, what another policy API does. Every other
+// doubt is taken for open: an edit counts when with it nothing may get through.
+var facts = []connectivity.Uncertainty{
+	connectivity.NamespaceUnknown, connectivity.UnparsableSelector, connectivity.GeneratedLabel,
+	connectivity.UnmodelledKind, connectivity.ControllerUnknown, connectivity.NotDecided,
+}
+
 // pathsOf reads the details of what denies; those of another form say nothing. It is
-// not editable when one of the paths is not.
+// not editable when one of the paths is in doubt for want of a fact.
 func pathsOf(d guardrail.Decision) (out []path, editable bool) {
+	editable = true
 	for _, v := range d.With(guardrail.Deny) {
 		for _, details := range v.Each() {
-			p := pathOf(details)
-			if !p.editable() {
-				return nil, false
+			p, ok := pathOf(details)
+			if !ok {
+				continue
 			}
-			if len(p.because) > 0 && len(out) < maxPaths {
+			editable = editable && !slices.Contains(facts, p.unknown)
+			if len(out) < maxPaths {
 				p.guardrail = v.Guardrail
 				out = append(out, p)
 			}
 		}
 	}
-	return out, true
-}
-
-// editable tells whether an edit may be what settles the path. One that is not proved
-// shut is taken for open, as guardrails take it: an edit that settles it shuts whatever
-// it may be. Where the doubt is about what nobody wrote here, such as another policy
-// API or the labels of a namespace, to say that is the better answer, and the guardrail
-// asks for it.
-func (p path) editable() bool {
-	return isEditable(p.unknown) && !slices.ContainsFunc(p.because, func(b because) bool { return !isEditable(b.Unknown) })
-}
-
-func isEditable(u connectivity.Uncertainty) bool {
-	switch u {
-	case "", connectivity.IPNotAssigned, connectivity.HostNetwork, connectivity.NodeException, connectivity.GeneratedLabel:
-		return true
-	}
-	return false
+	return out, editable
 }
 
 // holesOf counts the ways by which what is denied is open: each rule is one, so that
@@ -112,10 +104,10 @@ func holesOf(d guardrail.Decision) int {
 }
 
 // pathOf reads the details of one path; without a reason it is none.
-func pathOf(details any) (p path) {
+func pathOf(details any) (p path, ok bool) {
 	raw, err := json.Marshal(details)
 	if err != nil {
-		return p
+		return p, false
 	}
 	var in struct {
 		From, To peer
@@ -128,9 +120,9 @@ func pathOf(details any) (p path) {
 		Way     []any
 	}
 	if json.Unmarshal(raw, &in) != nil || len(in.Because) == 0 {
-		return p
+		return p, false
 	}
-	p = path{from: in.From, to: in.To, because: in.Because, unknown: in.Unknown, entrance: len(in.Way) > 0}
+	p = path{from: in.From, to: in.To, because: in.Because, entrance: len(in.Way) > 0, unknown: in.Unknown}
 	for _, x := range in.Ports {
 		protocol, ok := cluster.ParseProtocol(x.Protocol)
 		if !ok {
@@ -138,5 +130,5 @@ func pathOf(details any) (p path) {
 		}
 		p.ports = p.ports.Union(connectivity.Ports(connectivity.PortRange{Protocol: protocol, First: x.Port, Last: max(x.Port, x.EndPort)}))
 	}
-	return p
+	return p, true
 }

@@ -16,8 +16,6 @@ import (
 type Remedy struct {
 	// Text says in one line what to do.
 	Text string
-	// Or says what may settle it without an edit; "" for nothing.
-	Or string
 	// Edits are the objects to edit, each with what changes in it.
 	Edits []Edited
 	// Opened counts the connections that the change opens, as pairs of peers, and Kept
@@ -29,6 +27,10 @@ type Remedy struct {
 	// Lost are the connections that are there no more with the edit, and that nobody
 	// forbids, sorted by peers.
 	Lost []connectivity.Connection
+	// Unless is what to do instead where the change is right and the model lacks a fact; "" for nothing.
+	Unless string
+	// Review is the one that was denied as it is with the edits.
+	Review guardrail.Review
 }
 
 // Edited is one object with what changes in it.
@@ -65,8 +67,9 @@ type Evaluator interface {
 // Find looks for a remedy of a review that was denied. It is false where there is
 // none, or when it was not found within the bounds or before the end of ctx.
 //
-// Of a path that is in doubt for what nobody wrote here no edit is looked for; see
-// path.editable.
+// A path that is not proved shut counts as open, so that the edit shuts it for certain.
+// Only where a fact is missing no edit is looked for: what it is the guardrail's own
+// advice says.
 func Find(ctx context.Context, e Evaluator, r guardrail.Review, d guardrail.Decision) (Remedy, bool) {
 	if _, editable := pathsOf(d); !editable {
 		return Remedy{}, false
@@ -80,7 +83,7 @@ func Find(ctx context.Context, e Evaluator, r guardrail.Review, d guardrail.Deci
 		return s.remedy(best), true
 	}
 	if a, ok := s.applied(d); ok {
-		return Remedy{Text: a.edits[0].text, Edits: a.change.edited}, true
+		return Remedy{Text: a.edits[0].text, Edits: a.change.edited, Review: a.change.review}, true
 	}
 	return Remedy{}, false
 }
@@ -344,12 +347,15 @@ func (s *search) lost(c *changed) []connectivity.Connection {
 }
 
 func (s *search) remedy(a attempt) Remedy {
-	r := Remedy{Text: s.text(a.edits), Or: s.elsewhere(), Lost: a.lost, Edits: a.change.edited}
+	r := Remedy{Text: s.text(a.edits), Lost: a.lost, Edits: a.change.edited, Review: a.change.review}
 	if _, isNetpol := s.review.Change.After.(*cluster.Netpol); !isNetpol || s.exposes || s.large() {
 		r.Lost = nil
 	} else {
 		r.Opened, r.Keeps = s.kept(a.change)
 		r.Kept = pairsIn(r.Keeps)
+	}
+	if len(s.options.PodNetwork) == 0 && slices.ContainsFunc(s.paths, func(p path) bool { return p.unknown == connectivity.IPNotAssigned }) {
+		r.Unless = "if pods get no address in its ipBlock, say instead where they do, as podNetwork in the configuration"
 	}
 	if s.ctx.Err() != nil { // the count was interrupted
 		r.Opened, r.Kept, r.Keeps = 0, 0, nil

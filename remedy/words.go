@@ -64,23 +64,15 @@ func (s *search) text(edits []edit) string {
 	return strings.Join(out, "; ")
 }
 
-// Summary is the remedy in one line: what to do, what it costs, and what may do instead.
+// Summary is the remedy in one line: what to do, and what it costs.
 func (r Remedy) Summary() string {
 	text := r.Text
-	for _, more := range []string{r.Cost(), r.Or} {
+	for _, more := range []string{r.Cost(), r.Unless} {
 		if more != "" {
 			text += "; " + more
 		}
 	}
 	return text
-}
-
-// elsewhere is what may do where nothing but the addresses of pods is in doubt.
-func (s *search) elsewhere() string {
-	if len(s.paths) == 0 || slices.ContainsFunc(s.paths, func(p path) bool { return p.unknown != connectivity.IPNotAssigned }) {
-		return ""
-	}
-	return "or, if the pods' addresses lie elsewhere, say where as podNetwork in the configuration"
 }
 
 // Cost says what an edit leaves of what the change opens, and names what it closes.

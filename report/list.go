@@ -73,12 +73,11 @@ func (t *Tests) list() List {
 		l.Title += fmt.Sprintf(", of which %d did not pass", failed)
 	}
 	for _, x := range t.Items {
-		what := append([]string{}, x.Undefined...)
-		if x.Failed != nil {
-			what = append([]string{fmt.Sprintf("line %d is not true: %s", x.Failed.Line, x.Failed.Expression)}, what...)
-		}
-		if x.Error != "" {
-			what = append(what, x.Error)
+		what := x.why()
+		for _, text := range []string{x.Why, x.Error} {
+			if text != "" {
+				what = append(what, text)
+			}
 		}
 		l.Rows = append(l.Rows, []string{x.Outcome, x.Package + "." + x.Name, x.File, fmt.Sprint(x.Line), strings.Join(what, "\n")})
 	}

@@ -1,10 +1,10 @@
 package report
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 )
 
@@ -26,6 +26,10 @@ type Test struct {
 	// Outcome is pass, fail, skip or error.
 	Outcome string    `json:"outcome"`
 	Failed  *FailedAt `json:"failedAt,omitempty"`
+	// Mismatches are what a test of a suite wants and does not get.
+	Mismatches []Mismatch `json:"mismatches,omitempty"`
+	// Why it is skipped.
+	Why string `json:"why,omitempty"`
 	// Undefined is what had no value in a guardrail: "guardrails/mine.rego:12 is undefined: labels.team".
 	Undefined []string `json:"undefined,omitempty"`
 	Error     string   `json:"error,omitempty"`
@@ -37,6 +41,38 @@ type Test struct {
 type FailedAt struct {
 	Line       int    `json:"line"`
 	Expression string `json:"expression"`
+}
+
+// Mismatch is what a test of a suite wants and does not get.
+type Mismatch struct {
+	Line int `json:"line"`
+	// Text is in a line: "verdict: got denied, want allowed".
+	Text string `json:"text"`
+	// More are lines that say what there is instead.
+	More []string `json:"more,omitempty"`
+}
+
+// why are the lines that say why a test did not pass.
+func (x *Test) why() []string {
+	var out []string
+	if x.Failed != nil {
+		out = append(out, fmt.Sprintf("line %d is not true: %s", x.Failed.Line, x.Failed.Expression))
+	}
+	for _, m := range x.Mismatches {
+		out = append(out, fmt.Sprintf("line %d: %s", m.Line, m.Text))
+		for _, more := range m.More {
+			out = append(out, "  "+more)
+		}
+	}
+	return append(out, x.Undefined...)
+}
+
+// told is why, without what a JUnit failure has in its message and place.
+func (x *Test) told() []string {
+	if x.Failed != nil {
+		return x.Undefined
+	}
+	return x.why()
 }
 
 // TestCoverage is which lines of the guardrails are reached.
@@ -60,10 +96,7 @@ func (t *Tests) Text(w io.Writer, _ Style) error {
 			continue
 		}
 		fmt.Fprintf(w, "%s:%d: %s.%s: %s\n", x.File, x.Line, x.Package, x.Name, outcomeWords[x.Outcome])
-		if x.Failed != nil {
-			fmt.Fprintf(w, "  line %d is not true: %s\n", x.Failed.Line, x.Failed.Expression)
-		}
-		for _, text := range append(slices.Clone(x.Undefined), x.Error, x.Output) {
+		for _, text := range append(x.why(), x.Why, x.Error, x.Output) {
 			for line := range strings.Lines(text) {
 				fmt.Fprintf(w, "  %s\n", strings.TrimRight(line, "\n"))
 			}
@@ -118,13 +151,16 @@ func (t *Tests) JUnit(w io.Writer) error {
 		c := junitCase{Class: x.Package, Name: x.Name, File: x.File, Output: x.Output}
 		switch x.Outcome {
 		case "skip":
-			c.Skipped = &junitSkipped{Message: "the name begins with todo_"}
+			c.Skipped = &junitSkipped{Message: cmp.Or(x.Why, "the name begins with todo_")}
 		case "fail", "error":
 			f := junitFailure{Message: x.Error, Type: x.Outcome, Text: fmt.Sprintf("at %s:%d", x.File, x.Line)}
-			if x.Failed != nil {
+			switch {
+			case x.Failed != nil:
 				f.Message, f.Text = "not true: "+x.Failed.Expression, fmt.Sprintf("at %s:%d", x.File, x.Failed.Line)
+			case len(x.Mismatches) > 0:
+				f.Message = x.Mismatches[0].Text
 			}
-			f.Text = strings.Join(append([]string{f.Text}, x.Undefined...), "\n")
+			f.Text = strings.Join(append([]string{f.Text}, x.told()...), "\n")
 			c.Failures = append(c.Failures, f)
 		}
 		suite.add(c)

@@ -28,7 +28,7 @@ func (v verdict) conceal(r *admission.Request) verdict {
 		x.About.Description = "" // free text; whom to ask may be told
 		return x
 	}
-	d := guardrail.Decision{Subject: v.decision.Subject, Evaluated: v.decision.Evaluated}
+	d := guardrail.Decision{Subject: v.decision.Subject, Evaluated: v.decision.Evaluated, Revision: v.decision.Revision}
 	for _, x := range v.decision.Violations {
 		d.Violations = append(d.Violations, hide(x))
 	}

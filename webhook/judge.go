@@ -74,6 +74,8 @@ type JudgeOptions struct {
 	// OwnNamespace, if set, says whether answers name nothing of other namespaces than the
 	// one that they are about. It is asked for every answer.
 	OwnNamespace func() bool
+	// Revision, if set, is that of the bundle in force, for answers that no guardrail had a part in.
+	Revision func() string
 	// Decided, if set, hears of every decision as it is worded for the answer; err is why
 	// a request could not be judged.
 	Decided func(d guardrail.Decision, err error)
@@ -119,6 +121,9 @@ func (j *Judge) Handle(ctx context.Context, r admission.Request) admission.Respo
 	ctx, cancel := context.WithTimeout(ctx, j.EvaluationTime)
 	defer cancel()
 	verdict := j.judge(ctx, &r)
+	if j.Revision != nil && verdict.decision.Revision == "" { // no guardrail was asked
+		verdict.decision.Revision = j.Revision()
+	}
 	j.Metrics.comesBack(verdict)
 	j.advise(ctx, &verdict)
 	j.record(ctx, &r, verdict)

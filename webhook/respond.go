@@ -137,6 +137,7 @@ func annotations(v verdict, mode Mode) map[string]string {
 	}
 	if len(out) > 0 {
 		out["decision"] = v.outcome(mode)
+		set("revision", []string{v.decision.Revision})
 	}
 	return out
 }
@@ -177,6 +178,9 @@ func (j *Judge) record(ctx context.Context, r *admission.Request, v verdict) {
 	}
 	if v.claim != "" {
 		attributes = append(attributes, "claim", v.claim)
+	}
+	if v.decision.Revision != "" {
+		attributes = append(attributes, "revision", v.decision.Revision)
 	}
 	level := slog.LevelInfo
 	if v.err != nil && !v.waiting() {

@@ -9,21 +9,12 @@ import (
 
 	"github.com/podcullis/podcullis/cluster"
 	"github.com/podcullis/podcullis/guardrail"
-	"github.com/podcullis/podcullis/test/bench/town"
 )
 
 // What admission takes for one more netpol, alone and beside an audit that never rests:
 // in turns, as the machine is never quite idle.
 func BenchmarkAdmissionBeside(b *testing.B) {
-	objects, err := (town.Plan{Seed: 1, Pods: 10_000, Namespaces: 100, Netpols: 1_000}).Model()
-	if err != nil {
-		b.Fatal(err)
-	}
-	s, err := cluster.New(objects...)
-	if err != nil {
-		b.Fatal(err)
-	}
-	e := engine(b, townRules)
+	s, e := largeTown(b), engine(b, townRules)
 	r := roundsOf(e, still{s})
 	var some *cluster.Netpol
 	for n := range s.AllNetpols() {

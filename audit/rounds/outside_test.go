@@ -1,11 +1,8 @@
 package rounds
 
 import (
-	"context"
 	"fmt"
-	"maps"
 	"slices"
-	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -30,18 +27,9 @@ guardrails:
 		"apiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\nmetadata: {name: api, namespace: shop}\nspec: {rules: [{backendRefs: [{name: api, port: 80}]}]}\n",
 		pod("shop", "mail", "mail"), service("mail", "LoadBalancer"))
 	r := roundsOf(engine(t, rules), still{s})
-	var kept policyreport.Tallies
-	r.Keep = func(_ context.Context, t policyreport.Tallies) error { kept = t; return nil }
-	if err := r.round(t.Context(), s, r.InForce()); err != nil {
-		t.Fatal(err)
-	}
-	var got []string
-	for _, namespace := range slices.Sorted(maps.Keys(kept)) {
-		for _, e := range kept[namespace].Listed() {
-			first, _, _ := strings.Cut(e.Message, "\n")
-			got = append(got, fmt.Sprintf("%s %s: %s", e.Object.KindText(), e.Object.Name, first))
-		}
-	}
+	got := listed(t, r, s, func(_ string, e policyreport.Entry, first string) string {
+		return fmt.Sprintf("%s %s: %s", e.Object.KindText(), e.Object.Name, first)
+	})
 	slices.Sort(got)
 	want := []string{
 		"HTTPRoute api: shop/Pod/api could be reached from outside the cluster on TCP 80",

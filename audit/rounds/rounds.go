@@ -51,6 +51,9 @@ type Options struct {
 	Tell func(guardrail.Violation, cluster.Object)
 	// Keep, if set, keeps reports of what was found. After an error it is asked again.
 	Keep func(context.Context, policyreport.Tallies) error
+	// Seen, if set, hears after each round that judged everything how many violations each
+	// guardrail has.
+	Seen func(map[string]int)
 	// Namespaces shows findings by namespace, too.
 	Namespaces bool
 	Registry   prometheus.Registerer
@@ -149,6 +152,13 @@ func (r *Rounds) round(ctx context.Context, s *cluster.Snapshot, rules guardrail
 	r.metrics.show(found, time.Since(began), err)
 	if err != nil {
 		return err
+	}
+	if r.Seen != nil {
+		by := map[string]int{}
+		for k, n := range found.count {
+			by[k.guardrail] += n
+		}
+		r.Seen(by)
 	}
 	if r.Keep == nil {
 		return nil

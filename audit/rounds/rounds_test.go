@@ -73,24 +73,34 @@ func roundsOf(e *guardrail.Engine, m Model) *Rounds {
 	})
 }
 
+// listed makes a round, and gives a line for each entry that it keeps; first is the first
+// line of the message.
+func listed(t *testing.T, r *Rounds, s *cluster.Snapshot, line func(namespace string, e policyreport.Entry, first string) string) []string {
+	t.Helper()
+	var kept policyreport.Tallies
+	r.Keep = func(_ context.Context, t policyreport.Tallies) error { kept = t; return nil }
+	if err := r.round(t.Context(), s, r.InForce()); err != nil {
+		t.Fatal(err)
+	}
+	var out []string
+	for _, namespace := range slices.Sorted(maps.Keys(kept)) {
+		for _, e := range kept[namespace].Listed() {
+			first, _, _ := strings.Cut(e.Message, "\n")
+			out = append(out, line(namespace, e, first))
+		}
+	}
+	return out
+}
+
 // A round finds what is there by every guardrail, whatever its action, and tells beside it
 // what chooses nobody, what has expired, what is exempted and what is not modelled.
 func TestARoundFindsWhatIsThere(t *testing.T) {
 	s := snapshot(t, pod("shop", "web", "web"), pod("shop", "db", "db"), pod("legacy", "old", "old"), pod("kube-system", "dns", "dns"),
 		"apiVersion: cilium.io/v2\nkind: CiliumNetworkPolicy\nmetadata: {name: c, namespace: shop}\nspec: {endpointSelector: {}}\n")
 	r := roundsOf(engine(t, dbRules), still{s})
-	var kept policyreport.Tallies
-	r.Keep = func(_ context.Context, t policyreport.Tallies) error { kept = t; return nil }
-	if err := r.round(t.Context(), s, r.InForce()); err != nil {
-		t.Fatal(err)
-	}
-	var got []string
-	for _, namespace := range slices.Sorted(maps.Keys(kept)) {
-		for _, e := range kept[namespace].Listed() {
-			first, _, _ := strings.Cut(e.Message, "\n")
-			got = append(got, fmt.Sprintf("%s: %s %s %s: %.60s", namespace, e.Action, e.Severity, e.Guardrail, first))
-		}
-	}
+	got := listed(t, r, s, func(namespace string, e policyreport.Entry, first string) string {
+		return fmt.Sprintf("%s: %s %s %s: %.60s", namespace, e.Action, e.Severity, e.Guardrail, first)
+	})
 	want := []string{
 		": warn info chooses-nobody: guardrail typo: from chooses no workload: podSelector ap=web",
 		": warn info expired-exemption: exemption over expired after 2020-01-31 and exempts nothing ",

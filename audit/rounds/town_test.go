@@ -47,17 +47,18 @@ guardrails:
   parameters: {from: {podSelector: {}}, to: {cidr: 0.0.0.0/0}}
 `
 
+func largeTown(b *testing.B) *cluster.Snapshot {
+	b.Helper()
+	s, err := town.Plan{Seed: 1, Pods: 10_000, Namespaces: 100, Netpols: 1_000}.Snapshot()
+	if err != nil {
+		b.Fatal(err)
+	}
+	return s
+}
+
 // A town of 10,000 pods: what a round takes, and what it leaves behind.
 func BenchmarkTown(b *testing.B) {
-	objects, err := (town.Plan{Seed: 1, Pods: 10_000, Namespaces: 100, Netpols: 1_000}).Model()
-	if err != nil {
-		b.Fatal(err)
-	}
-	s, err := cluster.New(objects...)
-	if err != nil {
-		b.Fatal(err)
-	}
-	e := engine(b, townRules)
+	s, e := largeTown(b), engine(b, townRules)
 	r := New(Options{
 		Model: still{s}, InForce: e.InForce, Unmatched: e.Unmatched, Interval: time.Hour, Registry: prometheus.NewRegistry(),
 		Log: slog.New(slog.DiscardHandler), Now: time.Now,

@@ -69,7 +69,7 @@ func ofKubernetes(group string) bool {
 // should look like; clouds are those whose kinds make machines, or containers that
 // run elsewhere.
 var (
-	judges = []string{"kyverno.io", "gatekeeper.sh", "jspolicy.com"}
+	judges = []string{"kyverno.io", "gatekeeper.sh", "jspolicy.com", "podcullis.io"}
 	clouds = []string{"cluster.x-k8s.io", "machine.openshift.io", "machine.sapcloud.io", "cnrm.cloud.google.com", "services.k8s.aws", "azure.com", "upbound.io", "crossplane.io", "karpenter.sh"}
 )
 

@@ -3,7 +3,6 @@ package selector
 import (
 	"maps"
 	"slices"
-	"unique"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
@@ -31,7 +30,7 @@ type Selector struct {
 	compiled labels.Selector // nil when it does not parse
 	broken   bool
 	source   *metav1.LabelSelector
-	key      unique.Handle[string]
+	key      Key
 	// generated is nil when it mentions no generated label, as most.
 	generated *Asked
 	// long are the values of each requirement, as a set where they are many; nil where
@@ -92,9 +91,12 @@ func (s Selector) met(l labels.Set) bool {
 }
 
 // Key is equal for selectors that give equal answers because they say the same;
-// the zero Key is that of the zero Selector. Selectors are many and their texts
-// are few, so each text is held once.
-func (s Selector) Key() unique.Handle[string] { return s.key }
+// the zero Key is that of the zero Selector. It is no [unique.Handle]: to make one may
+// wait for the collector to end its work, and reviews are answered meanwhile.
+type Key string
+
+// Key is the selector's.
+func (s Selector) Key() Key { return s.key }
 
 func (s Selector) keyed() Selector {
 	text := "!"
@@ -104,7 +106,7 @@ func (s Selector) keyed() Selector {
 	if s.broken {
 		text += "?"
 	}
-	s.key = unique.Make(text)
+	s.key = Key("=" + text)
 	return s
 }
 

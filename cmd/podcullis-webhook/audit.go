@@ -113,10 +113,12 @@ func (a *app) auditCluster(events *breach.Events) error {
 		}
 		options.Keep, forget = kept.Keep, kept.Forget
 	}
+	options.Seen = a.guardrails.resources.counted()
 	r := rounds.New(options)
 	a.watches = append(a.watches, func(ctx context.Context) {
-		a.lead(ctx, client, lease, func(ctx context.Context) {
+		a.lead(ctx, client, lease, "this replica audits", func(ctx context.Context) {
 			forget()
+			defer a.guardrails.resources.tell(ctx)()
 			r.Watch(ctx)
 		})
 	})
@@ -152,7 +154,7 @@ func owner(client kubernetes.Interface, name string) func(context.Context) (*met
 }
 
 // lead does something whenever this replica holds a Lease, until ctx ends.
-func (a *app) lead(ctx context.Context, client kubernetes.Interface, lease types.NamespacedName, do func(context.Context)) {
+func (a *app) lead(ctx context.Context, client kubernetes.Interface, lease types.NamespacedName, what string, do func(context.Context)) {
 	lock := &resourcelock.LeaseLock{
 		LeaseMeta:  metav1.ObjectMeta{Namespace: lease.Namespace, Name: lease.Name},
 		Client:     client.CoordinationV1(),
@@ -168,7 +170,7 @@ func (a *app) lead(ctx context.Context, client kubernetes.Interface, lease types
 			},
 		})
 		if err != nil {
-			a.log.Error("nobody audits here", "error", err)
+			a.log.Error("this replica never leads", "lease", lease.String(), "error", err)
 			return
 		}
 		go func() {
@@ -177,7 +179,7 @@ func (a *app) lead(ctx context.Context, client kubernetes.Interface, lease types
 		}()
 		select {
 		case until := <-leading:
-			a.log.Info("this replica audits", "lease", lease.String())
+			a.log.Info(what, "lease", lease.String())
 			do(until)
 		case <-stopped:
 		}

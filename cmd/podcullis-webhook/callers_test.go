@@ -42,7 +42,7 @@ func TestWhoIsToldEverything(t *testing.T) {
 			a := &app{options: o, log: newLogger(o, io.Discard)}
 			o.bindAddress, o.clientCA = tt.bind, tt.clientCA
 			var err error
-			if a.guardrails, err = loadGuardrails(o, a.log, prometheus.NewRegistry()); err != nil {
+			if a.guardrails, err = loadGuardrails(o, nil, a.log, prometheus.NewRegistry()); err != nil {
 				t.Fatal(err)
 			}
 			if got := !a.ownNamespaceOnly(); got != tt.everything {

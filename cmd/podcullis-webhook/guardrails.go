@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -19,6 +20,7 @@ import (
 
 	"github.com/podcullis/podcullis/cluster"
 	"github.com/podcullis/podcullis/guardrail"
+	"github.com/podcullis/podcullis/guardrail/bundle"
 	"github.com/podcullis/podcullis/policies"
 )
 
@@ -30,18 +32,26 @@ type guardrailFiles struct {
 	period     time.Duration
 	log        *slog.Logger
 
+	// mu is held by whoever changes what is in force.
+	mu sync.Mutex
+	// file is what the files say; resources, if not nil, has what objects say beside it.
+	file      fileGuardrails
+	resources *customResources
+
 	engine  *guardrail.Engine
 	set     atomic.Pointer[string] // what tells the guardrails in force from others
 	custom  []cluster.Custom       // those of the first configuration: they are followed from the start
 	entries bool                   // whether it needs Services, Ingresses and routes, which are then followed from the start
 	digest  [sha256.Size]byte
+	bundle  *bundle.Bundle // that both are from, instead of files
 	reloads *prometheus.CounterVec
 	good    prometheus.Gauge
 }
 
-func loadGuardrails(o *options, log *slog.Logger, registry prometheus.Registerer) (*guardrailFiles, error) {
+// loadGuardrails loads them from a bundle, or, if that is nil, from files.
+func loadGuardrails(o *options, from *bundle.Bundle, log *slog.Logger, registry prometheus.Registerer) (*guardrailFiles, error) {
 	f := &guardrailFiles{
-		config: o.config, policyDirs: o.policyDirs, period: o.reloadPeriod, log: log,
+		config: o.config, policyDirs: o.policyDirs, period: o.reloadPeriod, log: log, bundle: from,
 		reloads: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "podcullis_reloads_total",
 			Help: "Reloads of the configuration and guardrails, by result: success or failure.",
@@ -66,6 +76,7 @@ func loadGuardrails(o *options, log *slog.Logger, registry prometheus.Registerer
 		return nil, err
 	}
 	f.entries = f.engine.NeedsEntries()
+	f.file = fileGuardrails{library, config, set}
 	f.set.Store(&set)
 	f.good.Set(1)
 	f.tell()
@@ -85,6 +96,9 @@ func (f *guardrailFiles) tell() {
 
 func (f *guardrailFiles) load() (*guardrail.Library, *guardrail.Config, error) {
 	sources := []guardrail.Source{{Name: guardrail.Embedded, FS: policies.FS}}
+	if f.bundle != nil {
+		return f.bundle.Load(sources...)
+	}
 	for _, dir := range f.policyDirs {
 		if info, err := os.Stat(dir); err != nil || !info.IsDir() {
 			return nil, nil, fmt.Errorf("--policy-dir %s: is not a readable directory", dir)
@@ -155,16 +169,56 @@ func (f *guardrailFiles) reload() error {
 	if !reflect.DeepEqual(config.Custom(), f.custom) {
 		return errExtraWorkloads
 	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.install(fileGuardrails{library, config, set})
+}
+
+// fileGuardrails are what the files say, and what tells that from anything else.
+type fileGuardrails struct {
+	library *guardrail.Library
+	config  *guardrail.Config
+	set     string
+}
+
+// install puts in force what files say, and what objects say beside it. On an error all stays
+// as it was. mu is held.
+func (f *guardrailFiles) install(file fileGuardrails) error {
+	config, digest, took, err := f.resources.beside(file, f.entries)
+	if err != nil {
+		return err
+	}
 	into := f.engine.Reload
 	if !f.entries {
 		into = f.engine.ReloadWithoutEntries
 	}
-	if err := into(library, config); errors.Is(err, guardrail.ErrNeedsEntries) {
+	if err := into(file.library, config); errors.Is(err, guardrail.ErrNeedsEntries) {
 		return fmt.Errorf("%w, and these are not watched: what is watched is chosen at the start, so restart podcullis-webhook (with the chart, helm upgrade does)", err)
 	} else if err != nil {
 		return err
 	}
+	f.file = file
+	set := file.set + digest
 	f.set.Store(&set)
+	took()
+	return nil
+}
+
+// replace puts a bundle in force, or, on an error, leaves what is. Nobody else reloads
+// where there are bundles.
+func (f *guardrailFiles) replace(with *bundle.Bundle) error {
+	was := f.bundle
+	f.bundle = with
+	err := f.reload()
+	if err != nil {
+		f.bundle = was
+	}
+	switch {
+	case errors.Is(err, errExtraWorkloads), errors.Is(err, guardrail.ErrNeedsEntries):
+		return &bundle.Refusal{Reason: bundle.Restart, Err: err}
+	case err != nil:
+		return &bundle.Refusal{Reason: bundle.Invalid, Err: err}
+	}
 	return nil
 }
 
@@ -189,6 +243,9 @@ func (f *guardrailFiles) contents() string {
 		})
 	}
 	rego(policies.FS)
+	if f.bundle != nil {
+		fmt.Fprintln(h, "bundle", f.bundle.Digest)
+	}
 	for _, dir := range f.policyDirs {
 		fmt.Fprintln(h, "dir")
 		rego(os.DirFS(dir))

@@ -30,7 +30,7 @@ func endless() string {
 func TestAReloadWithoutEndIsToldAndKeepsNobody(t *testing.T) {
 	dir := t.TempDir()
 	registry := prometheus.NewRegistry()
-	f, err := loadGuardrails(&options{policyDirs: []string{dir}, reloadPeriod: time.Millisecond}, slog.New(slog.DiscardHandler), registry)
+	f, err := loadGuardrails(&options{policyDirs: []string{dir}, reloadPeriod: time.Millisecond}, nil, slog.New(slog.DiscardHandler), registry)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,7 +79,7 @@ guardrails:
 		t.Fatal(err)
 	}
 	var log bytes.Buffer
-	if _, err := loadGuardrails(&options{config: config}, slog.New(slog.NewTextHandler(&log, nil)), prometheus.NewRegistry()); err != nil {
+	if _, err := loadGuardrails(&options{config: config}, nil, slog.New(slog.NewTextHandler(&log, nil)), prometheus.NewRegistry()); err != nil {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
@@ -106,7 +106,7 @@ func TestAChangeOfExtraWorkloadsNeedsARestart(t *testing.T) {
 		}
 	}
 	write("extraWorkloads: [argo-rollouts]\n")
-	f, err := loadGuardrails(&options{config: file}, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
+	f, err := loadGuardrails(&options{config: file}, nil, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -133,7 +133,7 @@ func TestAGuardrailThatNeedsEntriesNeedsARestart(t *testing.T) {
 	}
 	load := func() *guardrailFiles {
 		t.Helper()
-		f, err := loadGuardrails(&options{config: file}, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
+		f, err := loadGuardrails(&options{config: file}, nil, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -15,7 +15,7 @@ func TestLinks(t *testing.T) {
 	}
 	for dep := range strings.FieldsSeq(string(out)) {
 		for _, banned := range []string{
-			"helm.sh", "sigs.k8s.io/kustomize", "github.com/Masterminds/sprig", "github.com/podcullis/podcullis/render", "github.com/podcullis/podcullis/guardrail/regotest",
+			"helm.sh", "sigs.k8s.io/kustomize", "github.com/Masterminds/sprig", "github.com/podcullis/podcullis/render", "github.com/podcullis/podcullis/guardrail/regotest", "github.com/podcullis/podcullis/guardrail/regolint",
 			"github.com/podcullis/podcullis/report", "github.com/spf13/cobra",
 		} {
 			if dep == banned || strings.HasPrefix(dep, banned+"/") {

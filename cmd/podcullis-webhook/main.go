@@ -60,6 +60,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return 0
 	}
 	app, err := setup(ctx, opts, stderr)
+	if err != nil && ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+		return 0 // it was ended while it waited for a bundle
+	}
 	if err != nil {
 		fmt.Fprintf(stderr, "podcullis-webhook: %v\n", err)
 		return 2

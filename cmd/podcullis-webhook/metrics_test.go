@@ -13,9 +13,12 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
 	"sigs.k8s.io/yaml"
+
+	"github.com/podcullis/podcullis/guardrail"
+	"github.com/podcullis/podcullis/guardrail/bundle/bundletest"
 )
 
-// registryOf is that of a server with an API server.
+// registryOf is that of a server with an API server and a bundle.
 func registryOf(t *testing.T) *prometheus.Registry {
 	t.Helper()
 	kubeconfig := filepath.Join(t.TempDir(), "kubeconfig")
@@ -25,7 +28,13 @@ contexts: [{name: c, context: {cluster: c}}], clusters: [{name: c, cluster: {ser
 	}
 	o := defaultOptions()
 	o.kubeconfig, o.selfSignedDir = kubeconfig, t.TempDir()
+	file := filepath.Join(t.TempDir(), "bundle.tar.gz")
+	if err := os.WriteFile(file, bundletest.Build(t, "v1", 1, string(guardrail.DefaultConfig)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	o.bundle = bundleOptions{address: file, unsigned: true}
 	o.audit.on, o.audit.namespaces, o.audit.reports = true, true, "auto"
+	o.resources.on = true
 	a, err := setup(t.Context(), o, io.Discard)
 	if err != nil {
 		t.Fatal(err)
@@ -71,19 +80,26 @@ func TestFixedLabelsAreThereFromTheStart(t *testing.T) {
 		t.Errorf("podcullis_build_info has %q", build)
 	}
 	delete(got, "podcullis_build_info")
+	if info := got["podcullis_bundle_info"]; len(info) != 2 || info[1] != "v1" {
+		t.Errorf("podcullis_bundle_info has %q", info)
+	}
+	delete(got, "podcullis_bundle_info")
 	want := map[string][]string{
-		"podcullis_model_objects":           {"namespaces", "netpols", "pods", "workloads"},
-		"podcullis_access_questions_total":  {"allowed", "denied", "error"},
-		"podcullis_audit_reports_total":     {"deleted", "failed", "written"},
-		"podcullis_audit_rounds_total":      {"complete", "incomplete"},
-		"podcullis_claims_total":            {"believed", "failed", "refused"},
-		"podcullis_ledger_commits_total":    {"barrier", "behind", "busy", "crowded", "failed", "foreign", "full", "refused", "unavailable", "written"},
-		"podcullis_ledger_retries_total":    {"barrier", "behind", "busy", "crowded", "depends", "failed", "foreign", "full", "unavailable"},
-		"podcullis_ledger_waits_total":      {"over", "settled"},
-		"podcullis_owner_waits_total":       {"missing", "seen"},
-		"podcullis_rejected_requests_total": {"bad_request", "body_too_large", "not_ready", "overloaded", "slow_body"},
-		"podcullis_reloads_total":           {"failure", "success"},
-		"podcullis_seen_events_total":       {"created", "dropped", "exists", "failed"},
+		"podcullis_model_objects":                       {"namespaces", "netpols", "pods", "workloads"},
+		"podcullis_access_questions_total":              {"allowed", "denied", "error"},
+		"podcullis_audit_reports_total":                 {"deleted", "failed", "written"},
+		"podcullis_audit_rounds_total":                  {"complete", "incomplete"},
+		"podcullis_custom_resources":                    {"Exemption", "InForce", "Exemption", "Invalid", "Guardrail", "InForce", "Guardrail", "Invalid"},
+		"podcullis_claims_total":                        {"believed", "failed", "refused"},
+		"podcullis_custom_resource_status_writes_total": {"failed", "written"},
+		"podcullis_ledger_commits_total":                {"barrier", "behind", "busy", "crowded", "failed", "foreign", "full", "refused", "unavailable", "written"},
+		"podcullis_ledger_retries_total":                {"barrier", "behind", "busy", "crowded", "depends", "failed", "foreign", "full", "unavailable"},
+		"podcullis_ledger_waits_total":                  {"over", "settled"},
+		"podcullis_owner_waits_total":                   {"missing", "seen"},
+		"podcullis_rejected_requests_total":             {"bad_request", "body_too_large", "not_ready", "overloaded", "slow_body"},
+		"podcullis_reloads_total":                       {"failure", "success"},
+		"podcullis_seen_events_total":                   {"created", "dropped", "exists", "failed"},
+		"podcullis_bundle_failures_total":               {"broken", "invalid", "key", "manifest", "older", "restart", "scope", "signature", "slow", "storage", "tampered", "too_large", "unreachable", "unsigned"},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)

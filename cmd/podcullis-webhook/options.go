@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/podcullis/podcullis/cluster"
+	"github.com/podcullis/podcullis/guardrail"
 	"github.com/podcullis/podcullis/policyreport/shelf"
 	"github.com/podcullis/podcullis/webhook"
 )
@@ -24,6 +25,7 @@ const minStaleness = 5 * time.Second
 type options struct {
 	config           string
 	policyDirs       []string
+	bundle           bundleOptions
 	certDir          string
 	selfSigned       bool
 	selfSignedDir    string
@@ -57,6 +59,7 @@ type options struct {
 	watchViolations  bool
 	events           bool
 	audit            auditOptions
+	resources        resourceOptions
 	canary           string
 	remove           []string
 	probe            probeOptions
@@ -79,6 +82,7 @@ func defaultOptions() *options {
 		bounds:          cluster.Bounds{Netpol: cluster.DefaultNetpolBound, Object: cluster.DefaultObjectBound},
 		watchViolations: true,
 		events:          true,
+		resources:       resourceOptions{atMost: string(guardrail.Deny)},
 		audit:           auditOptions{interval: time.Hour, reports: shelf.None},
 	}
 }
@@ -87,6 +91,7 @@ func defaultOptions() *options {
 func (o *options) AddFlags(f *pflag.FlagSet) {
 	f.StringVar(&o.config, "config", o.config, "the `file` that says which guardrails apply to what; read again when it changes (default: every workload is isolated)")
 	f.StringArrayVar(&o.policyDirs, "policy-dir", o.policyDirs, "a `directory` with Rego guardrails beside the embedded ones; repeatable, read again when it changes")
+	o.bundle.addFlags(f)
 	f.StringVar(&o.certDir, "cert-dir", o.certDir, "a `directory` with tls.crt and tls.key; read again when they change")
 	f.BoolVar(&o.selfSigned, "self-signed", o.selfSigned, "make a certificate for this process and print the path of its CA bundle (default without --cert-dir)")
 	f.StringVar(&o.selfSignedDir, "self-signed-dir", o.selfSignedDir, "the `directory` for the CA bundle of --self-signed (default: a temporary one)")
@@ -122,6 +127,7 @@ func (o *options) AddFlags(f *pflag.FlagSet) {
 	f.BoolVar(&o.watchViolations, "watch-violations", o.watchViolations, "see violations that got in without being asked about: count and log them")
 	f.BoolVar(&o.events, "events", o.events, "write an Event for each of those, beside the object that changed last")
 	o.audit.addFlags(f)
+	o.resources.addFlags(f)
 	f.StringVar(&o.canary, "canary", o.canary, "instead of serving, submit to this `namespace`, as a dry run, what the chart's canary guardrail refuses, and say whether it was; in --mode audit, whether it was warned of")
 	o.probe.addFlags(f)
 	f.StringArrayVar(&o.remove, "remove", o.remove, "instead of serving, remove this object, `resource[.group]/[namespace/]name`, if it is there; repeatable")
@@ -184,6 +190,8 @@ func (o *options) Validate(rest []string) error {
 	}
 	errs = append(errs, o.probe.validate(o.canary != "" || len(o.remove) > 0)...)
 	errs = append(errs, o.audit.validate(len(o.clusterManifests) > 0)...)
+	errs = append(errs, o.resources.validate(len(o.clusterManifests) > 0)...)
+	errs = append(errs, o.bundle.validate(o.config != "" || len(o.policyDirs) > 0)...)
 	errs = append(errs, o.validateMemory()...)
 	errs = append(errs, o.validateConsistency()...)
 	if o.reloadPeriod <= 0 {

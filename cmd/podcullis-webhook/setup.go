@@ -49,6 +49,7 @@ type app struct {
 	options    *options
 	registry   *prometheus.Registry
 	guardrails *guardrailFiles
+	bundles    *bundles // nil where guardrails are from files
 	model      model
 	server     *serving.Server
 	validity   *serving.Validity
@@ -86,10 +87,13 @@ func setup(ctx context.Context, o *options, stderr io.Writer) (_ *app, err error
 	klog.SetLogger(logr.FromSlogHandler(a.log.Handler()))
 
 	a.clock = newAPIClock(a.log, a.registry)
-	if a.guardrails, err = loadGuardrails(o, a.log, a.registry); err != nil {
+	if err = a.loadGuardrails(ctx); err != nil {
 		return nil, err
 	}
 	if a.model, err = newModel(ctx, o, a.guardrails, a.clock, a.log, a.registry); err != nil {
+		return nil, err
+	}
+	if err := a.followResources(); err != nil {
 		return nil, err
 	}
 	metrics := review.NewMetrics(a.registry)
@@ -119,6 +123,7 @@ func setup(ctx context.Context, o *options, stderr io.Writer) (_ *app, err error
 		Entries:   func() bool { return a.guardrails.entries },
 		Claims:    a.model.claims,
 
+		Revision:     a.guardrails.engine.Revision,
 		Bounds:       o.bounds,
 		OwnNamespace: a.ownNamespaceOnly,
 		Metrics:      webhook.NewJudgeMetrics(a.registry),
@@ -131,6 +136,9 @@ func setup(ctx context.Context, o *options, stderr io.Writer) (_ *app, err error
 		Audit: webhook.Mode(o.mode) == webhook.Audit, Ready: a.model.ready, MemoryLimit: memoryLimit(), Logger: a.log, Metrics: metrics,
 	}))
 	if err := a.guardSelf(metrics); err != nil {
+		return nil, err
+	}
+	if err := a.guardResources(metrics); err != nil {
 		return nil, err
 	}
 	if err := a.openMemoryDoor(a.server); err != nil {
@@ -345,6 +353,9 @@ func (a *app) run(ctx context.Context) error {
 		g.Go(func() error { return a.model.start(background) })
 	}
 	ready := map[string]healthz.Checker{"webhook": a.server.StartedChecker(), "certificate": a.validity.Checker()}
+	if a.bundles != nil {
+		ready["bundle"] = a.bundles.check
+	}
 	if a.model.ready != nil {
 		ready["model"] = func(*http.Request) error { return a.model.ready() }
 	}

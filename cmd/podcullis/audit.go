@@ -66,6 +66,7 @@ then no baseline is written.`,
 	f := c.Flags()
 	f.StringVar(&o.config, "config", "", "the `file` that says which guardrails apply to what; without it, the embedded default")
 	f.StringArrayVar(&o.policyDirs, "policy-dir", nil, "a `directory` with Rego guardrails beside the embedded ones; repeatable")
+	p.addBundleFlags(c)
 	f.StringVar(&o.baseline, "baseline", "", "a `file` of --write-baseline: what it names is known, and does not count")
 	f.StringVar(&o.writeBaseline, "write-baseline", "", "write what there is to this `file`, as known: it does not count any more, unless --baseline says what is new")
 	f.BoolVar(&o.failOnUnread, "fail-on-unread", false, "exit code 1 when something makes pods and could not be looked at")
@@ -91,9 +92,13 @@ func (p *program) auditAll(c *cobra.Command, o *auditOptions) error {
 	}
 	bar := p.progress("reading")
 	o.sources.entries = engine.NeedsEntries()
+	o.sources.takeObjects()
 	in, err := p.load(c.Context(), &o.sources)
 	bar.end()
 	if err != nil {
+		return err
+	}
+	if err := p.takeIn(c.Context(), engine, &o.sources, in.set.Asides); err != nil {
 		return err
 	}
 	p.sayNamed(in.snapshot, engine.AsksNamespaceLabels())

@@ -41,7 +41,7 @@ func newBench(sources []guardrail.Source, config string) (*bench, error) {
 	}
 	text, err := os.ReadFile(config)
 	if err != nil {
-		return nil, hint(err, "--config names a file of kind Guardrails")
+		return nil, hint(readable(err), "--config names a file of kind Guardrails")
 	}
 	if b.config, err = guardrail.ParseConfig(config, text); err == nil {
 		_, err = guardrail.New(l, b.config) // whose errors name the line
@@ -52,17 +52,19 @@ func newBench(sources []guardrail.Source, config string) (*bench, error) {
 	return b, nil
 }
 
-// authored are the guardrails that ship, and those of some folders.
+// authored are the guardrails that ship, and those of some folders. A folder that holds a
+// guardrail that ships, or what they share, takes its place.
 func authored(dirs []string) ([]guardrail.Source, error) {
 	out := []guardrail.Source{{Name: guardrail.Embedded, FS: policies.FS}}
 	for _, d := range dirs {
 		if info, err := os.Stat(d); err != nil {
-			return nil, hint(err, "guardrails and their tests are in a directory with *.rego files")
+			return nil, hint(readable(err), "guardrails and their tests are in a directory with *.rego files")
 		} else if !info.IsDir() {
 			return nil, hint(errors.New(d+": is not a directory"), "guardrails and their tests are in a directory with *.rego files")
 		}
 		out = append(out, guardrail.Source{Name: d, FS: os.DirFS(d)})
 	}
+	out[0] = out[0].Without(out[1:]...)
 	return out, nil
 }
 
@@ -191,7 +193,7 @@ func (s *single) whyNot(r *admissionv1.AdmissionRequest) string {
 func (s *single) reviewOf(ctx context.Context, snapshot *cluster.Snapshot, r *admissionv1.AdmissionRequest) (*guardrail.Review, error) {
 	taker := &taker{engine: s.Engine}
 	judge := webhook.NewJudge(webhook.JudgeOptions{
-		Evaluator: taker, Model: &door{snapshot: snapshot}, Mode: webhook.Enforce, Custom: s.custom,
+		Evaluator: taker, Model: &door{snapshot: snapshot}, Mode: webhook.Enforce, Custom: s.custom, Entries: s.NeedsEntries,
 		OwnNamespace:   func() bool { return false },
 		EvaluationTime: reviewTime, Log: slog.New(slog.DiscardHandler),
 	})

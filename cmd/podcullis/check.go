@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/podcullis/podcullis/audit"
+	"github.com/podcullis/podcullis/cluster"
 	"github.com/podcullis/podcullis/cluster/manifest"
 	"github.com/podcullis/podcullis/guardrail"
 	"github.com/podcullis/podcullis/policies"
@@ -19,7 +20,7 @@ func (p *program) check() *cobra.Command {
 	outputs := outputs{formats: findingFormats()}
 	var policyDirs []string
 	var config string
-	var failOnUnread, failOnUnmatched bool
+	var failOnUnread, failOnUnmatched, verbose bool
 	var failing failing
 	var before []string
 	c := &cobra.Command{
@@ -55,13 +56,18 @@ chooses nobody; --fail-on-unread and --fail-on-unmatched make that exit code 1.`
 			if err := failing.validate(); err != nil {
 				return err
 			}
+			p.prints = verbose
 			engine, err := p.engine(config, policyDirs)
 			if err != nil {
 				return err
 			}
 			sources.entries = engine.NeedsEntries()
+			sources.takeObjects()
 			was, in, err := p.checked(c.Context(), &sources, before)
 			if err != nil {
+				return err
+			}
+			if err := p.takeIn(c.Context(), engine, &sources, in.set.Asides); err != nil {
 				return err
 			}
 			p.sayNamed(in.snapshot, engine.AsksNamespaceLabels())
@@ -74,7 +80,7 @@ chooses nobody; --fail-on-unread and --fail-on-unmatched make that exit code 1.`
 					p.say("note: exemption %s expired after %s and exempts nothing any more: %s", x.Name, x.Expires, x.Reason)
 				}
 			}
-			found, evalErr := audit.ExamineSince(c.Context(), engine, was, items(in.set), in.snapshot, guardrail.CLI, now)
+			found, evalErr := audit.ExamineSince(p.printing(c.Context()), engine, was, items(in.set), in.snapshot, guardrail.CLI, now)
 			if errors.Is(evalErr, audit.ErrNothing) && in.idle() {
 				evalErr = nil // which load has said
 			}
@@ -102,6 +108,8 @@ chooses nobody; --fail-on-unread and --fail-on-unmatched make that exit code 1.`
 	c.Flags().StringArrayVar(&before, "before", nil, "what was there before: a `source`, as in diff; only what changed since is judged, and what was open already is not a finding; repeatable")
 	c.Flags().StringVar(&config, "config", "", "the `file` that says which guardrails apply to what; without it, the embedded default")
 	c.Flags().StringArrayVar(&policyDirs, "policy-dir", nil, "a `directory` with Rego guardrails beside the embedded ones; repeatable")
+	c.Flags().BoolVarP(&verbose, "verbose", "v", false, "show what print(...) writes in guardrails, each line with guardrail and object")
+	p.addBundleFlags(c)
 	c.Flags().BoolVar(&failOnUnread, "fail-on-unread", false, "exit code 1 when something makes pods and could not be looked at")
 	c.Flags().BoolVar(&failOnUnmatched, "fail-on-unmatched", false, "exit code 1 when from, to or match of a guardrail or an exemption chooses nobody, or a NetworkPolicy selects no pod")
 	return c
@@ -109,37 +117,64 @@ chooses nobody; --fail-on-unread and --fail-on-unmatched make that exit code 1.`
 
 // engine reads the configuration and the guardrails.
 func (p *program) engine(file string, dirs []string) (*guardrail.Engine, error) {
-	text, name := guardrail.DefaultConfig, "default.yaml (embedded)"
-	if file != "" {
-		var err error
-		if text, err = os.ReadFile(file); err != nil {
-			return nil, hint(err, "--config names a file of kind Guardrails; without it the embedded default is used")
+	engine, _, err := p.configured(file, dirs)
+	return engine, err
+}
+
+// configured is engine, with the kinds of other APIs that make pods.
+func (p *program) configured(file string, dirs []string) (*guardrail.Engine, []cluster.Custom, error) {
+	if p.bundle != nil {
+		engine, err := p.bundleEngine()
+		if err != nil {
+			return nil, nil, err
 		}
-		name = file
+		config, err := p.bundle.Config()
+		if err != nil {
+			return nil, nil, err
+		}
+		return engine, config.Custom(), nil
 	}
-	library, err := library(dirs)
-	if err != nil {
-		return nil, err
+	name := file
+	if file == "" {
+		name = "default.yaml (embedded)"
 	}
-	config, err := guardrail.ParseConfig(name, text)
+	load := guardrail.LoadLibrary
+	if p.prints {
+		load = guardrail.LoadLibraryForAuthors
+	}
+	library, err := libraryBy(load, dirs)
 	if err != nil {
-		return nil, hint(err, "correct the configuration")
+		return nil, nil, err
+	}
+	config, objects, err := readConfig(file)
+	if err != nil {
+		return nil, nil, err
 	}
 	engine, err := guardrail.New(library, config)
+	if err == nil {
+		err = p.extend(engine, objects)
+	}
 	if err != nil {
-		return nil, hint(err, "correct the configuration; `%s explain GUARDRAIL` shows which parameters a guardrail takes", p.name)
+		if preset := p.presetIn(config, library); preset != "" {
+			return nil, nil, hint(err, "%s is a preset: `%s guardrails show %s` prints its entries", preset, p.name, preset)
+		}
+		return nil, nil, hint(err, "correct the configuration; `%s explain GUARDRAIL` shows which parameters a guardrail takes", p.name)
 	}
 	if len(engine.Guardrails()) == 0 {
-		return nil, hint(errors.New(name+": no guardrails are configured: nothing to evaluate"), "list at least one under guardrails")
+		return nil, nil, hint(errors.New(name+": no guardrails are configured: nothing to evaluate"), "list at least one under guardrails")
 	}
 	if file == "" {
 		p.say("note: no --config was given: the embedded default holds (default-deny for every workload outside the kube- namespaces)")
 	}
-	return engine, nil
+	return engine, config.Custom(), nil
 }
 
 // library compiles the embedded guardrails and those of the directories.
 func library(dirs []string) (*guardrail.Library, error) {
+	return libraryBy(guardrail.LoadLibrary, dirs)
+}
+
+func libraryBy(load func(...guardrail.Source) (*guardrail.Library, error), dirs []string) (*guardrail.Library, error) {
 	sources := []guardrail.Source{{Name: "embedded", FS: policies.FS}}
 	for _, d := range dirs {
 		if info, err := os.Stat(d); err != nil {
@@ -149,7 +184,7 @@ func library(dirs []string) (*guardrail.Library, error) {
 		}
 		sources = append(sources, guardrail.Source{Name: d, FS: os.DirFS(d)})
 	}
-	l, err := guardrail.LoadLibrary(sources...)
+	l, err := load(sources...)
 	if err != nil {
 		return nil, hint(err, "correct the Rego")
 	}

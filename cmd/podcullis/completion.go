@@ -14,7 +14,7 @@ import (
 func words() map[string][]string {
 	return map[string][]string{
 		"expect": {"open", "blocked"}, "by": {"workload", "namespace"}, "only": {onlyChanged, onlyViolations},
-		"fail-on": {"deny", "warn", "never"}, "min-severity": severities(), "stamp": {"now"},
+		"fail-on": {"deny", "warn", "never"}, "min-severity": severities(), "stamp": {"now"}, "about": {"object", "connectivity"}, "severity": severities(),
 	}
 }
 
@@ -22,6 +22,10 @@ func words() map[string][]string {
 // and guardrails of what was named so far.
 func (p *program) complete(root *cobra.Command) {
 	for _, c := range root.Commands() {
+		if c.HasSubCommands() {
+			p.complete(c)
+			continue
+		}
 		offer := func(flag string, of func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective)) {
 			if c.Flags().Lookup(flag) != nil {
 				_ = c.RegisterFlagCompletionFunc(flag, of) // it is there, and nobody has registered another
@@ -32,7 +36,7 @@ func (p *program) complete(root *cobra.Command) {
 		}
 		offer("config", extensions("yaml", "yml"))
 		offer("values", extensions("yaml", "yml"))
-		for _, flag := range []string{"kustomize", "policy-dir"} {
+		for _, flag := range []string{"kustomize", "policy-dir", "dir"} {
 			offer(flag, func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 				return nil, cobra.ShellCompDirectiveFilterDirs
 			})
@@ -54,6 +58,10 @@ func (p *program) complete(root *cobra.Command) {
 					return nil, cobra.ShellCompDirectiveNoFileComp
 				}
 				return beginning(p.guardrailNames(c), begun), cobra.ShellCompDirectiveNoFileComp
+			}
+		case "show":
+			c.ValidArgsFunction = func(c *cobra.Command, args []string, begun string) ([]string, cobra.ShellCompDirective) {
+				return beginning(slices.DeleteFunc(p.libraryNames(c), func(n string) bool { return slices.Contains(args, n) }), begun), cobra.ShellCompDirectiveNoFileComp
 			}
 		case "test":
 			c.ValidArgsFunction = extensions("rego")
@@ -120,6 +128,17 @@ func (p *program) namespaceNames(c *cobra.Command) []string {
 		}
 	}
 	return slices.Compact(out)
+}
+
+// libraryNames are the guardrails and presets that can be shown.
+func (p *program) libraryNames(c *cobra.Command) []string {
+	dirs, _ := c.Flags().GetStringArray("policy-dir")
+	all, _ := p.catalog(dirs)
+	var out []string
+	for _, e := range all {
+		out = append(out, e.ID)
+	}
+	return out
 }
 
 // guardrailNames are those of the configuration, and those that ship.

@@ -69,7 +69,7 @@ func TestDoctorOfARunningCluster(t *testing.T) {
 		"Doctor": {
 			reason: "the dry run is accepted, as nobody is asked", args: []string{"doctor", "--kubeconfig", plane.Kubeconfig}, code: violations,
 			stdout: []string{"warning   No webhook of Podcullis is registered", "problem   " + ignores, "NetworkPolicy shop/deny-too adds nothing: default-deny says all that it says"},
-			stderr: []string{"cluster podcullis-test, 7 questions: ", "next: `podcullis doctor --probe ...`"},
+			stderr: []string{"cluster podcullis-test, 8 questions: ", "next: `podcullis doctor --probe ...`"},
 		},
 		"ProbeWithoutAnImage": {
 			reason: "there is no Deployment of the webhook", args: []string{"doctor", "--probe", "--kubeconfig", plane.Kubeconfig}, code: violations,

@@ -17,6 +17,7 @@ import (
 
 	"github.com/podcullis/podcullis/cluster"
 	"github.com/podcullis/podcullis/guardrail"
+	"github.com/podcullis/podcullis/guardrail/bundle"
 	"github.com/podcullis/podcullis/guardrail/regotest"
 	"github.com/podcullis/podcullis/report"
 )
@@ -30,6 +31,8 @@ type evalOptions struct {
 	parameters string
 	review     string
 	at         string
+	explain    string
+	profile    bool
 }
 
 func (p *program) eval() *cobra.Command {
@@ -68,6 +71,10 @@ Exit code 0 when it could be evaluated, whatever it reports, and 2 when not.`,
 	f.StringVar(&o.parameters, "parameters", "", "a `file` with the parameters of GUARDRAIL, in YAML or JSON; without it, its defaults")
 	f.StringVar(&o.at, "at", "", "the `time` of the review, such as 2026-11-27T12:00:00Z: input.time, and by which exemptions expire (default now)")
 	f.StringArrayVar(&o.policyDirs, "policy-dir", nil, "a `directory` with Rego guardrails beside the embedded ones; repeatable")
+	f.StringVar(&o.explain, "explain", "", "tell the steps that led to what: `notes`, what is printed; fails, what is not true; full, all of them")
+	_ = c.RegisterFlagCompletionFunc("explain", cobra.FixedCompletions(regotest.Explanations(), cobra.ShellCompDirectiveNoFileComp)) // the flag is there
+	f.BoolVar(&o.profile, "profile", false, "tell which lines take the time, and how often they are evaluated")
+	p.addBundleFlags(c)
 	p.addQuietFlag(c)
 	return c
 }
@@ -78,6 +85,7 @@ type evaluated struct {
 	said    said
 	look    *regotest.Look
 	took    time.Duration
+	explain string
 }
 
 func (p *program) evaluate(ctx context.Context, name string, o *evalOptions) error {
@@ -90,17 +98,29 @@ func (p *program) evaluate(ctx context.Context, name string, o *evalOptions) err
 	if _, err := time.Parse(time.RFC3339, o.at); o.at != "" && err != nil {
 		return hint(fmt.Errorf("--at %s: is not a time", o.at), "such as --at 2026-11-27T12:00:00Z")
 	}
-	engine, err := o.engine(name)
+	if o.explain != "" {
+		if err := oneOf("explain", o.explain, regotest.Explanations()...); err != nil {
+			return err
+		}
+	}
+	engine, err := o.engine(name, p.bundle)
 	if err != nil {
 		return err
 	}
+	o.sources.entries = engine.NeedsEntries()
 	in, err := p.load(ctx, &o.sources)
 	if err != nil {
 		return err
 	}
 	var all []evaluated
 	look := func(snapshot *cluster.Snapshot, r *admissionv1.AdmissionRequest) error {
-		e := evaluated{request: r, look: regotest.NewLook()}
+		e := evaluated{request: r, look: regotest.NewLook(), explain: o.explain}
+		if o.explain != "" {
+			e.look.Explaining()
+		}
+		if o.profile {
+			e.look.Profiling()
+		}
 		began := time.Now()
 		e.said, err = engine.ask(guardrail.Through(ctx, e.look.Lens()), snapshot, r, o.at)
 		e.took = time.Since(began)
@@ -170,12 +190,8 @@ func oneChange(e *edits, review string) error {
 }
 
 // engine is that of the one guardrail.
-func (o *evalOptions) engine(name string) (*single, error) {
-	sources, err := authored(o.policyDirs)
-	if err != nil {
-		return nil, err
-	}
-	b, err := newBench(sources, o.config)
+func (o *evalOptions) engine(name string, from *bundle.Bundle) (*single, error) {
+	b, err := o.bench(from)
 	if err != nil {
 		return nil, err
 	}
@@ -194,6 +210,18 @@ func (o *evalOptions) engine(name string) (*single, error) {
 		return nil, hint(err, "--parameters FILE gives parameters; a name that a denial prints needs --config, guardrails of your own need --policy-dir")
 	}
 	return engine, nil
+}
+
+// bench is where the guardrail is looked at: that of a bundle, or of files.
+func (o *evalOptions) bench(from *bundle.Bundle) (*bench, error) {
+	if from != nil {
+		return bundleBench(from)
+	}
+	sources, err := authored(o.policyDirs)
+	if err != nil {
+		return nil, err
+	}
+	return newBench(sources, o.config)
 }
 
 // withoutTwin is the input without input.review, which is input.request once more.
@@ -268,7 +296,28 @@ func (e *evaluated) text(w io.Writer, name string) error {
 			fmt.Fprintf(w, "  %s\n", s)
 		}
 	}
+	e.steps(w)
 	return nil
+}
+
+// steps writes what --explain and --profile ask for.
+func (e *evaluated) steps(w io.Writer) {
+	if e.explain != "" {
+		steps, more := e.look.Steps(e.explain)
+		fmt.Fprintf(w, "\n%s:\n", e.explain)
+		for _, s := range steps {
+			fmt.Fprintf(w, "  %s\n", s)
+		}
+		if more > 0 {
+			fmt.Fprintf(w, "  and %s that were not kept\n", number(more, "step"))
+		}
+	}
+	for i, c := range e.look.Costs() {
+		if i == 0 {
+			fmt.Fprintf(w, "\nprofile:\n")
+		}
+		fmt.Fprintf(w, "  %s:%d: %s, evaluated %s, redone %s: %s\n", c.File, c.Line, c.Time.Round(100*time.Nanosecond), number(c.Evals, "time"), number(c.Redos, "time"), c.Text)
+	}
 }
 
 // answerOf is what was answered, and how much of it there is.
@@ -306,6 +355,27 @@ type jsonEvaluation struct {
 	Printed    []jsonPrinted    `json:"printed"`
 	EndedRules []jsonEnded      `json:"ended,omitempty"`
 	Seconds    float64          `json:"seconds"`
+	Steps      []jsonTraced     `json:"steps,omitempty"`
+	Profile    []jsonCost       `json:"profile,omitempty"`
+}
+
+// jsonTraced is a step that --explain tells of.
+type jsonTraced struct {
+	File  string `json:"file"`
+	Line  int    `json:"line"`
+	Depth int    `json:"depth"`
+	Does  string `json:"does"`
+	Text  string `json:"text"`
+}
+
+// jsonCost is a line that --profile tells of.
+type jsonCost struct {
+	File    string  `json:"file"`
+	Line    int     `json:"line"`
+	Seconds float64 `json:"seconds"`
+	Evals   int     `json:"evals"`
+	Redos   int     `json:"redos"`
+	Text    string  `json:"text"`
 }
 
 type jsonQuestion struct {
@@ -351,6 +421,15 @@ func evaluationsJSON(w io.Writer, name string, all []evaluated) error {
 			for _, s := range e.look.Ended() {
 				x.EndedRules = append(x.EndedRules, jsonEnded{s.File, s.Line, s.Text, s.Undefined})
 			}
+		}
+		if e.explain != "" {
+			steps, _ := e.look.Steps(e.explain)
+			for _, s := range steps {
+				x.Steps = append(x.Steps, jsonTraced(s))
+			}
+		}
+		for _, c := range e.look.Costs() {
+			x.Profile = append(x.Profile, jsonCost{c.File, c.Line, c.Time.Seconds(), c.Evals, c.Redos, c.Text})
 		}
 		items = append(items, x)
 	}

@@ -122,6 +122,12 @@ func (p *program) explainGuardrail(id string, o *explainOptions) error {
 	}
 	use, g, err := p.namedGuardrail(id, o)
 	if err != nil {
+		if preset, ok := p.preset(id, o.policyDirs); ok {
+			return o.outputs.write(p, writers{
+				"text": func(w io.Writer, _ report.Style) error { return entryText(w, &preset) },
+				"yaml": func(w io.Writer, _ report.Style) error { return entriesYAML(w, []guardrail.Entry{preset}) },
+			})
+		}
 		return err
 	}
 	manifest := ""

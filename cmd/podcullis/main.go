@@ -12,6 +12,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/podcullis/podcullis/guardrail/bundle"
 )
 
 func main() {
@@ -45,8 +47,10 @@ type program struct {
 	name           string // as people call it
 	stdin          io.Reader
 	stdout, stderr io.Writer
-	named          string // the namespaces that were said to be only named
-	quiet          bool   // nothing is said beside the data
+	named          string         // the namespaces that were said to be only named
+	quiet          bool           // nothing is said beside the data
+	bundle         *bundle.Bundle // of --bundle
+	prints         bool           // what guardrails print is said
 }
 
 // say writes a line for people beside the data.
@@ -74,6 +78,13 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	case errors.Is(err, errViolations):
 		return violations
 	}
+	p.sayError(err)
+	return unable
+}
+
+// sayError says what is wrong, and what to do about it.
+func (p *program) sayError(err error) {
+	defer func(quiet bool) { p.quiet = quiet }(p.quiet)
 	p.quiet = false // an error is the answer
 	for line := range strings.Lines(err.Error()) {
 		p.say("error: %s", strings.TrimRight(line, "\n"))
@@ -84,7 +95,6 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	} else {
 		p.say("hint: `%s help` shows the commands, and `%s help COMMAND` their flags", p.name, p.name)
 	}
-	return unable
 }
 
 func (p *program) root() *cobra.Command {
@@ -106,7 +116,7 @@ source <(podcullis completion bash), or zsh, fish or powershell.`,
 	c.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return hint(err, "`%s --help` shows the flags", c.CommandPath())
 	})
-	c.AddCommand(p.audit(), p.check(), p.connections(), p.diff(), p.doctor(), p.eval(), p.explain(), p.graph(), p.plan(), p.review(), p.suggest(), p.test(), p.version())
+	c.AddCommand(p.audit(), p.bundles(), p.check(), p.connections(), p.diff(), p.doctor(), p.eval(), p.explain(), p.format(), p.graph(), p.guardrails(), p.initialize(), p.lint(), p.plan(), p.review(), p.suggest(), p.test(), p.version())
 	c.Version = build().Version
 	c.SetVersionTemplate("podcullis {{.Version}}\n")
 	c.SetUsageFunc(p.usage)

@@ -62,6 +62,7 @@ that could not be told.`, plan.MaxObjects),
 	f.BoolVar(&o.prune, "prune", false, "delete what is there and not in --apply, as a GitOps sync that prunes")
 	f.StringVar(&o.config, "config", "", "the `file` that says which guardrails apply to what; without it, the embedded default")
 	f.StringArrayVar(&o.policyDirs, "policy-dir", nil, "a `directory` with Rego guardrails beside the embedded ones; repeatable")
+	p.addBundleFlags(c)
 	p.addQuietFlag(c)
 	return c
 }

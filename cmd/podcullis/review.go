@@ -67,6 +67,7 @@ something could not be judged. --fail-on warn counts warnings, too.`,
 	f.StringVar(&o.review, "review", "", "an AdmissionReview in JSON or YAML: a `file`, or - for standard input")
 	f.StringVar(&o.config, "config", "", "the `file` that says which guardrails apply to what; without it, the embedded default")
 	f.StringArrayVar(&o.policyDirs, "policy-dir", nil, "a `directory` with Rego guardrails beside the embedded ones; repeatable")
+	p.addBundleFlags(c)
 	f.StringVar(&o.failOn, "fail-on", "deny", "`deny`, warn or never: what makes exit code 1")
 	p.addQuietFlag(c)
 	return c
@@ -97,8 +98,12 @@ func (p *program) answer(ctx context.Context, o *reviewOptions) error {
 		return err
 	}
 	o.sources.entries = engine.NeedsEntries()
+	o.sources.takeObjects()
 	in, err := p.load(ctx, &o.sources)
 	if err != nil {
+		return err
+	}
+	if err := p.takeIn(ctx, engine, &o.sources, in.set.Asides); err != nil {
 		return err
 	}
 	p.sayNamed(in.snapshot, engine.AsksNamespaceLabels())
@@ -139,23 +144,6 @@ func (p *program) answer(ctx context.Context, o *reviewOptions) error {
 		return err
 	}
 	return p.settle(answers, o.failOn, engine)
-}
-
-// configured is engine, with the kinds of other APIs that make pods.
-func (p *program) configured(file string, dirs []string) (*guardrail.Engine, []cluster.Custom, error) {
-	engine, err := p.engine(file, dirs)
-	if err != nil || file == "" {
-		return engine, nil, err
-	}
-	text, err := os.ReadFile(file)
-	if err != nil {
-		return nil, nil, err
-	}
-	config, err := guardrail.ParseConfig(file, text)
-	if err != nil {
-		return nil, nil, err
-	}
-	return engine, config.Custom(), nil
 }
 
 // door is the webhook without its transport, before a cluster that moves only by what

@@ -46,11 +46,11 @@ func (a *asker) ask(ctx context.Context, q *regotest.Question) (regotest.Answer,
 	}
 	defer dir.Close()
 	folder := &folder{dir, q.File}
-	there, err := a.scene(folder, q.Cluster)
+	there, err := a.scene(folder, q.Cluster, engine.NeedsEntries())
 	if err != nil {
 		return regotest.Answer{}, err
 	}
-	request, err := folder.request(q, there)
+	request, err := folder.request(q, there, engine.NeedsEntries())
 	if err != nil {
 		return regotest.Answer{}, err
 	}
@@ -62,15 +62,15 @@ func (a *asker) ask(ctx context.Context, q *regotest.Question) (regotest.Answer,
 }
 
 // scene reads a cluster, once.
-func (a *asker) scene(f *folder, asked json.RawMessage) (*scene, error) {
-	key := f.root.Name() + "\n" + string(asked)
+func (a *asker) scene(f *folder, asked json.RawMessage, entries bool) (*scene, error) {
+	key := fmt.Sprintf("%s\n%v\n%s", f.root.Name(), entries, asked)
 	if s, ok := a.clusters[key]; ok {
 		return s, nil
 	}
 	set := manifest.NewSet()
 	if asked != nil {
 		var err error
-		if set, err = f.read("cluster", asked); err != nil && !errors.Is(err, manifest.ErrNothing) {
+		if set, err = f.read("cluster", asked, entries); err != nil && !errors.Is(err, manifest.ErrNothing) {
 			return nil, err
 		}
 	}
@@ -93,7 +93,7 @@ type folder struct {
 }
 
 // request is the change that is asked about, as the API server would send it.
-func (f *folder) request(q *regotest.Question, there *scene) (*admissionv1.AdmissionRequest, error) {
+func (f *folder) request(q *regotest.Question, there *scene, entries bool) (*admissionv1.AdmissionRequest, error) {
 	operation, object, err := q.Change()
 	if err != nil {
 		return nil, err
@@ -101,14 +101,18 @@ func (f *folder) request(q *regotest.Question, there *scene) (*admissionv1.Admis
 	var name string
 	if operation == "delete" && json.Unmarshal(object, &name) == nil && strings.Contains(name, "/") {
 		if _, err := f.root.Stat(name); err != nil {
-			return there.deletion(name)
+			was, err := there.named(name)
+			if err != nil {
+				return nil, err
+			}
+			return step{was: was}.request(), nil
 		}
 	}
 	texts, err := f.texts(operation, object)
 	if err != nil {
 		return nil, err
 	}
-	set, err := manifest.Read(manifest.Input{Texts: texts})
+	set, err := manifest.Read(manifest.Input{Texts: texts, Entries: entries})
 	switch {
 	case err != nil && !errors.Is(err, manifest.ErrNothing):
 		return nil, asWritten(err)
@@ -150,16 +154,19 @@ func creation(text manifest.Text) (*admissionv1.AdmissionRequest, error) {
 	}, nil
 }
 
-// deletion is that of KIND/NAMESPACE/NAME.
-func (s *scene) deletion(name string) (*admissionv1.AdmissionRequest, error) {
+// named is the object of KIND/NAMESPACE/NAME, of a Namespace KIND/NAME.
+func (s *scene) named(name string) (*manifest.Object, error) {
 	var there []string
-	for ref, o := range s.objects {
+	for _, o := range s.objects {
+		if o == nil { // a change deleted it
+			continue
+		}
 		title := strings.Trim(o.Kind+"/"+o.Namespace+"/"+o.Name, "/")
 		if o.Namespace == "" {
 			title = o.Kind + "/" + o.Name
 		}
 		if title == name {
-			return step{was: s.objects[ref]}.request(), nil
+			return o, nil
 		}
 		there = append(there, title)
 	}
@@ -171,12 +178,12 @@ func (s *scene) deletion(name string) (*admissionv1.AdmissionRequest, error) {
 }
 
 // read reads a file, an object, or a list of both.
-func (f *folder) read(field string, value json.RawMessage) (*manifest.Set, error) {
+func (f *folder) read(field string, value json.RawMessage, entries bool) (*manifest.Set, error) {
 	texts, err := f.texts(field, value)
 	if err != nil {
 		return nil, err
 	}
-	set, err := manifest.Read(manifest.Input{Texts: texts})
+	set, err := manifest.Read(manifest.Input{Texts: texts, Entries: entries})
 	if err != nil && set == nil {
 		return manifest.NewSet(), asWritten(err)
 	}
@@ -238,6 +245,8 @@ func (f *folder) file(field, name string) ([]manifest.Text, error) {
 		return err
 	})
 	switch {
+	case errors.Is(err, fs.ErrNotExist) && strings.Contains(name, `\`):
+		return nil, fmt.Errorf("%s: there is no file %s in %s: paths are written with /", field, name, f.root.Name())
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, fmt.Errorf("%s: there is no file %s in %s", field, name, f.root.Name())
 	case err != nil:

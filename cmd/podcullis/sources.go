@@ -17,7 +17,6 @@ import (
 	"github.com/podcullis/podcullis/cluster"
 	"github.com/podcullis/podcullis/cluster/manifest"
 	"github.com/podcullis/podcullis/connectivity"
-	"github.com/podcullis/podcullis/guardrail"
 	"github.com/podcullis/podcullis/render"
 )
 
@@ -248,13 +247,12 @@ func (n *network) options() (connectivity.Options, error) {
 	if n.config == "" || len(o.PodNetwork) > 0 {
 		return o, nil
 	}
-	text, err := os.ReadFile(n.config)
-	if err != nil {
+	if _, err := os.Stat(n.config); err != nil {
 		return o, hint(err, "--config names a file of kind Guardrails")
 	}
-	config, err := guardrail.ParseConfig(n.config, text)
+	config, _, err := readConfig(n.config)
 	if err != nil {
-		return o, hint(err, "correct the configuration")
+		return o, err
 	}
 	o.PodNetwork = config.Network()
 	return o, nil

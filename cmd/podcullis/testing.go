@@ -2,18 +2,13 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 	"regexp"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/podcullis/podcullis/guardrail"
 	"github.com/podcullis/podcullis/guardrail/regotest"
 	"github.com/podcullis/podcullis/report"
 )
@@ -22,6 +17,8 @@ type testOptions struct {
 	policyDirs  []string
 	config      string
 	run         string
+	chosen      *regexp.Regexp // run
+	watch       bool
 	verbose     bool
 	coverage    bool
 	minCoverage float64
@@ -32,13 +29,26 @@ type testOptions struct {
 func (p *program) test() *cobra.Command {
 	o := testOptions{outputs: outputs{formats: []string{"text", "json", "yaml", "junit", "csv", "markdown", "name"}}}
 	c := &cobra.Command{
-		Use:   "test [DIR|FILE_test.rego...]",
+		Use:   "test [DIR|FILE_test.rego|FILE_suite.yaml...]",
 		Short: "Run the tests of guardrails",
-		Long: `Runs the tests in *_test.rego files of directories with guardrails, with OPA's own
-tester and inside the sandbox of guardrails. Without an argument those of
---policy-dir are run.
+		Long: `Runs the tests in directories with guardrails: those in *_test.rego files, with OPA's
+own tester and inside the sandbox of guardrails, and the suites in YAML, of files
+named *_suite.yaml and others with a document of kind Suite. Without an argument
+those of --policy-dir are run.
 
-A test replaces the questions that a guardrail asks (with netpol.opened as [...]),
+A suite says what is there, what is changed and what the answer has to be:
+
+  apiVersion: podcullis.io/v1alpha1
+  kind: Suite
+  guardrail: team-label
+  cluster: cluster.yaml
+  tests:
+  - name: a pod without a team
+    create: pod.yaml
+    assertions:
+    - {verdict: denied, violations: 1, message: no team}
+
+A test in Rego replaces the questions that a guardrail asks (with netpol.opened as [...]),
 or has it judge a change to a cluster, as the webhook would:
 
   podcullis.review({"guardrail": "team-label", "cluster": "cluster.yaml", "create": "pod.yaml"})
@@ -55,6 +65,7 @@ Exit code 0 when all pass, 1 when one fails or less is covered than --min-covera
 2 when something does not compile or could not be evaluated.`,
 		Example: `  podcullis test guardrails/
   podcullis test guardrails/ --run 'label' -v
+  podcullis test guardrails/ --watch
   podcullis test guardrails/ --min-coverage 90 -o text -o junit=tests.xml`,
 		RunE: func(c *cobra.Command, args []string) error {
 			o.coverage = o.coverage || c.Flags().Changed("min-coverage")
@@ -64,12 +75,13 @@ Exit code 0 when all pass, 1 when one fails or less is covered than --min-covera
 	o.outputs.addFlags(c)
 	f := c.Flags()
 	f.StringArrayVar(&o.policyDirs, "policy-dir", nil, "a `directory` with Rego guardrails that the tests need beside the embedded ones; repeatable")
-	f.StringVar(&o.config, "config", "", "the configuration `file` whose names podcullis.review may be asked about")
-	f.StringVar(&o.run, "run", "", "run tests whose name, such as data.guardrails.mine_test.test_label, matches the `regular expression`")
+	f.StringVar(&o.config, "config", "", "the configuration `file` whose names suites and podcullis.review may ask")
+	f.StringVar(&o.run, "run", "", "run tests whose name, such as data.guardrails.mine_test.test_label or SUITE.NAME, matches the `regular expression`")
 	f.BoolVarP(&o.verbose, "verbose", "v", false, "list the tests that pass, too, with what they print")
 	f.BoolVar(&o.coverage, "coverage", false, "tell which lines of the guardrails no test reaches")
 	f.Float64Var(&o.minCoverage, "min-coverage", 0, "exit code 1 when fewer `percent` of the lines are reached; with --coverage")
 	f.DurationVar(&o.timeout, "timeout", regotest.DefaultTimeout, "how long one test may take: a `duration`")
+	f.BoolVarP(&o.watch, "watch", "w", false, "run the tests again whenever one of their files changes, until Ctrl-C; the exit code is that of the last run")
 	p.addQuietFlag(c)
 	return c
 }
@@ -84,34 +96,27 @@ func (p *program) runTests(ctx context.Context, o *testOptions, args []string) e
 	if o.timeout <= 0 {
 		return hint(fmt.Errorf("--timeout must be more than nothing, got %s", o.timeout), "such as --timeout 1m")
 	}
-	var run *regexp.Regexp
 	if o.run != "" {
 		var err error
-		if run, err = regexp.Compile(o.run); err != nil {
+		if o.chosen, err = regexp.Compile(o.run); err != nil {
 			return hint(fmt.Errorf("--run %s: %w", o.run, err), "it is a regular expression, such as --run test_label")
 		}
 	}
-	options, err := p.tested(o, args)
+	if o.watch {
+		return p.watchTests(ctx, o, args)
+	}
+	return p.testOnce(ctx, o, args)
+}
+
+// testOnce runs the tests as their files are now.
+func (p *program) testOnce(ctx context.Context, o *testOptions, args []string) error {
+	t, err := p.tested(o, args)
 	if err != nil {
 		return err
 	}
-	all := append(options.Guardrails[:len(options.Guardrails):len(options.Guardrails)], options.Tested...)
-	b, err := newBench(all, o.config)
+	r, err := t.run(ctx, o)
 	if err != nil {
 		return err
-	}
-	options.Run, options.Coverage, options.Timeout = run, o.coverage, o.timeout
-	options.Review = (&asker{bench: b, clusters: map[string]*scene{}}).ask
-	r, err := regotest.Run(ctx, options)
-	if errors.Is(err, regotest.ErrNoTests) {
-		where := "no test in " + strings.Join(append(names(options.Tested), options.Files...), ", ")
-		if run != nil {
-			where += " matches --run " + o.run
-		}
-		return hint(errors.New(where+": nothing to run"), "tests are rules whose names begin with test_, in files named *_test.rego")
-	}
-	if err != nil {
-		return hint(err, "correct the Rego")
 	}
 	result := testsOf(r)
 	result.Verbose = o.verbose
@@ -138,43 +143,6 @@ func (p *program) runTests(ctx context.Context, o *testOptions, args []string) e
 	return nil
 }
 
-// tested sorts what is named into the sources whose tests are run, and those that they need.
-func (p *program) tested(o *testOptions, args []string) (regotest.Options, error) {
-	var out regotest.Options
-	dirs := o.policyDirs
-	if len(args) == 0 {
-		args, dirs = o.policyDirs, nil
-	}
-	if len(args) == 0 {
-		return out, hint(errors.New("no directory was given: nothing to test"), "name one with guardrails and their *_test.rego files: `%s test DIR`", p.name)
-	}
-	var tested []string
-	for _, a := range args {
-		if !strings.HasSuffix(a, "_test.rego") {
-			tested = add(tested, filepath.Clean(a))
-			continue
-		}
-		if _, err := os.Stat(a); err != nil {
-			return out, hint(err, "tests are in a directory with *.rego files, or named file by file")
-		}
-		tested = add(tested, filepath.Dir(a))
-		out.Files = append(out.Files, filepath.ToSlash(filepath.Clean(a)))
-	}
-	if n := len(out.Files); n > 0 && n < len(args) {
-		return out, hint(errors.New("directories and single files cannot be named together"), "name either")
-	}
-	for i, d := range dirs {
-		dirs[i] = filepath.Clean(d)
-	}
-	all, err := authored(append(tested, dirs...))
-	if err != nil {
-		return out, err
-	}
-	out.Guardrails = append(all[:1:1], all[1+len(tested):]...)
-	out.Tested = all[1 : 1+len(tested)]
-	return out, nil
-}
-
 // add appends what is not there yet.
 func add(list []string, one string) []string {
 	for _, there := range list {
@@ -185,20 +153,15 @@ func add(list []string, one string) []string {
 	return append(list, one)
 }
 
-func names(sources []guardrail.Source) []string {
-	var out []string
-	for _, s := range sources {
-		out = append(out, s.Name)
-	}
-	return out
-}
-
 func testsOf(r *regotest.Report) *report.Tests {
 	out := &report.Tests{}
 	for _, t := range r.Tests {
 		x := report.Test{
 			File: t.File, Line: t.Line, Package: t.Package, Name: t.Name,
-			Outcome: string(t.Outcome), Output: t.Output, Seconds: t.Duration.Seconds(),
+			Outcome: string(t.Outcome), Output: t.Output, Seconds: t.Duration.Seconds(), Why: t.Why,
+		}
+		for _, m := range t.Mismatches {
+			x.Mismatches = append(x.Mismatches, report.Mismatch(m))
 		}
 		if t.FailedAt != "" {
 			x.Failed = &report.FailedAt{Line: t.FailedLine, Expression: t.FailedAt}

@@ -2,6 +2,7 @@ package regotest
 
 import (
 	"github.com/open-policy-agent/opa/v1/ast"
+	"github.com/open-policy-agent/opa/v1/profiler"
 	"github.com/open-policy-agent/opa/v1/topdown/print"
 
 	"github.com/podcullis/podcullis/guardrail"
@@ -18,6 +19,8 @@ type Look struct {
 	// Printed is what print(...) wrote.
 	Printed []Printed
 	trail   *Trail
+	steps   *steps
+	profile *profiler.Profiler
 }
 
 // Rule is a rule that reports, and what it reports.
@@ -46,8 +49,15 @@ func NewLook() *Look { return &Look{trail: NewTrail()} }
 
 // Lens is what Look looks through.
 func (l *Look) Lens() *guardrail.Lens {
+	tracer := tracers{l.trail}
+	if l.steps != nil {
+		tracer = append(tracer, l.steps)
+	}
+	if l.profile != nil {
+		tracer = append(tracer, l.profile)
+	}
 	return &guardrail.Lens{
-		Tracer: l.trail, Print: l,
+		Tracer: tracer, Print: l,
 		Asking: func(_ string, input ast.Value) { l.Input = plain(input) },
 		Answered: func(builtin string, args []*ast.Term, answer *ast.Term) {
 			a := Asked{Builtin: builtin, Undefined: answer == nil}
@@ -92,7 +102,7 @@ func (l *Look) Ended() []Spot {
 	if undefined := l.trail.Undefined(); len(undefined) > 0 {
 		return undefined
 	}
-	return l.trail.Spots()
+	return append(l.trail.Spots(), l.trail.Lost()...)
 }
 
 // plain is a value of Rego as JSON has it.

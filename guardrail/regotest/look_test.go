@@ -102,21 +102,29 @@ func TestWhyNothingIsReported(t *testing.T) {
 			"key := \"team\"\n\t" + object + "metadata.labels[key] == \"a\"",
 			[]string{"9 is undefined: input.request.object.metadata.labels[key]"},
 		},
-		"AComprehensionEndsNoRule": {
+		"AComprehensionEndsNoRuleAndIsTold": {
 			"count([v | some v in " + object + "spec.initContainers]) > 0",
-			[]string{"8 is not true: count([v | some v in input.request.object.spec.initContainers]) > 0"},
+			[]string{"8 is not true: count([v | some v in input.request.object.spec.initContainers]) > 0", "8 is undefined: input.request.object.spec.initContainers"},
 		},
 		"NorDoesPrint": {
-			"print(" + object + "spec.nobody)\n\t1 == 2",
+			"print(" + object + "spec.hostname)\n\t1 == 2",
 			[]string{"9 is not true: 1 == 2"},
+		},
+		"WithinAComprehension": {
+			"bad := [c | some c in " + object + "spec.containers; c.workingDir == \"a\"]\n\tcount(bad) > 0",
+			[]string{"9 is not true: count(bad) > 0", "8 is undefined: c.workingDir"},
+		},
+		"WithinAFunction": {
+			"f(" + object + "metadata.labels)\n}\n\nf(labels) if {\n\tlabels.team == \"a\"",
+			[]string{"12 is undefined: labels.team"},
 		},
 		"WithinEvery": {
 			"every c in " + object + "spec.containers {\n\t\tc.image == \"x\"\n\t}",
 			[]string{"9 is undefined: c.image"},
 		},
 		"AHelper": {
-			"privileged\n}\n\nprivileged if {\n\t" + object + "spec.privileged == true",
-			[]string{"12 is undefined: input.request.object.spec.privileged"},
+			"privileged\n}\n\nprivileged if {\n\t" + object + "spec.hostIPC == true",
+			[]string{"12 is undefined: input.request.object.spec.hostIPC"},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

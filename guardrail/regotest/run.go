@@ -4,9 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
-	"io/fs"
-	"path"
 	"regexp"
 	"slices"
 	"strings"
@@ -28,7 +25,7 @@ type Options struct {
 	Guardrails []guardrail.Source
 	// Tested are the sources whose tests are run. They are guardrails, too.
 	Tested []guardrail.Source
-	// Files are those whose tests are run, by name; empty is all.
+	// Files are those whose tests in Rego are run, by name; nil is all.
 	Files []string
 	// Run chooses tests by their name, as in data.guardrails.mine_test.test_label; nil is all.
 	Run *regexp.Regexp
@@ -36,6 +33,8 @@ type Options struct {
 	Timeout time.Duration
 	// Coverage is set to learn which lines of the guardrails are reached.
 	Coverage bool
+	// Cases are tests that are not written in Rego; all of them are run that Run chooses.
+	Cases []Case
 	// Review has the engine judge what a test asks podcullis.review about.
 	Review func(context.Context, *Question) (Answer, error)
 }
@@ -47,7 +46,7 @@ type Outcome string
 const (
 	Passed  Outcome = "pass"
 	Failed  Outcome = "fail"
-	Skipped Outcome = "skip"  // its name begins with todo_test_
+	Skipped Outcome = "skip"  // its name begins with todo_test_, or it says why
 	Unable  Outcome = "error" // it could not be evaluated
 )
 
@@ -61,6 +60,10 @@ type Test struct {
 	// FailedAt is the expression that was not true, at FailedLine.
 	FailedAt   string
 	FailedLine int
+	// Mismatches are what a Case does not get.
+	Mismatches []Mismatch
+	// Why a Case is skipped.
+	Why string
 	// Undefined is what had no value in a guardrail while a test ran that failed.
 	Undefined []Spot
 	// Err is why it could not be evaluated.
@@ -109,8 +112,12 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	for _, b := range guardrail.Unasked() {
 		builtins = append(builtins, &tester.Builtin{Decl: b.Decl, Func: b.Register})
 	}
+	compiler, err := guardrail.Compiler(modules, asking.decl())
+	if err != nil {
+		return nil, err
+	}
 	runner := tester.NewRunner().
-		SetCompiler(guardrail.Compiler(asking.decl())).
+		SetCompiler(compiler).
 		SetModules(modules).
 		AddCustomBuiltins(builtins).
 		RaiseBuiltinErrors(true).
@@ -130,10 +137,13 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 			r.Tests = append(r.Tests, w.tests(result)...)
 		}
 	}
+	for _, c := range chosen(o.Cases, o.Run) {
+		r.Tests = append(r.Tests, w.run(ctx, &c))
+	}
 	if err := context.Cause(ctx); err != nil {
 		return nil, err
 	}
-	slices.SortFunc(r.Tests, func(a, b Test) int {
+	slices.SortStableFunc(r.Tests, func(a, b Test) int {
 		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Name, b.Name))
 	})
 	if len(r.Tests) == 0 {
@@ -147,41 +157,31 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 
 func (o *Options) timeout() time.Duration { return cmp.Or(o.Timeout, DefaultTimeout) }
 
-func (o *Options) wants(file string) bool { return len(o.Files) == 0 || slices.Contains(o.Files, file) }
+func (o *Options) wants(file string) bool { return o.Files == nil || slices.Contains(o.Files, file) }
 
 // parse reads the guardrails of all sources, and the tests of those that are tested; tested
 // are the guardrails of these.
 func (o *Options) parse() (modules, tested map[string]*ast.Module, err error) {
 	modules, tested = map[string]*ast.Module{}, map[string]*ast.Module{}
-	var errs []error
+	var faults guardrail.Faults
+	var unread []error
 	read := func(s guardrail.Source, tests bool) {
-		err := fs.WalkDir(s.FS, ".", func(p string, d fs.DirEntry, err error) error {
-			switch {
-			case err != nil:
-				return err
-			case d.IsDir() && p != "." && strings.HasPrefix(d.Name(), "."):
-				return fs.SkipDir
-			case d.IsDir() || !strings.HasSuffix(p, ".rego") || isTest(p) && !tests:
-				return nil
+		err := s.Each(func(file string, text []byte) {
+			if isTest(file) && !tests {
+				return
 			}
-			text, err := fs.ReadFile(s.FS, p)
-			if err != nil {
-				return err
+			m, wrong := guardrail.ParseFile(file, text)
+			faults = append(faults, wrong...)
+			if m == nil {
+				return
 			}
-			name := path.Join(s.Name, p)
-			m, err := ast.ParseModuleWithOpts(name, string(text), guardrail.ParserOptions())
-			if err != nil {
-				errs = append(errs, guardrail.Readable(err))
-				return nil
+			modules[file] = m
+			if tests && !isTest(file) {
+				tested[file] = m
 			}
-			modules[name] = m
-			if tests && !isTest(p) {
-				tested[name] = m
-			}
-			return nil
 		})
 		if err != nil {
-			errs = append(errs, fmt.Errorf("read tests: %w", err))
+			unread = append(unread, err)
 		}
 	}
 	for _, s := range o.Guardrails {
@@ -190,7 +190,10 @@ func (o *Options) parse() (modules, tested map[string]*ast.Module, err error) {
 	for _, s := range o.Tested {
 		read(s, true)
 	}
-	return modules, tested, errors.Join(errs...)
+	if len(faults) > 0 {
+		unread = append(unread, faults)
+	}
+	return modules, tested, errors.Join(unread...)
 }
 
 func isTest(file string) bool { return strings.HasSuffix(file, "_test.rego") }

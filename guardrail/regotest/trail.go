@@ -33,6 +33,10 @@ type Trail struct {
 	// aside are queries under a not, or in a comprehension or print: what is undefined there
 	// ends no rule. A test may well ask a guardrail in one.
 	aside map[uint64]bool
+	// inner are queries of comprehensions: what is undefined there ends no rule, and an element
+	// that somebody waits for is missing.
+	inner map[uint64]bool
+	lost  []Spot
 	every map[uint64]bool // queries that run through the domain of an every
 	spots []Spot
 	seen  map[Spot]bool
@@ -40,7 +44,7 @@ type Trail struct {
 
 // NewTrail makes one for one evaluation.
 func NewTrail() *Trail {
-	return &Trail{asking: map[uint64]*ast.Expr{}, aside: map[uint64]bool{}, every: map[uint64]bool{}, seen: map[Spot]bool{}}
+	return &Trail{asking: map[uint64]*ast.Expr{}, aside: map[uint64]bool{}, inner: map[uint64]bool{}, every: map[uint64]bool{}, seen: map[Spot]bool{}}
 }
 
 // Enabled implements topdown.QueryTracer.
@@ -57,7 +61,8 @@ func (t *Trail) TraceEvent(e topdown.Event) {
 		_, within := e.Node.(ast.Body) // and not a rule or a function that is called
 		t.every[e.QueryID] = parent != nil && parent.IsEvery()
 		part := t.every[e.QueryID] || t.every[e.ParentID] || parent != nil && parent.Location != nil && isTest(parent.Location.File)
-		t.aside[e.QueryID] = t.aside[e.ParentID] || parent != nil && (parent.Negated || within && !part)
+		t.inner[e.QueryID] = t.inner[e.ParentID] || parent != nil && !parent.Negated && within && !part && !shown(parent)
+		t.aside[e.QueryID] = t.aside[e.ParentID] || parent != nil && (parent.Negated || within && !part && shown(parent))
 	case topdown.EvalOp:
 		if expr, ok := e.Node.(*ast.Expr); ok {
 			t.asking[e.QueryID] = expr
@@ -78,11 +83,33 @@ func (t *Trail) failed(e *topdown.Event, expr *ast.Expr) {
 		return
 	}
 	s := Spot{File: at.File, Line: at.Row, Text: source(at), Undefined: undefined(e, expr)}
-	if !t.seen[s] {
+	switch {
+	case t.seen[s]:
+	case !t.inner[e.QueryID]:
 		t.seen[s] = true
 		t.spots = append(t.spots, s)
+	case s.Undefined != "" && len(t.lost) < maxSpots:
+		t.seen[s] = true
+		t.lost = append(t.lost, s)
 	}
 }
+
+// shown tells whether an expression is what the compiler makes of the operands of print, and
+// of what stands in a template: there it is no matter whether they have a value.
+func shown(e *ast.Expr) bool {
+	if !e.Generated || !e.IsEquality() {
+		return false
+	}
+	for i := range 2 {
+		if c, ok := e.Operand(i).Value.(*ast.SetComprehension); ok && len(c.Body) == 1 {
+			return true
+		}
+	}
+	return false
+}
+
+// Lost are what had no value within comprehensions, which left elements out.
+func (t *Trail) Lost() []Spot { return t.lost }
 
 // Spots are what ended the rules, those first that were met first.
 func (t *Trail) Spots() []Spot { return t.spots }

@@ -77,12 +77,18 @@ const maxUndefined = 3
 
 // undefined is what had no value in guardrails during a test.
 func (w *watch) undefined(at string) []Spot {
-	var out []Spot
 	if trail := w.trails[at]; trail != nil {
-		for _, s := range trail.Undefined() {
-			if !isTest(s.File) && len(out) < maxUndefined {
-				out = append(out, s)
-			}
+		return told(trail)
+	}
+	return nil
+}
+
+// told is as much of what had no value in guardrails as is told of a test.
+func told(trail *Trail) []Spot {
+	var out []Spot
+	for _, s := range trail.Undefined() {
+		if !isTest(s.File) && len(out) < maxUndefined {
+			out = append(out, s)
 		}
 	}
 	return out

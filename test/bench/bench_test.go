@@ -29,11 +29,7 @@ func setUp(b *testing.B) *workbench {
 
 func made(b *testing.B, p town.Plan) *cluster.Snapshot {
 	b.Helper()
-	objects, err := p.Model()
-	if err != nil {
-		b.Fatal(err)
-	}
-	base, err := cluster.New(objects...)
+	base, err := p.Snapshot()
 	if err != nil {
 		b.Fatal(err)
 	}

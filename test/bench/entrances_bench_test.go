@@ -1,10 +1,7 @@
 package main
 
 import (
-	"bytes"
 	"log/slog"
-	"net/http"
-	"net/http/httptest"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
@@ -55,28 +52,7 @@ func BenchmarkReviewOfEntrances(b *testing.B) {
 			name  string
 			write func() ([]byte, error)
 		}{{"PodCreate", r.podCreate}, {"Deployment", r.deploymentUpdate}, {"Netpol", r.netpolUpdate}} {
-			var bodies [][]byte
-			for range 100 {
-				body, err := kind.write()
-				if err != nil {
-					b.Fatal(err)
-				}
-				bodies = append(bodies, body)
-			}
-			b.Run(kind.name+"/"+side.name, func(b *testing.B) {
-				b.ReportAllocs()
-				began := processorTime(b)
-				for i := 0; b.Loop(); i++ {
-					w := httptest.NewRecorder()
-					q := httptest.NewRequest(http.MethodPost, "/validate?timeout=10s", bytes.NewReader(bodies[i%len(bodies)]))
-					q.Header.Set("Content-Type", "application/json")
-					handler.ServeHTTP(w, q)
-					if !bytes.Contains(w.Body.Bytes(), allowed) {
-						b.Fatal(w.Body.String())
-					}
-				}
-				b.ReportMetric(float64((processorTime(b)-began).Microseconds())/float64(b.N), "cpu-µs/op")
-			})
+			benchReviews(b, kind.name+"/"+side.name, handler, 100, kind.write)
 		}
 	}
 }

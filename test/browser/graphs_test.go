@@ -80,11 +80,7 @@ func changed(t *testing.T) *picture.Graph {
 // large is a town of 60 namespaces and more than 400 workloads.
 func large(t *testing.T) *picture.Graph {
 	t.Helper()
-	objects, err := town.Plan{Seed: 7, Namespaces: 60, Pods: 1500, Netpols: 360}.Model()
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := cluster.New(objects...)
+	s, err := town.Plan{Seed: 7, Namespaces: 60, Pods: 1500, Netpols: 360}.Snapshot()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -96,11 +92,7 @@ func large(t *testing.T) *picture.Graph {
 // guardrail.
 func grown(t *testing.T, namespaces, pods int) *picture.Graph {
 	t.Helper()
-	objects, err := town.Plan{Seed: 11, Namespaces: namespaces, Pods: pods, Netpols: 9 * namespaces}.Model()
-	if err != nil {
-		t.Fatal(err)
-	}
-	before, err := cluster.New(objects...)
+	before, err := town.Plan{Seed: 11, Namespaces: namespaces, Pods: pods, Netpols: 9 * namespaces}.Snapshot()
 	if err != nil {
 		t.Fatal(err)
 	}

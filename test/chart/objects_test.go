@@ -280,6 +280,7 @@ func rightsAreThoseThatAreUsed(t *testing.T, r release) {
 		want[leases+" named "+one[*appsv1.Deployment](t, r).Name+"-ledger"] = "get,update"
 	}
 	auditRights(args, one[*appsv1.Deployment](t, r).Name, want)
+	resourceRights(args, one[*appsv1.Deployment](t, r).Name, want)
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("rights (-used +given):\n%s", diff)
 	}

@@ -90,7 +90,7 @@ func TestSchemaIsClosed(t *testing.T) {
 	open := map[string]bool{
 		"global":                                true, // Helm's
 		"configuration.guardrails[].parameters": true, // the guardrail's own schema
-		"extraEnv[].valueFrom":                  true, "extraVolumes[]": true, "extraVolumeMounts[]": true, "resources.claims[]": true, "topologySpreadConstraints[]": true,
+		"extraEnv[].valueFrom":                  true, "extraVolumes[]": true, "bundle.volume": true, "extraVolumeMounts[]": true, "resources.claims[]": true, "topologySpreadConstraints[]": true,
 		"serviceMonitor.relabelings[]": true, "serviceMonitor.metricRelabelings[]": true, // the operator's
 		"affinity.nodeAffinity": true, "affinity.podAffinity": true, "affinity.podAntiAffinity": true,
 		"networkPolicy.metricsFrom[]": true, "networkPolicy.extraEgress[]": true, "networkPolicy.probesFrom[]": true, "podSecurityContext": true, "securityContext": true, "strategy.rollingUpdate": true, // the API server's validation

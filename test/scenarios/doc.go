@@ -12,5 +12,8 @@
 // itself, and the controls that keep a story from passing because nothing is at stake,
 // is at readStep.
 //
+// What several small changes to one cluster have in common is told by a suite (holed); the
+// tests of cmd/podcullis run it.
+//
 // Rewrite the answers with: go test ./test/scenarios -update, and read the diff.
 package scenarios

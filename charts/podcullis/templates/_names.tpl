@@ -148,3 +148,26 @@ tolerations:
   - {protocol: UDP, port: 53}
   - {protocol: TCP, port: 53}
 {{- end }}
+
+{{/* Whether guardrails are from a bundle; what does not fit to that is said here. */}}
+{{- define "podcullis.bundle" -}}
+{{- $b := .Values.bundle | default dict -}}
+{{- if $b.address -}}
+{{- if eq .Values.mode "warn" -}}
+{{- fail "mode warn changes the actions of configuration, and with bundle.address they are those of the bundle: use audit or enforce" -}}
+{{- end -}}
+{{- if .Values.rego.configMaps -}}
+{{- fail "rego.configMaps and bundle.address: a bundle holds the guardrails, so that they change with their configuration; leave one of them out" -}}
+{{- end -}}
+{{- if and (not $b.publicKeys) (not $b.allowUnsigned) -}}
+{{- fail "bundle.address needs bundle.publicKeys, by which the bundle is signed; bundle.allowUnsigned takes it whoever made it" -}}
+{{- end -}}
+{{- if and $b.allowUnsigned (or $b.publicKeys $b.scope) -}}
+{{- fail "bundle.allowUnsigned looks at no signature: leave out bundle.publicKeys and bundle.scope" -}}
+{{- end -}}
+{{- if and $b.tokenSecretName $b.registrySecretName -}}
+{{- fail "bundle.tokenSecretName and bundle.registrySecretName: give one of them" -}}
+{{- end -}}
+true
+{{- end -}}
+{{- end -}}

@@ -224,6 +224,36 @@ ConfigMap (docs/adr/0013-drift.md). */}}
     resources: [endpointslices]
     scope: Namespaced
 {{- end }}
+{{- if (.Values.customResources).enabled }}
+# Guardrails and exemptions that are objects. Nothing but these is refused when nobody answers,
+# and to delete an exemption is never asked about: nothing may hold up the end of a namespace.
+- name: resources.podcullis.io
+  admissionReviewVersions: [v1]
+  sideEffects: None
+  matchPolicy: Equivalent
+  failurePolicy: Fail
+  timeoutSeconds: 5
+  clientConfig:
+    service:
+      namespace: {{ .Release.Namespace }}
+      name: {{ include "podcullis.fullname" . }}
+      path: /resources
+      port: {{ .Values.service.port }}
+    {{- with include "podcullis.caBundle" . }}
+    caBundle: {{ b64enc . }}
+    {{- end }}
+  rules:
+  - apiGroups: [podcullis.io]
+    apiVersions: [v1alpha1]
+    operations: [CREATE, UPDATE, DELETE]
+    resources: [guardrails]
+    scope: Cluster
+  - apiGroups: [podcullis.io]
+    apiVersions: [v1alpha1]
+    operations: [CREATE, UPDATE]
+    resources: [exemptions, exemptions/status]
+    scope: Namespaced
+{{- end }}
 {{- end -}}
 
 {{/* What the server is in the cluster, for its self-guard. */}}

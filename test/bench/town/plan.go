@@ -109,6 +109,15 @@ func (p Plan) Model() ([]cluster.Object, error) {
 	return out, nil
 }
 
+// Snapshot is the town as a model.
+func (p Plan) Snapshot() (*cluster.Snapshot, error) {
+	objects, err := p.Model()
+	if err != nil {
+		return nil, err
+	}
+	return cluster.New(objects...)
+}
+
 func modelled(o client.Object) (cluster.Object, error) {
 	wire, ok := o.(interface {
 		Marshal() ([]byte, error)

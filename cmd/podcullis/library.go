@@ -1,0 +1,454 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/podcullis/podcullis/guardrail"
+	"github.com/podcullis/podcullis/policies"
+	"github.com/podcullis/podcullis/report"
+)
+
+type libraryOptions struct {
+	policyDirs []string
+	config     string
+	outputs    outputs
+	rego       bool
+}
+
+// guardrails are the commands about the library.
+func (p *program) guardrails() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "guardrails",
+		Short: "List the library of guardrails, show one, or begin one of your own",
+		Long: `The library holds guardrails in Rego, and presets: entries of a configuration that
+are ready made, of a guardrail that says it already. What a configuration names is
+always a guardrail; a preset is copied from ` + "`guardrails show`" + `.`,
+		Example: `  podcullis guardrails list
+  podcullis guardrails show metadata-address-blocked
+  podcullis guardrails new team-label --dir guardrails`,
+		RunE: func(c *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return hint(fmt.Errorf("no command %q: there are list, show and new", args[0]), "`%s guardrails show %s` shows one", p.name, args[0])
+			}
+			return c.Help()
+		},
+	}
+	c.AddCommand(p.guardrailsList(), p.guardrailsShow(), p.guardrailsNew())
+	return c
+}
+
+func (p *program) guardrailsList() *cobra.Command {
+	o := libraryOptions{outputs: outputs{formats: []string{"text", "json", "yaml", "csv", "markdown", "name"}}}
+	c := &cobra.Command{
+		Use:   "list",
+		Short: "List the guardrails and presets that there are",
+		Long: `Lists the guardrails and presets of the library, and those of --policy-dir: the
+severity of what they report, what they are about, and the kinds of objects that
+they judge. With --config also by which names they are in force.`,
+		Example: "  podcullis guardrails list\n  podcullis guardrails list --config guardrails.yaml -o markdown",
+		Args:    noArgs,
+		RunE: func(*cobra.Command, []string) error {
+			if err := o.outputs.parse(); err != nil {
+				return err
+			}
+			all, err := p.catalog(o.policyDirs)
+			if err != nil {
+				return err
+			}
+			var engine *guardrail.Engine
+			if o.config != "" {
+				if engine, err = p.engine(o.config, o.policyDirs); err != nil {
+					return err
+				}
+			}
+			return o.outputs.write(p, libraryWriters(all, engine))
+		},
+	}
+	o.outputs.addFlags(c)
+	o.addFlags(c)
+	c.Flags().StringVar(&o.config, "config", "", "the configuration `file`: tell by which names each is in force")
+	return c
+}
+
+func (o *libraryOptions) addFlags(c *cobra.Command) {
+	c.Flags().StringArrayVar(&o.policyDirs, "policy-dir", nil, "a `directory` with Rego guardrails beside the embedded ones; repeatable")
+}
+
+// catalog is everything that a configuration can use.
+func (p *program) catalog(dirs []string) ([]guardrail.Entry, error) {
+	l, err := library(dirs)
+	if err != nil {
+		return nil, err
+	}
+	return guardrail.Catalog(l, policies.FS)
+}
+
+// inForce are the names of a configuration by which an entry is in force: of a preset, those
+// of its entries.
+func inForce(e *guardrail.Entry, engine *guardrail.Engine) []string {
+	if engine == nil {
+		return nil
+	}
+	names, err := e.Names()
+	if err != nil {
+		return nil
+	}
+	var out []string
+	for _, name := range engine.Guardrails() {
+		use, _ := engine.Use(name)
+		for i, of := range names {
+			if e.Preset && name == i && use.Of.ID == of || !e.Preset && use.Of == e.Of[0] || !e.Preset && use.Of.ID == e.ID {
+				out = append(out, name)
+				break
+			}
+		}
+	}
+	return out
+}
+
+func libraryWriters(all []guardrail.Entry, engine *guardrail.Engine) writers {
+	list := report.List{Title: fmt.Sprintf("%d guardrails and presets", len(all)), Names: []string{"name", "severity", "what", "kinds"}}
+	if engine != nil {
+		list.Names = append(list.Names, "in force")
+	}
+	for i := range all {
+		e := &all[i]
+		row := []string{e.ID, e.Severity(), whatOf(e), kindsOf(e)}
+		if engine != nil {
+			row = append(row, strings.Join(inForce(e, engine), ", "))
+		}
+		list.Rows = append(list.Rows, row)
+	}
+	inJSON := func(w io.Writer) error { return libraryJSON(w, all, engine) }
+	return writers{
+		"text": func(w io.Writer, _ report.Style) error {
+			var table bytes.Buffer
+			t := tabwriter.NewWriter(&table, 0, 0, 3, ' ', 0)
+			for _, row := range append([][]string{list.Names}, list.Rows...) {
+				row = append([]string{}, row...)
+				if row[0] == "name" {
+					for i := range row {
+						row[i] = strings.ToUpper(row[i])
+					}
+				} else {
+					row[3] = shortKinds(row[3])
+				}
+				fmt.Fprintln(t, strings.Join(row, "\t"))
+			}
+			if err := t.Flush(); err != nil {
+				return err
+			}
+			for line := range strings.Lines(table.String()) {
+				fmt.Fprintln(w, strings.TrimRight(line, " \n"))
+			}
+			_, err := fmt.Fprintln(w, "\n`podcullis guardrails show NAME` shows its parameters, and entries for a configuration.")
+			return err
+		},
+		"json":     func(w io.Writer, _ report.Style) error { return inJSON(w) },
+		"yaml":     func(w io.Writer, _ report.Style) error { return asYAML(w, inJSON) },
+		"csv":      func(w io.Writer, _ report.Style) error { return list.CSV(w) },
+		"markdown": func(w io.Writer, _ report.Style) error { return list.Markdown(w) },
+		"name": func(w io.Writer, _ report.Style) error {
+			for _, e := range all {
+				if _, err := fmt.Fprintln(w, e.ID); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+	}
+}
+
+func whatOf(e *guardrail.Entry) string {
+	if e.Preset {
+		return e.Title + " (preset of " + strings.Join(guardrailIDs(e), ", ") + ")"
+	}
+	return e.Title
+}
+
+func guardrailIDs(e *guardrail.Entry) []string {
+	var out []string
+	for _, g := range e.Of {
+		out = append(out, g.ID)
+	}
+	return out
+}
+
+func kindsOf(e *guardrail.Entry) string {
+	if kinds := e.Kinds(); len(kinds) > 0 {
+		return strings.Join(kinds, ", ")
+	}
+	return "every kind"
+}
+
+// shortKinds is a list of kinds for a narrow column.
+func shortKinds(kinds string) string {
+	const letters = 30
+	list := strings.Split(kinds, ", ")
+	out := list[0]
+	for i, k := range list[1:] {
+		if len(out)+len(k) > letters {
+			return fmt.Sprintf("%s and %d more", out, len(list)-i-1)
+		}
+		out += ", " + k
+	}
+	return out
+}
+
+type jsonEntry struct {
+	Name        string          `json:"name"`
+	Title       string          `json:"title"`
+	Description string          `json:"description"`
+	Severity    string          `json:"severity"`
+	Preset      bool            `json:"preset,omitempty"`
+	Guardrails  []string        `json:"guardrails"`
+	Kinds       []string        `json:"kinds,omitempty"`
+	Controls    []string        `json:"controls,omitempty"`
+	Needs       []string        `json:"needs,omitempty"`
+	Parameters  []jsonParameter `json:"parameters,omitempty"`
+	Example     string          `json:"example"`
+	InForce     []string        `json:"inForce,omitempty"`
+}
+
+type jsonParameter struct {
+	Name        string          `json:"name"`
+	Type        string          `json:"type"`
+	Description string          `json:"description,omitempty"`
+	Required    bool            `json:"required,omitempty"`
+	Default     json.RawMessage `json:"default,omitempty"`
+}
+
+func libraryJSON(w io.Writer, all []guardrail.Entry, engine *guardrail.Engine) error {
+	out := struct {
+		APIVersion string      `json:"apiVersion"`
+		Kind       string      `json:"kind"`
+		Items      []jsonEntry `json:"items"`
+	}{guardrail.ConfigAPIVersion, "Library", []jsonEntry{}}
+	for i := range all {
+		e := &all[i]
+		x := jsonEntry{
+			Name: e.ID, Title: e.Title, Description: e.Description, Severity: e.Severity(), Preset: e.Preset, Guardrails: guardrailIDs(e),
+			Kinds: e.Kinds(), Controls: e.Controls, Needs: e.Needs, Example: e.Example, InForce: inForce(e, engine),
+		}
+		if !e.Preset {
+			for _, a := range e.Of[0].Parameters() {
+				x.Parameters = append(x.Parameters, jsonParameter{a.Name, a.Type, a.Description, a.Required, json.RawMessage(a.Default)})
+			}
+		}
+		out.Items = append(out.Items, x)
+	}
+	enc := json.NewEncoder(w)
+	enc.SetIndent("", "  ")
+	enc.SetEscapeHTML(false)
+	return enc.Encode(out)
+}
+
+func (p *program) guardrailsShow() *cobra.Command {
+	o := libraryOptions{outputs: outputs{formats: []string{"text", "json", "yaml", "markdown"}}}
+	c := &cobra.Command{
+		Use:   "show [NAME...]",
+		Short: "Show guardrails and presets of the library",
+		Long: `Shows what a guardrail or preset is about, its parameters with their types and
+defaults, and entries for a configuration that load as they are. Without NAME it
+shows all of them. -o yaml prints the entries alone, under guardrails of a
+configuration; --rego prints the Rego.`,
+		Example: `  podcullis guardrails show quarantine-isolates
+  podcullis guardrails show metadata-address-blocked -o yaml > guardrails.yaml
+  podcullis guardrails show default-deny --rego`,
+		RunE: func(_ *cobra.Command, args []string) error {
+			if err := o.outputs.parse(); err != nil {
+				return err
+			}
+			all, err := p.catalog(o.policyDirs)
+			if err != nil {
+				return err
+			}
+			chosen, err := entriesNamed(all, args)
+			if err != nil {
+				return err
+			}
+			if o.rego {
+				return p.showRego(chosen)
+			}
+			return o.outputs.write(p, writers{
+				"text":     func(w io.Writer, _ report.Style) error { return eachEntry(chosen, w, entryText) },
+				"json":     func(w io.Writer, _ report.Style) error { return libraryJSON(w, chosen, nil) },
+				"markdown": func(w io.Writer, _ report.Style) error { return eachEntry(chosen, w, entryMarkdown) },
+				"yaml":     func(w io.Writer, _ report.Style) error { return entriesYAML(w, chosen) },
+			})
+		},
+	}
+	o.outputs.addFlags(c)
+	o.addFlags(c)
+	c.Flags().BoolVar(&o.rego, "rego", false, "print the Rego of the guardrails, instead")
+	return c
+}
+
+func entriesNamed(all []guardrail.Entry, names []string) ([]guardrail.Entry, error) {
+	if len(names) == 0 {
+		return all, nil
+	}
+	var known []string
+	for _, e := range all {
+		known = append(known, e.ID)
+	}
+	var out []guardrail.Entry
+	for _, name := range names {
+		at := len(out)
+		for _, e := range all {
+			if e.ID == name {
+				out = append(out, e)
+			}
+		}
+		if len(out) > at {
+			continue
+		}
+		wrong := fmt.Errorf("no guardrail or preset %q; there are: %s", name, strings.Join(known, ", "))
+		if near := nearest(name, known); len(near) > 0 {
+			return nil, hint(wrong, "did you mean %s?", near[0])
+		}
+		return nil, hint(wrong, "guardrails of your own need --policy-dir")
+	}
+	return out, nil
+}
+
+func eachEntry(list []guardrail.Entry, w io.Writer, write func(io.Writer, *guardrail.Entry) error) error {
+	for i := range list {
+		if i > 0 {
+			fmt.Fprintln(w)
+		}
+		if err := write(w, &list[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func entryText(w io.Writer, e *guardrail.Entry) error {
+	if e.Preset {
+		fmt.Fprintf(w, "%s (%s)\n\n%s\n\nSeverity: %s\nJudges: %s\nPreset of: %s\n", e.Title, e.ID, e.Description, e.Severity(), kindsOf(e), strings.Join(guardrailIDs(e), ", "))
+	} else if err := describe(w, e.Of[0], ""); err != nil {
+		return err
+	}
+	if len(e.Controls) > 0 {
+		fmt.Fprintf(w, "\nControls: %s\n", strings.Join(e.Controls, "; "))
+	}
+	if len(e.Needs) > 0 {
+		fmt.Fprintf(w, "\nFill in:\n  %s\n", strings.Join(e.Needs, "\n  "))
+	}
+	_, err := fmt.Fprintf(w, "\nIn a configuration, under guardrails:\n\n%s", e.Example)
+	return err
+}
+
+func entryMarkdown(w io.Writer, e *guardrail.Entry) error {
+	fmt.Fprintf(w, "### %s\n\n%s. Severity %s", e.ID, e.Title, e.Severity())
+	if e.Preset {
+		fmt.Fprintf(w, "; a preset of %s", strings.Join(guardrailIDs(e), ", "))
+	}
+	fmt.Fprintf(w, "; judges %s.\n\n%s\n", kindsOf(e), e.Description)
+	if len(e.Controls) > 0 {
+		fmt.Fprintf(w, "\nControls: %s.\n", strings.Join(e.Controls, "; "))
+	}
+	if !e.Preset && len(e.Of[0].Parameters()) > 0 {
+		fmt.Fprint(w, "\n| parameter | type | default | |\n|---|---|---|---|\n")
+		for _, a := range e.Of[0].Parameters() {
+			value := "`" + a.Default + "`"
+			switch {
+			case a.Required:
+				value = "required"
+			case a.Default == "":
+				value = ""
+			}
+			fmt.Fprintf(w, "| `%s` | %s | %s | %s |\n", a.Name, inCell(a.Type), inCell(value), inCell(a.Description))
+		}
+	}
+	if len(e.Needs) > 0 {
+		fmt.Fprint(w, "\nFill in:\n\n")
+		for _, n := range e.Needs {
+			fmt.Fprintf(w, "- %s\n", n)
+		}
+	}
+	_, err := fmt.Fprintf(w, "\n```yaml\n%s```\n", e.Example)
+	return err
+}
+
+func inCell(text string) string { return strings.ReplaceAll(text, "|", "\\|") }
+
+// entriesYAML is a configuration with the entries, each by its comment.
+func entriesYAML(w io.Writer, list []guardrail.Entry) error {
+	fmt.Fprintf(w, "apiVersion: %s\nkind: %s\nguardrails:\n", guardrail.ConfigAPIVersion, guardrail.ConfigKind)
+	for _, e := range list {
+		fmt.Fprintf(w, "# %s\n", e.Title)
+		for _, n := range e.Needs {
+			fmt.Fprintf(w, "# Fill in %s\n", n)
+		}
+		if _, err := io.WriteString(w, e.Example); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// showRego prints the text of guardrails, each once.
+func (p *program) showRego(list []guardrail.Entry) error {
+	shown := map[string]bool{}
+	for _, e := range list {
+		for _, g := range e.Of {
+			if shown[g.ID] {
+				continue
+			}
+			shown[g.ID] = true
+			text, err := regoOf(g)
+			if err != nil {
+				return err
+			}
+			if _, err := p.stdout.Write(text); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func regoOf(g *guardrail.Guardrail) ([]byte, error) {
+	if name, ok := strings.CutPrefix(g.File, guardrail.Embedded+"/"); ok {
+		return fs.ReadFile(policies.FS, name)
+	}
+	return os.ReadFile(g.File)
+}
+
+// preset is the preset of a name.
+func (p *program) preset(name string, dirs []string) (guardrail.Entry, bool) {
+	all, err := p.catalog(dirs)
+	if err != nil {
+		return guardrail.Entry{}, false
+	}
+	for _, e := range all {
+		if e.ID == name && e.Preset {
+			return e, true
+		}
+	}
+	return guardrail.Entry{}, false
+}
+
+// presetIn is a preset that a configuration names as if it were a guardrail; empty if none.
+func (p *program) presetIn(c *guardrail.Config, l *guardrail.Library) string {
+	for _, in := range c.Guardrails {
+		if _, ok := l.Guardrail(in.Guardrail); ok {
+			continue
+		}
+		if e, ok := p.preset(in.Guardrail, nil); ok {
+			return e.ID
+		}
+	}
+	return ""
+}

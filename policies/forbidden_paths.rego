@@ -208,6 +208,7 @@ advice(connection, reason) := text if {
 	input.request.kind.kind != "NetworkPolicy"
 	on_host := [end | some end in [connection.from, connection.to]; end.hostNetwork] # selectors do not see its labels
 	count(on_host) > 0
+	not changes(paths.subject_peer(connection, reason.direction)) # then its own labels are what to change
 	text := $"leave out hostNetwork: true in {paths.brief(on_host[0])}, or {narrow(connection, reason)}"
 } else := text if {
 	input.request.kind.kind != "NetworkPolicy"
@@ -215,6 +216,12 @@ advice(connection, reason) := text if {
 } else := narrow(connection, reason)
 
 changed := $"{input.request.namespace}/{input.request.name}"
+
+# changes tells whether a peer is the object that changes.
+changes(peer) if {
+	input.request.kind.kind == peer.kind
+	changed == $"{peer.namespace}/{peer.name}"
+}
 
 isolating(connection, reason) := $"that isolates {paths.subject(connection, reason.direction)} for {reason.direction}: podSelector: \{} and policyTypes: [{paths.types([reason.direction])}] in {paths.place(paths.subject_peer(connection, reason.direction))} ({paths.default_deny(paths.subject_peer(connection, reason.direction))})"
 

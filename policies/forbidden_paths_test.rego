@@ -117,6 +117,22 @@ test_a_target_on_the_hosts_network if {
 		with netpol.opened as [connection(web, object.union(db, {"hostNetwork": true}), [{"direction": "ingress", "notIsolated": true, "new": true}])]
 }
 
+# No selector sees the labels of a pod on the host's network.
+test_no_label_opens_it_to_a_source_on_the_hosts_network if {
+	host := object.union(web, {"hostNetwork": true})
+	reasons := [{"direction": "egress", "notIsolated": true, "new": true}, ingress_rule("shop/db")]
+	fixes == {"to fix: leave out hostNetwork: true in shop/Deployment/web, or narrow the ingress rule's from to the pods that need shop/StatefulSet/db"} with input as request("CREATE", "Deployment", "web")
+		with netpol.opened as [connection(host, db, reasons)]
+	fixes == {"to fix: change the labels by which that rule matches, or narrow that rule's from to the pods that need shop/StatefulSet/db"} with input as request("CREATE", "StatefulSet", "db")
+		with netpol.opened as [connection(host, db, [ingress_rule("shop/db")])]
+}
+
+test_no_label_opens_it_to_a_target_on_the_hosts_network if {
+	host := object.union(db, {"hostNetwork": true})
+	fixes == {"to fix: leave out hostNetwork: true in shop/StatefulSet/db, or let that rule's to name only the pods that shop/Deployment/web needs"} with input as request("CREATE", "StatefulSet", "db")
+		with netpol.opened as [connection(web, host, [egress_rule("shop/web")])]
+}
+
 unproved(reason) := [doubtful(web, db, reason.unknown, [reason])]
 
 test_every_doubt_has_words_and_advice if {

@@ -98,7 +98,7 @@ func (s *search) edits(n *cluster.Netpol) []edit {
 			return true
 		}})
 	}
-	return out
+	return append(out, w.behind()...)
 }
 
 // ruleEdits are those of one rule.

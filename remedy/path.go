@@ -96,6 +96,9 @@ func holesOf(d guardrail.Decision) int {
 	holes := d.Count(guardrail.Deny)
 	for _, p := range paths {
 		holes += len(p.because)
+		if p.unknown == "" { // what is left open for certain is more than what only may be
+			holes++
+		}
 	}
 	return holes
 }

@@ -21,25 +21,32 @@ type plain struct {
 // plainPod is a workload; the two last sources are the families of addresses outside.
 type plainPod struct{ namespace, name, app, tier string }
 
-// reach is, for each workload, the set of those that get through to it.
+// reach is, for each workload, the set of those that get through to it: first, for all
+// workloads, who does for certain, then who may, because nobody knows the addresses that
+// pods will get.
 type reach []uint32
 
 // through is what some netpols of namespace one let through.
 func (w *plain) through(netpols ...*networkingv1.NetworkPolicy) reach {
-	out := make(reach, len(w.pods))
+	out := make(reach, 2*len(w.pods))
+	everybody := uint32(1<<len(w.pods) - 1)
 	outside := uint32(3) << len(w.pods)
 	for _, n := range netpols {
 		if n == nil {
 			continue
 		}
-		var sources uint32
+		var sources, possible uint32
 		for _, rule := range n.Spec.Ingress {
 			if len(rule.From) == 0 {
-				sources |= outside | (1<<len(w.pods) - 1)
+				sources |= outside | everybody
 			}
 			for _, p := range rule.From {
+				if p.IPBlock != nil { // all IPv4 addresses: see drawNetpol
+					sources |= 1 << len(w.pods)
+					possible |= everybody
+				}
 				for i, pod := range w.pods {
-					if (p.NamespaceSelector != nil || pod.namespace == n.Namespace) && plainMatch(p.PodSelector, pod) {
+					if p.PodSelector != nil && (p.NamespaceSelector != nil || pod.namespace == n.Namespace) && plainMatch(p.PodSelector, pod) {
 						sources |= 1 << i
 					}
 				}
@@ -48,6 +55,7 @@ func (w *plain) through(netpols ...*networkingv1.NetworkPolicy) reach {
 		for i, pod := range w.pods {
 			if pod.namespace == n.Namespace && plainMatch(&n.Spec.PodSelector, pod) {
 				out[i] |= sources &^ (1 << i)
+				out[len(w.pods)+i] |= (sources | possible) &^ (1 << i)
 			}
 		}
 	}
@@ -80,7 +88,7 @@ func (w *plain) opened(n *networkingv1.NetworkPolicy) reach {
 	was := w.through(append(slices.Clone(w.others), w.before)...)
 	for to := range out {
 		for from := range 32 {
-			if out[to]&^was[to]&(1<<from) != 0 && (from >= len(w.pods) || !w.forbidden(w.pods[from], w.pods[to])) {
+			if out[to]&^was[to]&(1<<from) != 0 && (from >= len(w.pods) || !w.forbidden(w.pods[from], w.pods[to%len(w.pods)])) {
 				out[to] &^= 1 << from
 			}
 		}
@@ -105,8 +113,9 @@ func (w *plain) cheapest(n *networkingv1.NetworkPolicy) (best *networkingv1.Netw
 		seen[key] = true
 		then := w.through(append(slices.Clone(w.others), e)...)
 		l := 0
-		for i := range is {
-			l += bits.OnesCount32(is[i] &^ then[i] &^ forbidden[i])
+		for i := range w.pods {
+			may := len(w.pods) + i
+			l += bits.OnesCount32((is[i]&^then[i] | is[may]&^then[may]) &^ (forbidden[i] | forbidden[may]))
 		}
 		if (best == nil || l < lost) && w.opened(e).empty() {
 			best, lost = e, l

@@ -354,7 +354,7 @@ func (s *search) remedy(a attempt) Remedy {
 		r.Opened, r.Keeps = s.kept(a.change)
 		r.Kept = pairsIn(r.Keeps)
 	}
-	if len(s.options.PodNetwork) == 0 && slices.ContainsFunc(s.paths, func(p path) bool { return p.unknown == connectivity.IPNotAssigned }) {
+	if len(s.paths) > 0 && len(s.options.PodNetwork) == 0 && !slices.ContainsFunc(s.paths, func(p path) bool { return p.unknown != connectivity.IPNotAssigned }) {
 		r.Unless = "if pods get no address in its ipBlock, say instead where they do, as podNetwork in the configuration"
 	}
 	if s.ctx.Err() != nil { // the count was interrupted

@@ -48,6 +48,7 @@ type Config struct {
 	revision   string // of the bundle that it is from
 	validator  *configValidator
 	only       *string // the constraint that alone is asked, empty for none; nil is all
+	toExtend   bool    // may have no guardrail, as more than the file says will be in force
 	anyObject  bool    // of any kind may a template of Gatekeeper read, as tests say what there is
 }
 

@@ -88,7 +88,7 @@ func NoGuardrails(file string) (*Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	c.Guardrails = nil
+	c.Guardrails, c.toExtend = nil, true
 	return c, nil
 }
 

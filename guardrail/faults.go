@@ -119,7 +119,10 @@ func inWords(text string) string {
 }
 
 // metadataYAML counts lines within the comment; where it is says the place of the error.
-var metadataYAML = regexp.MustCompile(`yaml: (line \d+: )?`)
+var metadataYAML = regexp.MustCompile(`yaml: (unmarshal errors:\s*)?(line \d+: )?`)
+
+// metadataMore is what the YAML parser says of a second value, and of more.
+var metadataMore = regexp.MustCompile(`\n\s*line \d+: `)
 
 // yamlWords is an error of the YAML parser about a value of another type.
 func yamlWords(text string) string {

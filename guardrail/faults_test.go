@@ -83,7 +83,7 @@ func TestBrokenRegoIsRefusedInWords(t *testing.T) {
 		refused++
 		inWordsOnly(t, name, err.Error())
 		for line := range strings.Lines(err.Error()) {
-			if !regexp.MustCompile(`^dir/one\.rego(:\d+)?: \S`).MatchString(line) { //nolint:forbidigo // a constant
+			if !regexp.MustCompile(`^dir/one\.rego(:\d+)?: \S`).MatchString(line) {
 				t.Errorf("%s: no file and line: %s", name, line)
 			}
 		}

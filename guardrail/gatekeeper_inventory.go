@@ -30,8 +30,6 @@ type inventoryKind struct {
 	place            string
 }
 
-func (u *inventoryUse) reads() bool { return u.any || len(u.kinds) > 0 }
-
 // needsEntries tells whether it reads Services or Ingresses, which are followed only if asked for.
 func (u *inventoryUse) needsEntries() bool {
 	return u.any || slices.ContainsFunc(u.kinds, func(k inventoryKind) bool { return k.kind == "Service" || k.kind == "Ingress" })

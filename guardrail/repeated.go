@@ -22,7 +22,7 @@ func (u *Unanswered) Add(subject string, err error) {
 	if err == nil {
 		return
 	}
-	if list, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // what was joined, as it was
+	if list, ok := err.(interface{ Unwrap() []error }); ok {
 		for _, one := range list.Unwrap() {
 			u.Add(subject, one)
 		}

@@ -69,7 +69,10 @@ func (n *names) words(e *ast.Error) string {
 	case *ast.UnificationErrDetail:
 		return fmt.Sprintf("match error: %s on the left and %s on the right are never equal", kindOf(details.Left), kindOf(details.Right))
 	}
-	text := metadataYAML.ReplaceAllString(inWords(e.Message), "# METADATA is not YAML: ")
+	text := inWords(e.Message)
+	if metadataYAML.MatchString(text) {
+		text = metadataMore.ReplaceAllString(metadataYAML.ReplaceAllString(yamlWords(text), "# METADATA is not YAML: "), "; ")
+	}
 	if name, ok := strings.CutPrefix(text, "undefined function "); ok {
 		return text + n.noFunction(name, e.Location)
 	}

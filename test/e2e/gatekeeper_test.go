@@ -65,7 +65,7 @@ spec:
 	const want = "[OneOwner/one-owner] owners/first has the owner me already"
 	await(t, "the second of an owner to be refused", func(ctx context.Context) error {
 		if stderr, err := apply(ctx, "second", "me", "--dry-run=server"); err == nil || !strings.Contains(stderr, want) {
-			return fmt.Errorf("got %v: %s", err, stderr)
+			return fmt.Errorf("kubectl says %q", stderr)
 		}
 		return nil
 	})
@@ -76,7 +76,7 @@ spec:
 	write("constraint.yaml", strings.Replace(constraint, "enforcementAction: deny", "enforcementAction: warn", 1))
 	await(t, "the constraint to warn only", func(ctx context.Context) error {
 		if stderr, err := apply(ctx, "second", "me", "--dry-run=server"); err != nil || !strings.Contains(stderr, "Warning: [OneOwner/one-owner] would be denied with action deny: owners/first has the owner me already") {
-			return fmt.Errorf("got %v: %s", err, stderr)
+			return fmt.Errorf("kubectl says %q", stderr)
 		}
 		return nil
 	})

@@ -185,7 +185,7 @@ func (f *guardrailFiles) reload() error {
 	}
 	for _, kind := range next.Documents() {
 		if !slices.Contains(f.documents, kind) {
-			return fmt.Errorf("%w: of %s", errDocuments, kind)
+			return fmt.Errorf("a template reads whole objects of %s as data.inventory or namespaceObject, and these are not kept: what is kept is chosen at the start, so %w", kind, errDocuments)
 		}
 	}
 	f.mu.Lock()
@@ -280,7 +280,7 @@ func (f *guardrailFiles) contents() string {
 var errExtraWorkloads = errors.New("extraWorkloads has changed: what is watched is chosen at the start, so restart podcullis-webhook (with the chart, helm upgrade does)")
 
 // errDocuments is for a template that reads whole objects which are not kept.
-var errDocuments = errors.New("a template reads whole objects as data.inventory or namespaceObject, and these are not kept: what is kept is chosen at the start, so restart podcullis-webhook (with the chart, helm upgrade does)")
+var errDocuments = errors.New("restart podcullis-webhook (with the chart, helm upgrade does)")
 
 // read digests the files. One that cannot be read counts by its error, so that
 // its coming back is noticed.

@@ -51,8 +51,8 @@ func hostile() map[string]string {
 		"shared-united":  chain(`{"a": 1}`, `{"a": x%[1]d, "b": x%[1]d}`, 40) + `violation contains {"msg": "x"} if object.union(x40, x40) == {}`,
 		// nonsense
 		"conflict":            "pick := 1 if true\n\npick := 2 if true\n\n" + `violation contains {"msg": "x"} if pick > 0`,
-		"builtin-error":       `violation contains {"msg": "x"} if netpol.open({"from": {"podSelector": {"matchExpressions": [{"key": "a", "operator": "Never"}]}}, "to": {}})`,
-		"builtin-nonsense":    `violation contains {"msg": "x"} if netpol.opened({"from": 7, "to": input.request})`,
+		"builtin-error":       `violation contains {"msg": "x"} if netpol.open({"from": {"podSelector": {"matchExpressions": [{"key": "a", "operator": input.request.operation}]}}, "to": {}})`,
+		"builtin-nonsense":    `violation contains {"msg": "x"} if netpol.opened({"from": input.request.operation, "to": input.request})`,
 		"message-no-string":   `violation contains {"msg": {"a": [1, 2]}}`,
 		"violation-no-object": `violation contains 7`,
 	}

@@ -251,27 +251,32 @@ func byRef(s *model.Snapshot) map[model.Ref]model.Object {
 }
 
 // settled is an object without what a graceful deletion writes: it stays in the model,
-// as it was, until it is gone. Nil for what is gone.
+// as it was, until it is gone. Nil for what is gone. How it was written is no part of what
+// it means.
 func settled(o model.Object) model.Object {
 	switch o := o.(type) {
 	case *model.Pod:
 		p := *o
-		p.DeletedAt = time.Time{}
+		p.DeletedAt, p.Document = time.Time{}, nil
 		if p.Gone {
 			return nil
 		}
 		return &p
 	case *model.Namespace:
 		n := *o
-		n.DeletedAt = time.Time{}
+		n.DeletedAt, n.Document = time.Time{}, nil
 		if n.Implied {
 			return nil
 		}
 		return &n
 	case *model.Template:
 		t := *o
-		t.DeletedAt, t.Orphans = time.Time{}, false
+		t.DeletedAt, t.Orphans, t.Document = time.Time{}, false, nil
 		return &t
+	case *model.Netpol:
+		n := *o
+		n.Document = nil
+		return &n
 	}
 	return o
 }

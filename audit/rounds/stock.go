@@ -103,6 +103,13 @@ func (k *stock) touched(ctx context.Context, s *cluster.Snapshot) (map[string]bo
 		}
 		changed[ref.Namespace] = true
 	}
+	// What a namespace leaves behind keeps its labels: one that came and went between two
+	// rounds is no change, and its labels are known since.
+	for _, ns := range s.Since(k.snapshot).Namespaces {
+		if ns.Relabelled {
+			changed[ns.Name] = true
+		}
+	}
 	all := 0
 	for range s.Namespaces() {
 		all++

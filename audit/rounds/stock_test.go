@@ -140,6 +140,38 @@ func TestGoingOnFindsWhatAWholeRoundFinds(t *testing.T) {
 	}
 }
 
+// A namespace that came and went between two rounds leaves its labels to what is in it, and is
+// no change of any object.
+func TestWhatANamespaceLeftBehindIsLookedAt(t *testing.T) {
+	e := engine(t, lawRules)
+	s := clustertest.Snapshot(t, clustertest.Namespace("d", "team=y"), clustertest.Namespace("a"), clustertest.Namespace("c"), clustertest.Deployment("d/api"), clustertest.Pod("b/p"))
+	var kept, whole policyreport.Tallies
+	made := func(into *policyreport.Tallies) *Rounds {
+		r := roundsOf(e, still{s})
+		r.Keep = func(_ context.Context, t policyreport.Tallies) error { *into = t; return nil }
+		return r
+	}
+	known := made(&kept)
+	look := func(r *Rounds) {
+		if err := r.round(t.Context(), s, e.InForce()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	look(known)
+	b := clustertest.Stored(t, clustertest.Namespace("b", "team=y"))
+	s = clustertest.Apply(t, s, cluster.Change{After: b})
+	s = clustertest.Apply(t, s, cluster.Change{Before: b})
+	look(known)
+	anew := made(&whole)
+	look(anew)
+	if diff := cmp.Diff(madeKnown(anew, whole), madeKnown(known, kept)); diff != "" {
+		t.Errorf("going on differs (-whole +going on):\n%s", diff)
+	}
+	if known.near.looked == 0 {
+		t.Error("it was a whole round, so nothing is shown")
+	}
+}
+
 // madeKnown is all that a round makes known.
 func madeKnown(r *Rounds, kept policyreport.Tallies) []string {
 	var out []string

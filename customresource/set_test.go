@@ -153,6 +153,7 @@ func TestExemptions(t *testing.T) {
 		"OfTheFile":           {ReasonInForce, "", func(x *v1alpha1.Exemption) { x.Spec.Guardrails = []string{"lent"} }},
 		"NotExemptible":       {ReasonInvalid, "spec.guardrails[0]: guardrail kept is not exemptible", func(x *v1alpha1.Exemption) { x.Spec.Guardrails = []string{"kept"} }},
 		"Unknown":             {ReasonInvalid, `spec.guardrails[1]: no guardrail is named "nothing"`, func(x *v1alpha1.Exemption) { x.Spec.Guardrails = []string{"web", "nothing"} }},
+		"OfAConstraint":       {ReasonInvalid, `spec.guardrails[0]: no guardrail is named "K8sWanted/it"`, func(x *v1alpha1.Exemption) { x.Spec.Guardrails = []string{"K8sWanted/it"} }},
 		"Forever":             {ReasonInvalid, "spec.expires: missing", func(x *v1alpha1.Exemption) { x.Spec.Expires = "" }},
 		"NoDay":               {ReasonInvalid, "spec.expires", func(x *v1alpha1.Exemption) { x.Spec.Expires = "2026-02-31" }},
 		"ByNobody":            {ReasonNotApproved, "", func(x *v1alpha1.Exemption) { x.Status.Approval = nil }},
@@ -170,6 +171,14 @@ func TestExemptions(t *testing.T) {
 			v := o.ExemptionObjects[types.NamespacedName{Namespace: "shop", Name: "move"}]
 			if v.Ready.Reason != test.reason || !strings.Contains(v.Ready.Message, test.message) || v.Ready.True != (test.reason == ReasonInForce) {
 				t.Errorf("verdict: %+v", v)
+			}
+			b := newBase(t) // whatever one object says, all else is put in force
+			c, err := b.Config.Extended(o.Instances, o.Exemptions)
+			if err == nil {
+				_, err = guardrail.New(b.Library, c)
+			}
+			if err != nil {
+				t.Errorf("what is said to be in force cannot be: %v", err)
 			}
 		})
 	}

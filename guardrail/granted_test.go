@@ -117,6 +117,30 @@ guardrails:
 	}
 }
 
+// No constraint is among the guardrails that objects exempt from. A name that could be one is
+// wrong in the object, and keeps nothing else out where it gets so far all the same.
+func TestAnObjectExemptsFromNoConstraint(t *testing.T) {
+	x := Exemption{Name: "back/x", Guardrails: []string{"K8sWanted/it"}, Reason: "r", Expires: "2099-01-31"}.Granted("back")
+	faults := CheckGranted(&x, []Instance{{Name: "kept", Exemptible: true}})
+	if len(faults) != 1 || faults[0].Error() != `guardrails[0]: no guardrail is named "K8sWanted/it"` {
+		t.Errorf("faults: %v", faults)
+	}
+	l, err := LoadLibrary(Source{Embedded, policies.FS})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := ParseConfig("test.yaml", DefaultConfig)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c, err = c.Extended(nil, []Exemption{x}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := New(l, c); err != nil {
+		t.Error(err)
+	}
+}
+
 // What is left out, or does not say where it is, is not known.
 func TestEndsOfAViolation(t *testing.T) {
 	web := map[string]any{"namespace": "front", "kind": "Deployment", "name": "web"}

@@ -174,7 +174,7 @@ func (s *bundles) next(ctx context.Context, load func(*bundle.Bundle) error) (*b
 		b = s.inForce // which was kept, with a later signature
 	}
 	err = within(ctx, func() error { return load(b) })
-	if err != nil && ctx.Err() == nil {
+	if err != nil && ctx.Err() == nil && !errors.Is(err, errObjects) { // objects may be mended
 		s.refused = seen
 	}
 	if err != nil {

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -88,5 +90,30 @@ func TestAnEarlierSignaturePutsNoClockBack(t *testing.T) {
 	p.put("v13", after)
 	if _, err := s.next(t.Context(), s.try); err != nil || !s.inForce.Signature.Signed.Equal(after) {
 		t.Errorf("signed again: %v", err)
+	}
+}
+
+// A bundle that objects kept out is tried again; one that is wrong by itself is not.
+func TestABundleThatObjectsKeptOutIsTriedAgain(t *testing.T) {
+	for name, test := range map[string]struct {
+		err   error
+		tries int
+	}{
+		"Objects": {&bundle.Refusal{Reason: bundle.Invalid, Err: fmt.Errorf("%w: they do not", errObjects)}, 3},
+		"Itself":  {&bundle.Refusal{Reason: bundle.Invalid, Err: context.DeadlineExceeded}, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := newPublished(t)
+			p.put("v1", time.Unix(1e9, 0))
+			s, tries := p.asks(), 0
+			for range 3 {
+				if b, _ := s.next(t.Context(), func(*bundle.Bundle) error { tries++; return test.err }); b != nil {
+					t.Fatal("it is taken")
+				}
+			}
+			if tries != test.tries {
+				t.Errorf("%d tries, want %d", tries, test.tries)
+			}
+		})
 	}
 }

@@ -138,6 +138,7 @@ func (f *guardrailFiles) watch(ctx context.Context) {
 	}
 	tick := time.NewTicker(f.period)
 	defer tick.Stop()
+	again, said := false, "" // objects kept the files out, which may be mended
 	for {
 		select {
 		case <-ctx.Done():
@@ -145,10 +146,12 @@ func (f *guardrailFiles) watch(ctx context.Context) {
 		case <-tick.C:
 		}
 		digest := f.read()
-		if digest == f.digest {
+		if digest == f.digest && !again {
 			continue
 		}
-		f.digest = digest
+		if digest != f.digest {
+			f.digest, said = digest, ""
+		}
 		f.good.Set(0) // until they are in force: to compile Rego can take without end
 		done := make(chan error, 1)
 		go func() { done <- f.reload() }()
@@ -158,11 +161,17 @@ func (f *guardrailFiles) watch(ctx context.Context) {
 			return
 		case err = <-done:
 		}
+		again = errors.Is(err, errObjects)
+		if err != nil && err.Error() == said {
+			continue
+		}
 		if err != nil {
+			said = err.Error()
 			f.reloads.WithLabelValues("failure").Inc()
 			f.log.Error("guardrails not reloaded, the previous ones stay in force", "error", err)
 			continue
 		}
+		said = ""
 		f.reloads.WithLabelValues("success").Inc()
 		f.good.Set(1)
 		f.log.Info("guardrails reloaded", "guardrails", f.engine.Guardrails())
@@ -213,6 +222,8 @@ func (f *guardrailFiles) install(file fileGuardrails) error {
 	}
 	if err := into(file.library, config); errors.Is(err, guardrail.ErrNeedsEntries) {
 		return fmt.Errorf("%w, and these are not watched: what is watched is chosen at the start, so restart podcullis-webhook (with the chart, helm upgrade does)", err)
+	} else if err != nil && digest != "" { // the files alone are right, or would not have come so far
+		return fmt.Errorf("%w: %w", errObjects, err)
 	} else if err != nil {
 		return err
 	}
@@ -278,6 +289,10 @@ func (f *guardrailFiles) contents() string {
 
 // errExtraWorkloads is for a change that takes other watches.
 var errExtraWorkloads = errors.New("extraWorkloads has changed: what is watched is chosen at the start, so restart podcullis-webhook (with the chart, helm upgrade does)")
+
+// errObjects is for files that are right, with which custom resources cannot be in force: the
+// same files may go when these are mended.
+var errObjects = errors.New("custom resources do not go with it")
 
 // errDocuments is for a template that reads whole objects which are not kept.
 var errDocuments = errors.New("restart podcullis-webhook (with the chart, helm upgrade does)")

@@ -1,0 +1,114 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/rest"
+
+	"github.com/podcullis/podcullis/customresource"
+	resourceslive "github.com/podcullis/podcullis/customresource/live"
+	"github.com/podcullis/podcullis/customresource/v1alpha1"
+	"github.com/podcullis/podcullis/guardrail"
+)
+
+// told is a follower that knows what a test says.
+type told struct {
+	mu  sync.Mutex
+	all customresource.Objects
+}
+
+func (*told) Changed() <-chan struct{} { return nil }
+
+func (*told) Listed() error { return nil }
+
+func (o *told) Objects(time.Duration) customresource.Objects {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.all
+}
+
+func (o *told) say(all customresource.Objects) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.all = all
+}
+
+func object(name, uses string) *v1alpha1.Guardrail {
+	return &v1alpha1.Guardrail{
+		ObjectMeta: metav1.ObjectMeta{Name: name, UID: types.UID(name + uses), Generation: 1},
+		Spec:       v1alpha1.GuardrailSpec{Guardrail: uses, Action: "deny", Exemptible: true},
+	}
+}
+
+// withResources are the default guardrails, and those of a directory, with objects beside them.
+func withResources(t *testing.T, dirs []string, log *slog.Logger) (*guardrailFiles, *told) {
+	t.Helper()
+	f, err := loadGuardrails(&options{policyDirs: dirs, reloadPeriod: time.Millisecond}, nil, log, prometheus.NewRegistry())
+	if err != nil {
+		t.Fatal(err)
+	}
+	writer, err := resourceslive.NewWriter(&rest.Config{Host: "http://127.0.0.1:1"}, resourceslive.WriterOptions{Registry: prometheus.NewRegistry()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	follower := &told{}
+	f.resources = &customResources{
+		follower: follower, writer: writer, log: log, now: func() time.Time { return time.Date(2026, 11, 28, 0, 0, 0, 0, time.UTC) }, set: customresource.NewSet(),
+	}
+	return f, follower
+}
+
+// inForce is what the engine has.
+func inForce(f *guardrailFiles) (config *guardrail.Config) {
+	_ = f.engine.Extend(func(_ *guardrail.Library, c *guardrail.Config) (*guardrail.Config, error) {
+		config = c
+		return nil, errors.New("nothing is changed")
+	})
+	return config
+}
+
+// What could not be put in force is tried again, although no object changes any more: that
+// nobody confirms the exemptions above all.
+func TestWhatObjectsSayIsTriedAgain(t *testing.T) {
+	var log bytes.Buffer
+	f, follower := withResources(t, nil, slog.New(slog.NewTextHandler(&log, nil)))
+	p := pendingResources{files: f, pending: true}
+	right := customresource.Objects{
+		Guardrails: []*v1alpha1.Guardrail{object("mine", "default-deny")},
+		Exemptions: []*v1alpha1.Exemption{{
+			ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "move", Generation: 1},
+			Spec:       v1alpha1.ExemptionSpec{Guardrails: []string{"mine"}, Reason: "r", Expires: "2099-01-31", RequestedBy: "ann"},
+			Status:     v1alpha1.ExemptionStatus{Approval: &v1alpha1.Approval{By: "bob", Generation: 1}},
+		}},
+	}
+	follower.say(right)
+	p.settle()
+	if n := len(inForce(f).Exemptions); n != 1 || f.resources.outcome.Load() == nil {
+		t.Fatalf("%d exemptions are in force, want 1:\n%s", n, log.String())
+	}
+	bad := right
+	bad.Unconfirmed = "nobody answers"
+	bad.Guardrails = append(bad.Guardrails, object("mine", "no-host-network")) // of one name, which no API server has
+	follower.say(bad)
+	for range 3 {
+		p.settle()
+	}
+	if n := strings.Count(log.String(), "is not in force"); n != 1 {
+		t.Errorf("a failure is logged %d times:\n%s", n, log.String())
+	}
+	right.Unconfirmed = bad.Unconfirmed
+	follower.say(right)
+	p.settle()
+	if n := len(inForce(f).Exemptions); n != 0 {
+		t.Errorf("%d exemptions are in force that nobody confirms", n)
+	}
+}

@@ -41,6 +41,7 @@ type guardrailFiles struct {
 	// file is what the files say; resources, if not nil, has what objects say beside it.
 	file      fileGuardrails
 	resources *customResources
+	beside    string // what of objects is in force, by its digest
 
 	engine    *guardrail.Engine
 	idle      []string               // templates that nothing uses
@@ -214,7 +215,11 @@ type fileGuardrails struct {
 func (f *guardrailFiles) install(file fileGuardrails) error {
 	config, digest, took, err := f.resources.beside(file, f.entries)
 	if err != nil {
-		return err
+		return fmt.Errorf("%w: %w", errObjects, err)
+	}
+	if file == f.file && digest == f.beside { // nobody compiles anew what was only approved, or labelled
+		took()
+		return nil
 	}
 	into := f.engine.Reload
 	if !f.entries {
@@ -227,7 +232,7 @@ func (f *guardrailFiles) install(file fileGuardrails) error {
 	} else if err != nil {
 		return err
 	}
-	f.file = file
+	f.file, f.beside = file, digest
 	f.idle = file.library.Idle()
 	set := file.set + digest
 	f.set.Store(&set)

@@ -112,3 +112,30 @@ func TestWhatObjectsSayIsTriedAgain(t *testing.T) {
 		t.Errorf("%d exemptions are in force that nobody confirms", n)
 	}
 }
+
+// What was approved, labelled or told in a status compiles nothing anew.
+func TestWhatChangesNothingIsNotCompiled(t *testing.T) {
+	f, follower := withResources(t, nil, slog.New(slog.DiscardHandler))
+	install := func() *guardrail.Config {
+		t.Helper()
+		if err := f.install(f.file); err != nil {
+			t.Fatal(err)
+		}
+		return inForce(f)
+	}
+	follower.say(customresource.Objects{Guardrails: []*v1alpha1.Guardrail{object("mine", "default-deny")}})
+	was := install()
+	before := f.resources.outcome.Load()
+	if install() != was {
+		t.Error("the same is compiled again")
+	}
+	if f.resources.outcome.Load() == before {
+		t.Error("what became of the objects is not told anew")
+	}
+	other := object("mine", "default-deny")
+	other.Spec.Action, other.Generation = "warn", 2
+	follower.say(customresource.Objects{Guardrails: []*v1alpha1.Guardrail{other}})
+	if install() == was {
+		t.Error("a change is not in force")
+	}
+}

@@ -2,8 +2,10 @@ package customresource
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
+	"testing/fstest"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -88,6 +90,46 @@ func TestABrokenOneChangesNothing(t *testing.T) {
 	}
 	if v := s.Compose(b, of(made("web", 3, right, 1)), today).Guardrails["web"]; !v.Ready.True || v.InForce != 3 {
 		t.Errorf("verdict when it is right again: %+v", v)
+	}
+}
+
+// Other Rego, or another file, in which nothing is right of what was in force is told; what
+// comes with the object itself is not.
+func TestWhatOtherRegoLosesIsTold(t *testing.T) {
+	b, s := newBase(t), NewSet()
+	if o := s.Compose(b, of(made("web", 1, right, 1)), today); len(o.Lost) > 0 {
+		t.Fatalf("lost at first: %v", o.Lost)
+	}
+	l, err := guardrail.LoadLibrary(guardrail.Source{Name: "other", FS: fstest.MapFS{"other.rego": {Data: []byte("# METADATA\n# title: Other\n# description: Other\n# custom:\n#   severity: low\n#   kinds: [Pod]\npackage guardrails.other\n\nviolation contains {\"msg\": \"x\"} if input.request.name == \"x\"\n")}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, test := range map[string]struct {
+		change func(*Base)
+		object []*v1alpha1.Guardrail
+		lost   string
+	}{
+		"OtherRego": {func(b *Base) { b.Library = l }, []*v1alpha1.Guardrail{made("web", 1, right, 1)}, "Guardrail web: spec.guardrail: "},
+		"TheSame":   {func(*Base) {}, []*v1alpha1.Guardrail{made("web", 2, wrong, 1)}, ""},
+		"TheNameIsOfTheFile": {func(b *Base) {
+			c := *b.Config
+			c.Guardrails = append(slices.Clone(c.Guardrails), guardrail.Instance{Name: "web", Guardrail: "default-deny", Action: guardrail.Deny})
+			b.Config = &c
+		}, []*v1alpha1.Guardrail{made("web", 1, right, 1)}, ""},
+		"Gone":       {func(b *Base) { b.Library = l }, nil, ""},
+		"AnotherOne": {func(b *Base) { b.Library = l }, []*v1alpha1.Guardrail{made("new", 1, right, 1)}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			next, set := b, s.Clone()
+			test.change(&next)
+			o := set.Compose(next, of(test.object...), today)
+			if text := strings.Join(o.Lost, "; "); (text == "") != (test.lost == "") || !strings.HasPrefix(text, test.lost) {
+				t.Errorf("lost: %q, want %q", text, test.lost)
+			}
+			if back := s.Compose(b, of(made("web", 1, right, 1)), today); names(back) != "web" {
+				t.Errorf("what was not taken left a trace: %v", back.Guardrails)
+			}
+		})
 	}
 }
 

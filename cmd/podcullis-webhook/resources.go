@@ -215,12 +215,17 @@ func (r *customResources) beside(file fileGuardrails, entries bool) (config *gua
 		return file.config, "", func() {}, nil
 	}
 	base := customresource.Base{Library: file.library, Config: file.config, Entries: entries, AtMost: r.atMost}
-	outcome := r.set.Compose(base, r.follower.Objects(r.maxAge), r.now())
+	next := r.set.Clone() // what is not taken leaves no trace
+	outcome := next.Compose(base, r.follower.Objects(r.maxAge), r.now())
+	if len(outcome.Lost) > 0 {
+		return nil, "", nil, outcome.Lost
+	}
 	config, err = file.config.Extended(outcome.Instances, outcome.Exemptions)
 	if err != nil {
 		return nil, "", nil, err
 	}
 	return config, outcome.Digest(), func() {
+		r.set = next
 		r.base.Store(&base)
 		r.outcome.Store(&outcome)
 		r.tellChange(&outcome)

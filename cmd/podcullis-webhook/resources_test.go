@@ -2,14 +2,18 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"log/slog"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/rest"
@@ -137,5 +141,51 @@ func TestWhatChangesNothingIsNotCompiled(t *testing.T) {
 	follower.say(customresource.Objects{Guardrails: []*v1alpha1.Guardrail{other}})
 	if install() == was {
 		t.Error("a change is not in force")
+	}
+}
+
+// Files with which a guardrail of an object would fall out are refused, and tried again: the
+// object may be mended, or taken away.
+func TestFilesDoNotPutAnObjectOutOfForce(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "mine.rego")
+	rego := "# METADATA\n# title: Mine\n# description: Mine\n# custom:\n#   severity: low\n#   kinds: [Pod]\npackage guardrails.mine\n\nviolation contains {\"msg\": \"x\"} if input.request.name == \"x\"\n"
+	if err := os.WriteFile(file, []byte(rego), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f, follower := withResources(t, []string{dir}, slog.New(slog.DiscardHandler))
+	follower.say(customresource.Objects{Guardrails: []*v1alpha1.Guardrail{object("of-mine", "mine")}})
+	if err := f.install(f.file); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(file); err != nil {
+		t.Fatal(err)
+	}
+	err := f.reload()
+	if !errors.Is(err, errObjects) || !strings.Contains(err.Error(), "Guardrail of-mine: spec.guardrail: ") {
+		t.Fatalf("want an error that names the object and why, got %v", err)
+	}
+	if all := f.engine.Guardrails(); !strings.Contains(strings.Join(all, " "), "of-mine") {
+		t.Errorf("in force: %v", all)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() { defer close(ended); f.watch(ctx) }()
+	defer func() { cancel(); <-ended }()
+	await := func(result string) {
+		t.Helper()
+		for testutil.ToFloat64(f.reloads.WithLabelValues(result)) == 0 {
+			select {
+			case <-t.Context().Done():
+				t.Fatal("no reload ends in " + result)
+			case <-time.After(time.Millisecond):
+			}
+		}
+	}
+	await("failure")
+	follower.say(customresource.Objects{})
+	await("success")
+	if n := testutil.ToFloat64(f.reloads.WithLabelValues("failure")); n != 1 {
+		t.Errorf("one failure is told %v times", n)
 	}
 }

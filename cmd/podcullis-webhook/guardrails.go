@@ -44,7 +44,7 @@ type guardrailFiles struct {
 	beside    string // what of objects is in force, by its digest
 
 	engine    *guardrail.Engine
-	idle      []string               // templates that nothing uses
+	idle      []string               // templates that nothing uses; mu is held
 	set       atomic.Pointer[string] // what tells the guardrails in force from others
 	custom    []cluster.Custom       // those of the first configuration: they are followed from the start
 	documents []schema.GroupKind     // of which whole objects are kept from the start
@@ -100,7 +100,10 @@ func (f *guardrailFiles) tell() {
 		}
 		f.log.Info("a guardrail leaves unproved what is unknown", "guardrail", u.Guardrail, "countsAs", u.Counts, "reasons", reasons)
 	}
-	for _, text := range slices.Concat(f.idle, f.engine.Beyond(webhook.Asked)) {
+	f.mu.Lock()
+	idle := f.idle
+	f.mu.Unlock()
+	for _, text := range slices.Concat(idle, f.engine.Beyond(webhook.Asked)) {
 		f.log.Warn("what is written for Gatekeeper does less than it says", "note", text)
 	}
 }

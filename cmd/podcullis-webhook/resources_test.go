@@ -189,3 +189,19 @@ func TestFilesDoNotPutAnObjectOutOfForce(t *testing.T) {
 		t.Errorf("one failure is told %v times", n)
 	}
 }
+
+// Files are told of while objects are put in force; the race detector looks on.
+func TestFilesAreToldOfBesideObjects(t *testing.T) {
+	f, follower := withResources(t, nil, slog.New(slog.DiscardHandler))
+	follower.say(customresource.Objects{Guardrails: []*v1alpha1.Guardrail{object("mine", "default-deny")}})
+	var wait sync.WaitGroup
+	wait.Go(f.tell)
+	wait.Go(func() {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		if err := f.install(f.file); err != nil {
+			t.Error(err)
+		}
+	})
+	wait.Wait()
+}

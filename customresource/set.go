@@ -53,6 +53,16 @@ type Outcome struct {
 	// Guardrails and ExemptionObjects are what is said of each object.
 	Guardrails       map[string]Verdict
 	ExemptionObjects map[types.NamespacedName]Verdict
+	// Lost are the guardrails that were in force with another library or configuration file, of
+	// which nothing is right with this one. Who can keep the others does so.
+	Lost Lost
+}
+
+// Lost names guardrails, each with why nothing is in force of it. It is an error.
+type Lost []string
+
+func (l Lost) Error() string {
+	return "nothing would be in force any more of these, which are in force now: " + guardrail.Cut(strings.Join(l, "; "), maxMessage)
 }
 
 // Digest tells what is in force from anything else.
@@ -97,10 +107,15 @@ type known struct {
 	// good is the newest generation that was right, and goodInstance what it said.
 	good         int64
 	goodInstance guardrail.Instance
+	// inForce is set where that was in force.
+	inForce bool
 }
 
 // NewSet makes a Set that knows nothing.
 func NewSet() *Set { return &Set{known: map[types.UID]known{}} }
+
+// Clone is a Set that knows the same.
+func (s *Set) Clone() *Set { return &Set{known: maps.Clone(s.known)} }
 
 // Compose says what is in force now.
 func (s *Set) Compose(b Base, objects Objects, now time.Time) Outcome {
@@ -119,20 +134,29 @@ func (s *Set) composeGuardrails(b Base, objects []*v1alpha1.Guardrail, out *Outc
 	now := make(map[types.UID]known, len(objects))
 	for _, g := range objects {
 		k := s.look(b, g)
-		now[g.UID] = k
+		lost := func(why string) {
+			if before := s.known[g.UID]; before.inForce && before.base != b {
+				out.Lost = append(out.Lost, fmt.Sprintf("Guardrail %s: %s", g.Name, why))
+			}
+		}
+		k.inForce = false
 		v := Verdict{Generation: g.Generation, Loaded: loaded(k.faults)}
 		switch {
 		case slices.ContainsFunc(b.Config.Guardrails, func(in guardrail.Instance) bool { return in.Name == g.Name }):
 			v.Ready = no(ReasonNameTaken, "metadata.name: the configuration file has a guardrail of this name, and that is the one in force")
 		case k.good == 0:
 			v.Ready = no(ReasonInvalid, "%s", v.Loaded.Message)
+			lost(v.Loaded.Message)
 		case len(out.Instances) >= MaxGuardrails:
 			v.Ready = no(ReasonTooMany, "%d older objects of kind Guardrail are in force, and more are not", MaxGuardrails)
+			lost(v.Ready.Message)
 		default:
 			out.Instances = append(out.Instances, atMost(k.goodInstance, b.AtMost))
+			k.inForce = true
 			v.InForce = k.good
 			v.Ready = k.ready(b)
 		}
+		now[g.UID] = k
 		out.Guardrails[g.Name] = v
 	}
 	s.known = now // of what is gone nothing is known

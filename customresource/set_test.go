@@ -2,8 +2,10 @@ package customresource
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
+	"testing/fstest"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -91,6 +93,46 @@ func TestABrokenOneChangesNothing(t *testing.T) {
 	}
 }
 
+// Other Rego, or another file, in which nothing is right of what was in force is told; what
+// comes with the object itself is not.
+func TestWhatOtherRegoLosesIsTold(t *testing.T) {
+	b, s := newBase(t), NewSet()
+	if o := s.Compose(b, of(made("web", 1, right, 1)), today); len(o.Lost) > 0 {
+		t.Fatalf("lost at first: %v", o.Lost)
+	}
+	l, err := guardrail.LoadLibrary(guardrail.Source{Name: "other", FS: fstest.MapFS{"other.rego": {Data: []byte("# METADATA\n# title: Other\n# description: Other\n# custom:\n#   severity: low\n#   kinds: [Pod]\npackage guardrails.other\n\nviolation contains {\"msg\": \"x\"} if input.request.name == \"x\"\n")}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, test := range map[string]struct {
+		change func(*Base)
+		object []*v1alpha1.Guardrail
+		lost   string
+	}{
+		"OtherRego": {func(b *Base) { b.Library = l }, []*v1alpha1.Guardrail{made("web", 1, right, 1)}, "Guardrail web: spec.guardrail: "},
+		"TheSame":   {func(*Base) {}, []*v1alpha1.Guardrail{made("web", 2, wrong, 1)}, ""},
+		"TheNameIsOfTheFile": {func(b *Base) {
+			c := *b.Config
+			c.Guardrails = append(slices.Clone(c.Guardrails), guardrail.Instance{Name: "web", Guardrail: "default-deny", Action: guardrail.Deny})
+			b.Config = &c
+		}, []*v1alpha1.Guardrail{made("web", 1, right, 1)}, ""},
+		"Gone":       {func(b *Base) { b.Library = l }, nil, ""},
+		"AnotherOne": {func(b *Base) { b.Library = l }, []*v1alpha1.Guardrail{made("new", 1, right, 1)}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			next, set := b, s.Clone()
+			test.change(&next)
+			o := set.Compose(next, of(test.object...), today)
+			if text := strings.Join(o.Lost, "; "); (text == "") != (test.lost == "") || !strings.HasPrefix(text, test.lost) {
+				t.Errorf("lost: %q, want %q", text, test.lost)
+			}
+			if back := s.Compose(b, of(made("web", 1, right, 1)), today); names(back) != "web" {
+				t.Errorf("what was not taken left a trace: %v", back.Guardrails)
+			}
+		})
+	}
+}
+
 func TestTheFileWins(t *testing.T) {
 	b := newBase(t)
 	loose := made("kept", 1, right, 1)
@@ -153,6 +195,7 @@ func TestExemptions(t *testing.T) {
 		"OfTheFile":           {ReasonInForce, "", func(x *v1alpha1.Exemption) { x.Spec.Guardrails = []string{"lent"} }},
 		"NotExemptible":       {ReasonInvalid, "spec.guardrails[0]: guardrail kept is not exemptible", func(x *v1alpha1.Exemption) { x.Spec.Guardrails = []string{"kept"} }},
 		"Unknown":             {ReasonInvalid, `spec.guardrails[1]: no guardrail is named "nothing"`, func(x *v1alpha1.Exemption) { x.Spec.Guardrails = []string{"web", "nothing"} }},
+		"OfAConstraint":       {ReasonInvalid, `spec.guardrails[0]: no guardrail is named "K8sWanted/it"`, func(x *v1alpha1.Exemption) { x.Spec.Guardrails = []string{"K8sWanted/it"} }},
 		"Forever":             {ReasonInvalid, "spec.expires: missing", func(x *v1alpha1.Exemption) { x.Spec.Expires = "" }},
 		"NoDay":               {ReasonInvalid, "spec.expires", func(x *v1alpha1.Exemption) { x.Spec.Expires = "2026-02-31" }},
 		"ByNobody":            {ReasonNotApproved, "", func(x *v1alpha1.Exemption) { x.Status.Approval = nil }},
@@ -170,6 +213,14 @@ func TestExemptions(t *testing.T) {
 			v := o.ExemptionObjects[types.NamespacedName{Namespace: "shop", Name: "move"}]
 			if v.Ready.Reason != test.reason || !strings.Contains(v.Ready.Message, test.message) || v.Ready.True != (test.reason == ReasonInForce) {
 				t.Errorf("verdict: %+v", v)
+			}
+			b := newBase(t) // whatever one object says, all else is put in force
+			c, err := b.Config.Extended(o.Instances, o.Exemptions)
+			if err == nil {
+				_, err = guardrail.New(b.Library, c)
+			}
+			if err != nil {
+				t.Errorf("what is said to be in force cannot be: %v", err)
 			}
 		})
 	}

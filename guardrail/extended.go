@@ -39,7 +39,7 @@ func (l *Library) NeedsEntries(c *Config, in *Instance) bool {
 }
 
 // CheckGranted says what is wrong with an exemption that was granted in a namespace. Each
-// guardrail that it names must be one of those, and exemptible.
+// guardrail that it names must be one of those, and exemptible; no constraint is.
 func CheckGranted(x *Exemption, instances []Instance) []FieldFault {
 	v := &configValidator{root: &yaml.Node{}}
 	names := map[string]bool{}

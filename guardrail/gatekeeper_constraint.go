@@ -249,6 +249,9 @@ func (s *ruleset) checkForeign(v *configValidator, broken bool) {
 		return
 	}
 	for i, x := range s.config.Exemptions {
+		if x.home != "" {
+			continue // no constraint is exemptible by objects: one object must not keep all else out
+		}
 		for n, name := range x.Guardrails {
 			is := func(i *instance) bool { return i.Name == name }
 			if strings.Contains(name, "/") && !broken && !slices.ContainsFunc(s.instances, is) {

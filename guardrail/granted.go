@@ -25,8 +25,10 @@ func (s *ruleset) granted(i *instance, r *Review, v *Violation) (Exemption, bool
 		return Exemption{}, false
 	}
 	ends, known := endsOf(v)
-	if !known || len(ends) == 0 && i.asksModel {
-		return Exemption{}, false // it is about somebody, and does not say about whom
+	if !known || len(ends) == 0 && (i.asksModel || r.isNamespace()) {
+		// It is about somebody, and does not say about whom. What a namespace's labels are for,
+		// such as to which tenant it belongs, is never the namespace's alone to say.
+		return Exemption{}, false
 	}
 	own := r.namespace()
 	if own == "" {

@@ -117,6 +117,80 @@ guardrails:
 	}
 }
 
+// No constraint is among the guardrails that objects exempt from. A name that could be one is
+// wrong in the object, and keeps nothing else out where it gets so far all the same.
+func TestAnObjectExemptsFromNoConstraint(t *testing.T) {
+	x := Exemption{Name: "back/x", Guardrails: []string{"K8sWanted/it"}, Reason: "r", Expires: "2099-01-31"}.Granted("back")
+	faults := CheckGranted(&x, []Instance{{Name: "kept", Exemptible: true}})
+	if len(faults) != 1 || faults[0].Error() != `guardrails[0]: no guardrail is named "K8sWanted/it"` {
+		t.Errorf("faults: %v", faults)
+	}
+	l, err := LoadLibrary(Source{Embedded, policies.FS})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := ParseConfig("test.yaml", DefaultConfig)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c, err = c.Extended(nil, []Exemption{x}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := New(l, c); err != nil {
+		t.Error(err)
+	}
+}
+
+// A namespace that leaves its tenant concerns the tenant, and no exemption of its own lets it.
+func TestANamespaceDoesNotLetItselfLeaveItsTenant(t *testing.T) {
+	l, err := LoadLibrary(Source{Embedded, policies.FS})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := ParseConfig("test.yaml", []byte(`
+apiVersion: podcullis.io/v1alpha1
+kind: Guardrails
+guardrails:
+- {name: tenants, guardrail: tenants-apart, action: deny, exemptible: true}
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	x := Exemption{Name: "front/x", Guardrails: []string{"tenants"}, Reason: "r", Expires: "2099-01-31"}.Granted("front")
+	if faults := CheckGranted(&x, c.Guardrails); len(faults) > 0 {
+		t.Fatal(faults)
+	}
+	if c, err = c.Extended(nil, []Exemption{x}); err != nil {
+		t.Fatal(err)
+	}
+	e, err := New(l, c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	namespace := func(labels map[string]string) (cluster.Object, *cluster.Snapshot) {
+		o, err := cluster.FromAPI(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "front", Labels: labels}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, err := cluster.New(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return o, s
+	}
+	was, before := namespace(map[string]string{"tenant": "a"})
+	now, after := namespace(nil)
+	r := Presented(cluster.Change{Before: was, After: now}, Admission, time.Date(2026, 11, 28, 0, 0, 0, 0, time.UTC))
+	r.Request.Operation, r.Before, r.After = admissionv1.Update, before, after
+	d, err := e.Evaluate(t.Context(), r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !d.Denied() || len(d.Exempted) > 0 {
+		t.Errorf("denied %v, exempted %v", d.Denied(), d.Exempted)
+	}
+}
+
 // What is left out, or does not say where it is, is not known.
 func TestEndsOfAViolation(t *testing.T) {
 	web := map[string]any{"namespace": "front", "kind": "Deployment", "name": "web"}

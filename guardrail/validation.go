@@ -160,7 +160,7 @@ func (v *configValidator) checkExemption(e *Exemption, path []any, guardrails, n
 		v.at(under(path, "guardrails"), "missing; name the guardrails that it is an exemption from")
 	}
 	for i, g := range e.Guardrails {
-		if !guardrails[g] && !strings.Contains(g, "/") { // that of a constraint is looked up with it
+		if !guardrails[g] && (e.home != "" || !strings.Contains(g, "/")) { // that of a constraint is looked up with it
 			v.at(under(path, "guardrails", i), "no guardrail is named %q", g)
 		}
 	}

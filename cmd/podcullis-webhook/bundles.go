@@ -170,8 +170,11 @@ func (s *bundles) next(ctx context.Context, load func(*bundle.Bundle) error) (*b
 		s.confirmed()
 		return nil, nil //nolint:nilnil // nothing new
 	}
+	if s.inForce != nil && b.Digest == s.inForce.Digest && !s.signedAgain(b) {
+		b = s.inForce // which was kept, with a later signature
+	}
 	err = within(ctx, func() error { return load(b) })
-	if err != nil && ctx.Err() == nil {
+	if err != nil && ctx.Err() == nil && !errors.Is(err, errObjects) { // objects may be mended
 		s.refused = seen
 	}
 	if err != nil {
@@ -305,9 +308,15 @@ func (s *bundles) activated(b *bundle.Bundle, confirmed bool) {
 	}
 }
 
-// resigned takes another signature of what is in force: the keys are being changed.
+// signedAgain tells whether another signature of what is in force may take the place of that.
+func (s *bundles) signedAgain(b *bundle.Bundle) bool {
+	return s.options.older || b.SignedAgain(s.inForce)
+}
+
+// resigned takes another signature of what is in force: the keys are being changed. An earlier
+// one is nothing new.
 func (s *bundles) resigned(b *bundle.Bundle) {
-	if string(b.Raw()) == string(s.inForce.Raw()) {
+	if string(b.Raw()) == string(s.inForce.Raw()) || !s.signedAgain(b) {
 		return
 	}
 	s.inForce = b

@@ -41,9 +41,10 @@ type guardrailFiles struct {
 	// file is what the files say; resources, if not nil, has what objects say beside it.
 	file      fileGuardrails
 	resources *customResources
+	beside    string // what of objects is in force, by its digest
 
 	engine    *guardrail.Engine
-	idle      []string               // templates that nothing uses
+	idle      []string               // templates that nothing uses; mu is held
 	set       atomic.Pointer[string] // what tells the guardrails in force from others
 	custom    []cluster.Custom       // those of the first configuration: they are followed from the start
 	documents []schema.GroupKind     // of which whole objects are kept from the start
@@ -99,7 +100,10 @@ func (f *guardrailFiles) tell() {
 		}
 		f.log.Info("a guardrail leaves unproved what is unknown", "guardrail", u.Guardrail, "countsAs", u.Counts, "reasons", reasons)
 	}
-	for _, text := range slices.Concat(f.idle, f.engine.Beyond(webhook.Asked)) {
+	f.mu.Lock()
+	idle := f.idle
+	f.mu.Unlock()
+	for _, text := range slices.Concat(idle, f.engine.Beyond(webhook.Asked)) {
 		f.log.Warn("what is written for Gatekeeper does less than it says", "note", text)
 	}
 }
@@ -138,6 +142,7 @@ func (f *guardrailFiles) watch(ctx context.Context) {
 	}
 	tick := time.NewTicker(f.period)
 	defer tick.Stop()
+	again, said := false, "" // objects kept the files out, which may be mended
 	for {
 		select {
 		case <-ctx.Done():
@@ -145,10 +150,12 @@ func (f *guardrailFiles) watch(ctx context.Context) {
 		case <-tick.C:
 		}
 		digest := f.read()
-		if digest == f.digest {
+		if digest == f.digest && !again {
 			continue
 		}
-		f.digest = digest
+		if digest != f.digest {
+			f.digest, said = digest, ""
+		}
 		f.good.Set(0) // until they are in force: to compile Rego can take without end
 		done := make(chan error, 1)
 		go func() { done <- f.reload() }()
@@ -158,11 +165,17 @@ func (f *guardrailFiles) watch(ctx context.Context) {
 			return
 		case err = <-done:
 		}
+		again = errors.Is(err, errObjects)
+		if err != nil && err.Error() == said {
+			continue
+		}
 		if err != nil {
+			said = err.Error()
 			f.reloads.WithLabelValues("failure").Inc()
 			f.log.Error("guardrails not reloaded, the previous ones stay in force", "error", err)
 			continue
 		}
+		said = ""
 		f.reloads.WithLabelValues("success").Inc()
 		f.good.Set(1)
 		f.log.Info("guardrails reloaded", "guardrails", f.engine.Guardrails())
@@ -205,7 +218,11 @@ type fileGuardrails struct {
 func (f *guardrailFiles) install(file fileGuardrails) error {
 	config, digest, took, err := f.resources.beside(file, f.entries)
 	if err != nil {
-		return err
+		return fmt.Errorf("%w: %w", errObjects, err)
+	}
+	if file == f.file && digest == f.beside { // nobody compiles anew what was only approved, or labelled
+		took()
+		return nil
 	}
 	into := f.engine.Reload
 	if !f.entries {
@@ -213,10 +230,12 @@ func (f *guardrailFiles) install(file fileGuardrails) error {
 	}
 	if err := into(file.library, config); errors.Is(err, guardrail.ErrNeedsEntries) {
 		return fmt.Errorf("%w, and these are not watched: what is watched is chosen at the start, so restart podcullis-webhook (with the chart, helm upgrade does)", err)
+	} else if err != nil && digest != "" { // the files alone are right, or would not have come so far
+		return fmt.Errorf("%w: %w", errObjects, err)
 	} else if err != nil {
 		return err
 	}
-	f.file = file
+	f.file, f.beside = file, digest
 	f.idle = file.library.Idle()
 	set := file.set + digest
 	f.set.Store(&set)
@@ -278,6 +297,10 @@ func (f *guardrailFiles) contents() string {
 
 // errExtraWorkloads is for a change that takes other watches.
 var errExtraWorkloads = errors.New("extraWorkloads has changed: what is watched is chosen at the start, so restart podcullis-webhook (with the chart, helm upgrade does)")
+
+// errObjects is for files that are right, with which custom resources cannot be in force: the
+// same files may go when these are mended.
+var errObjects = errors.New("custom resources do not go with it")
 
 // errDocuments is for a template that reads whole objects which are not kept.
 var errDocuments = errors.New("restart podcullis-webhook (with the chart, helm upgrade does)")

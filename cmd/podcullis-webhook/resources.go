@@ -62,9 +62,16 @@ func (o *resourceOptions) validate(files bool) []error {
 	return errs
 }
 
+// resourceFollower knows the objects; see resourceslive.Follower.
+type resourceFollower interface {
+	Changed() <-chan struct{}
+	Listed() error
+	Objects(maxAge time.Duration) customresource.Objects
+}
+
 // customResources are the guardrails and exemptions of objects. nil has none.
 type customResources struct {
-	follower *resourceslive.Follower
+	follower resourceFollower
 	writer   *resourceslive.Writer
 	config   *rest.Config
 	log      *slog.Logger
@@ -94,11 +101,13 @@ func (a *app) followResources() error {
 	r := &customResources{
 		config: config, log: a.log, now: a.clock.Now, atMost: guardrail.Action(o.atMost), maxAge: a.options.maxStaleness, set: customresource.NewSet(),
 	}
-	if r.follower, err = resourceslive.NewFollower(config, a.log); err != nil {
+	follower, err := resourceslive.NewFollower(config, a.log)
+	if err != nil {
 		return fmt.Errorf("--custom-resources: %w", err)
 	}
+	r.follower = follower
 	r.writer, err = resourceslive.NewWriter(config, resourceslive.WriterOptions{
-		Follower: r.follower, Outcome: func() customresource.Outcome { return r.judged() }, Counts: func() resourceslive.Counts { return r.counts(a) },
+		Follower: follower, Outcome: func() customresource.Outcome { return r.judged() }, Counts: func() resourceslive.Counts { return r.counts(a) },
 		Registry: a.registry, Log: a.log, Now: a.clock.Now,
 	})
 	if err != nil {
@@ -113,7 +122,7 @@ func (a *app) followResources() error {
 		}
 		return modelReady()
 	}
-	a.watches = append(a.watches, r.follower.Run, a.guardrails.watchResources)
+	a.watches = append(a.watches, follower.Run, a.guardrails.watchResources)
 	if a.options.audit.on {
 		return nil // who audits writes
 	}
@@ -147,7 +156,7 @@ func (f *guardrailFiles) watchResources(ctx context.Context) {
 	r := f.resources
 	tick := time.NewTicker(resourcesGlance)
 	defer tick.Stop()
-	unconfirmed := ""
+	p := pendingResources{files: f, pending: true}
 	for {
 		select {
 		case <-ctx.Done():
@@ -158,22 +167,42 @@ func (f *guardrailFiles) watchResources(ctx context.Context) {
 				return
 			case <-time.After(resourcesDebounce):
 			}
+			p.pending = true
 		case <-tick.C:
-			now := r.follower.Objects(r.maxAge).Unconfirmed
-			if r.outcome.Load() != nil && (now == "") == (unconfirmed == "") {
-				continue
-			}
-			unconfirmed = now
 		}
-		if !r.listed() {
-			continue
-		}
-		f.mu.Lock()
-		err := f.install(f.file)
-		f.mu.Unlock()
-		if err != nil {
-			f.log.Error("what custom resources say is not in force, what was stays", "error", err)
-		}
+		p.settle()
+	}
+}
+
+// pendingResources are changes of objects, or of what is known of them, until they are in force.
+type pendingResources struct {
+	files       *guardrailFiles
+	pending     bool
+	unconfirmed bool // in what is in force
+	failed      string
+}
+
+// settle puts in force what is not yet. What fails stays pending, and is logged when it is news.
+func (p *pendingResources) settle() {
+	r := p.files.resources
+	if !r.listed() {
+		return
+	}
+	unconfirmed := r.follower.Objects(r.maxAge).Unconfirmed != ""
+	if !p.pending && unconfirmed == p.unconfirmed {
+		return
+	}
+	p.files.mu.Lock()
+	err := p.files.install(p.files.file)
+	p.files.mu.Unlock()
+	if err == nil {
+		p.pending, p.unconfirmed, p.failed = false, unconfirmed, ""
+		return
+	}
+	p.pending = true
+	if text := err.Error(); text != p.failed {
+		p.failed = text
+		p.files.log.Error("what custom resources say is not in force, what was stays; it is tried again", "error", err)
 	}
 }
 
@@ -186,12 +215,17 @@ func (r *customResources) beside(file fileGuardrails, entries bool) (config *gua
 		return file.config, "", func() {}, nil
 	}
 	base := customresource.Base{Library: file.library, Config: file.config, Entries: entries, AtMost: r.atMost}
-	outcome := r.set.Compose(base, r.follower.Objects(r.maxAge), r.now())
+	next := r.set.Clone() // what is not taken leaves no trace
+	outcome := next.Compose(base, r.follower.Objects(r.maxAge), r.now())
+	if len(outcome.Lost) > 0 {
+		return nil, "", nil, outcome.Lost
+	}
 	config, err = file.config.Extended(outcome.Instances, outcome.Exemptions)
 	if err != nil {
 		return nil, "", nil, err
 	}
 	return config, outcome.Digest(), func() {
+		r.set = next
 		r.base.Store(&base)
 		r.outcome.Store(&outcome)
 		r.tellChange(&outcome)

@@ -51,7 +51,7 @@ func traceSettingsFrom(lookup func(string) (string, bool)) (traceSettings, error
 		return traceSettings{}, fmt.Errorf("OTEL_TRACES_EXPORTER must be otlp or none, got %q", exporter)
 	}
 	if u, err := url.Parse(endpoint); endpoint != "" && (err != nil || !slices.Contains([]string{"http", "https"}, u.Scheme) || u.Host == "") {
-		return traceSettings{}, fmt.Errorf("%s must be a URL http://host:port or https://host:port, got %q", endpointName, endpoint)
+		return traceSettings{}, fmt.Errorf("%s must be a URL http://host:port or https://host:port", endpointName) // without the value, in which a password may be
 	}
 	protocol, protocolName := get("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
 	if protocol == "" {

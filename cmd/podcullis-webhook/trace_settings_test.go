@@ -27,6 +27,7 @@ func TestTraceSettings(t *testing.T) {
 		"OtherExporter":       {[]string{endpoint, "OTEL_TRACES_EXPORTER=zipkin"}, traceSettings{}, "OTEL_TRACES_EXPORTER"},
 		"OtherProtocol":       {[]string{endpoint, "OTEL_EXPORTER_OTLP_PROTOCOL=http/json"}, traceSettings{}, "OTEL_EXPORTER_OTLP_PROTOCOL"},
 		"NoURL":               {[]string{"OTEL_EXPORTER_OTLP_ENDPOINT=collector:4318"}, traceSettings{}, "OTEL_EXPORTER_OTLP_ENDPOINT"},
+		"NoURLWithAPassword":  {[]string{"OTEL_EXPORTER_OTLP_ENDPOINT=htps://ann:secret@collector:4318"}, traceSettings{}, "OTEL_EXPORTER_OTLP_ENDPOINT"},
 		"NoHost":              {[]string{"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=http://"}, traceSettings{}, "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"},
 		"HugeQueue":           {[]string{endpoint, "OTEL_BSP_MAX_QUEUE_SIZE=1000000000"}, traceSettings{}, "OTEL_BSP_MAX_QUEUE_SIZE"},
 	} {
@@ -44,6 +45,9 @@ func TestTraceSettings(t *testing.T) {
 			}
 			if (err != nil) != (c.wrong != "") || (err != nil && !strings.HasPrefix(err.Error(), c.wrong+" must be ")) {
 				t.Errorf("error %v, want one about %q", err, c.wrong)
+			}
+			if err != nil && strings.Contains(err.Error(), "secret") {
+				t.Errorf("a password gets into the log: %v", err)
 			}
 		})
 	}

@@ -239,17 +239,35 @@ func (s *shelf[T]) put(object any) {
 	if !ok {
 		return
 	}
-	u.SetManagedFields(nil)
-	u.SetAnnotations(nil)
+	bare := map[string]any{"metadata": metadataOf(u)}
+	for _, part := range []string{"spec", "status"} {
+		if said, ok := u.Object[part]; ok {
+			bare[part] = said
+		}
+	}
 	made := new(T)
-	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(u.Object, made); err != nil {
+	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(bare, made); err != nil {
 		made = new(T)
-		bare := map[string]any{"metadata": u.Object["metadata"]}
+		delete(bare, "spec")
+		delete(bare, "status")
 		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(bare, made); err != nil {
 			return
 		}
 	}
 	s.objects[nameOf(u)] = made
+}
+
+// metadataOf is what of an object's metadata is looked at: anybody's labels, annotations, owners
+// and finalizers may be large.
+func metadataOf(u *unstructured.Unstructured) map[string]any {
+	all, _ := u.Object["metadata"].(map[string]any)
+	out := map[string]any{}
+	for _, field := range []string{"name", "namespace", "uid", "generation", "creationTimestamp"} {
+		if v, ok := all[field]; ok {
+			out[field] = v
+		}
+	}
+	return out
 }
 
 func nameOf(u *unstructured.Unstructured) types.NamespacedName {

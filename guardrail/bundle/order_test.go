@@ -33,7 +33,10 @@ func TestOlderBundlesAreToldApart(t *testing.T) {
 		"TheSameFilesSignedAgain":     {made("a", 2, later), made("a", 2, signedAt), false},
 		"TheSameFilesSignedBefore":    {made("a", 2, signedAt), made("a", 2, later), false},
 		"NoSerialAfterOne":            {made("b", none, later), made("a", 2, signedAt), true},
-		"TheFirstSerial":              {made("b", 2, signedAt), made("a", none, later), false},
+		"TheFirstSerial":              {made("b", 2, later), made("a", none, signedAt), false},
+		"TheFirstSerialSignedAtOnce":  {made("b", 2, signedAt), made("a", none, signedAt), false},
+		"TheFirstSerialSignedBefore":  {made("b", 2, signedAt), made("a", none, later), true},
+		"TheFirstSerialWithoutATime":  {made("b", 2, time.Time{}), made("a", none, later), false},
 		"SignedLater":                 {made("b", none, later), made("a", none, signedAt), false},
 		"SignedBefore":                {made("b", none, signedAt), made("a", none, later), true},
 		"SignedInTheSameSecond":       {made("b", none, signedAt), made("a", none, signedAt), true},
@@ -46,6 +49,37 @@ func TestOlderBundlesAreToldApart(t *testing.T) {
 			err := test.next.Follows(test.inForce)
 			if (err != nil) != test.refused || err != nil && bundle.ReasonOf(err) != bundle.Older {
 				t.Errorf("refused %v, want %v: %v", err != nil, test.refused, err)
+			}
+		})
+	}
+}
+
+// An earlier signature of the files in force puts no clock back.
+func TestWhichSignatureOfTheSameFilesCounts(t *testing.T) {
+	key := bundletest.NewKey(t)
+	made := func(at time.Time) *bundle.Bundle {
+		t.Helper()
+		b, err := bundle.Read(bundletest.Sign(t, bundletest.Build(t, "a", -1, configText), key, "", at), bundle.Options{Trust: bundletest.Trust(t, key, "")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+	later, none := signedAt.Add(time.Hour), time.Time{}
+	for name, test := range map[string]struct {
+		next, inForce time.Time
+		want          bool
+	}{
+		"Later":        {later, signedAt, true},
+		"AtOnce":       {signedAt, signedAt, true},
+		"Earlier":      {signedAt, later, false},
+		"NoTime":       {none, signedAt, false},
+		"ATime":        {signedAt, none, true},
+		"NeitherATime": {none, none, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := made(test.next).SignedAgain(made(test.inForce)); got != test.want {
+				t.Errorf("got %v, want %v", got, test.want)
 			}
 		})
 	}

@@ -118,10 +118,8 @@ func (u *inventoryUse) refused(template string) error {
 
 // held is the error for a kind that is not in the model. The apiVersion may be empty.
 func held(apiVersion, kind string) error {
-	for _, k := range cluster.DocumentKinds() {
-		if k.Kind == kind && (apiVersion == "" || k.GroupVersion().String() == apiVersion) {
-			return nil
-		}
+	if cluster.Documentable(apiVersion, kind) {
+		return nil
 	}
 	var all []string
 	for _, k := range cluster.DocumentKinds() {

@@ -241,7 +241,7 @@ func (e *Engine) Beyond(sent func(schema.GroupKind) bool) []string {
 // checkForeign looks at what of the configuration depends on constraints: that there is
 // anything at all, and that those of which something is exempt are there.
 func (s *ruleset) checkForeign(v *configValidator, broken bool) {
-	if len(s.instances) == 0 && len(v.errs) == 0 && v.file != "" && !s.config.toExtend {
+	if len(s.instances) == s.config.beside && len(v.errs) == 0 && v.file != "" && !s.config.toExtend {
 		v.at([]any{"guardrails"}, "is empty, and there is no constraint either; without a guardrail everything would pass")
 	}
 	if s.config.only != nil {

@@ -3,6 +3,9 @@ package cluster
 import (
 	"bytes"
 	"encoding/json"
+	"reflect"
+	"slices"
+	"strings"
 	"sync"
 
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -60,23 +63,40 @@ func bare(fields map[string]any) map[string]any {
 	return fields
 }
 
+// documentKinds are those of DocumentKinds; nobody changes them.
+var documentKinds = []schema.GroupVersionKind{
+	{Version: "v1", Kind: "Namespace"},
+	{Version: "v1", Kind: "Pod"},
+	{Version: "v1", Kind: "ReplicationController"},
+	{Version: "v1", Kind: "Service"},
+	{Group: "networking.k8s.io", Version: "v1", Kind: "NetworkPolicy"},
+	{Group: "networking.k8s.io", Version: "v1", Kind: "Ingress"},
+	{Group: "batch", Version: "v1", Kind: "Job"},
+	{Group: "batch", Version: "v1", Kind: "CronJob"},
+	{Group: "apps", Version: "v1", Kind: "Deployment"},
+	{Group: "apps", Version: "v1", Kind: "StatefulSet"},
+	{Group: "apps", Version: "v1", Kind: "DaemonSet"},
+	{Group: "apps", Version: "v1", Kind: "ReplicaSet"},
+}
+
 // DocumentKinds are the kinds of which the model can keep documents: those that it follows by
 // itself, and entries, in the versions in which it follows them.
-func DocumentKinds() []schema.GroupVersionKind {
-	out := []schema.GroupVersionKind{
-		{Version: "v1", Kind: "Namespace"},
-		{Version: "v1", Kind: "Pod"},
-		{Version: "v1", Kind: "ReplicationController"},
-		{Version: "v1", Kind: "Service"},
-		{Group: "networking.k8s.io", Version: "v1", Kind: "NetworkPolicy"},
-		{Group: "networking.k8s.io", Version: "v1", Kind: "Ingress"},
-		{Group: "batch", Version: "v1", Kind: "Job"},
-		{Group: "batch", Version: "v1", Kind: "CronJob"},
+func DocumentKinds() []schema.GroupVersionKind { return slices.Clone(documentKinds) }
+
+// Documentable tells whether a kind is one of DocumentKinds. The apiVersion may be empty.
+func Documentable(apiVersion, kind string) bool {
+	return slices.ContainsFunc(documentKinds, func(k schema.GroupVersionKind) bool {
+		return k.Kind == kind && (apiVersion == "" || isGroupVersion(apiVersion, k))
+	})
+}
+
+// isGroupVersion is apiVersion == k.GroupVersion().String(), which would make a string each time.
+func isGroupVersion(apiVersion string, k schema.GroupVersionKind) bool {
+	if k.Group == "" {
+		return apiVersion == k.Version
 	}
-	for _, kind := range []string{"Deployment", "StatefulSet", "DaemonSet", "ReplicaSet"} {
-		out = append(out, schema.GroupVersionKind{Group: "apps", Version: "v1", Kind: kind})
-	}
-	return out
+	rest, ok := strings.CutPrefix(apiVersion, k.Group+"/")
+	return ok && rest == k.Version
 }
 
 // Keep puts a document beside what the model has of an object. It is for whoever has made the
@@ -105,9 +125,45 @@ func documentOf(o Object) **Document {
 	return nil
 }
 
-// sameButDocument is for comparing: a copy without the document.
+// Same reports whether two objects are the same, and so are their documents, whatever was made of
+// these meanwhile.
+func Same(a, b Object) bool {
+	if !reflect.DeepEqual(sameButDocument(a), sameButDocument(b)) {
+		return false
+	}
+	x, y := documentIn(a), documentIn(b)
+	if x == nil || y == nil {
+		return x == y
+	}
+	return x == y || reflect.DeepEqual(x.Fields(), y.Fields())
+}
+
+// documentIn is the document of an object, or nil.
+func documentIn(o Object) *Document {
+	if at := documentOf(o); at != nil {
+		return *at
+	}
+	return nil
+}
+
+// sameButDocument is for comparing: the object itself if it has no document, else a copy without.
 func sameButDocument(o Object) Object {
+	if documentIn(o) == nil {
+		return o
+	}
 	switch o := o.(type) {
+	case *Namespace:
+		c := *o
+		c.Document = nil
+		return &c
+	case *Pod:
+		c := *o
+		c.Document = nil
+		return &c
+	case *Template:
+		c := *o
+		c.Document = nil
+		return &c
 	case *Netpol:
 		c := *o
 		c.Document = nil
@@ -148,9 +204,7 @@ func (s *shard) documents() *documenting {
 			d.add(n.Document, n.Name)
 		}
 		for key, e := range s.entries {
-			if at := documentOf(e); at != nil {
-				d.add(*at, key.name)
-			}
+			d.add(documentIn(e), key.name)
 		}
 	})
 	return d

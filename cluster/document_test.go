@@ -62,3 +62,60 @@ func TestDocumentAloneIsIdle(t *testing.T) {
 		t.Error("an object that differs in its document alone is not idle")
 	}
 }
+
+// What was made of a document is no part of an object, and having one is.
+func TestSame(t *testing.T) {
+	read := documented(t, "shop", "front", "me")
+	if _, err := documentIn(read).Derive(func(fields map[string]any) (any, error) { return len(fields), nil }); err != nil {
+		t.Fatal(err)
+	}
+	without := documented(t, "shop", "front", "me")
+	Keep(without, nil)
+	for name, c := range map[string]struct {
+		a, b Object
+		want bool
+	}{
+		"ReadMeanwhile":   {read, documented(t, "shop", "front", "me"), true},
+		"AnotherDocument": {read, documented(t, "shop", "front", "you"), false},
+		"AnotherObject":   {read, documented(t, "bank", "front", "me"), false},
+		"DocumentGone":    {read, without, false},
+		"DocumentsOfNone": {without, sameButDocument(read), true},
+		"Nothing":         {nil, nil, true},
+		"New":             {nil, read, false},
+		"Gone":            {read, nil, false},
+		"Undocumented":    {&Foreign{Name: "a"}, &Foreign{Name: "a"}, true},
+	} {
+		if got := Same(c.a, c.b); got != c.want {
+			t.Errorf("%s: %v, want %v", name, got, c.want)
+		}
+	}
+}
+
+// Each kind that can have a document is compared without it, and one without is not copied.
+func TestSameButDocument(t *testing.T) {
+	for _, o := range []Object{&Namespace{}, &Pod{}, &Template{}, &Netpol{}, &Service{}, &IngressEntry{}} {
+		if sameButDocument(o) != o {
+			t.Errorf("%T without a document is copied", o)
+		}
+		Keep(o, NewDocument(map[string]any{"kind": "x"}))
+		if documentIn(sameButDocument(o)) != nil || documentIn(o) == nil {
+			t.Errorf("%T keeps its document, or loses it itself", o)
+		}
+	}
+}
+
+// The kinds are asked for one by one, or with the group and version of each.
+func TestDocumentable(t *testing.T) {
+	for _, k := range DocumentKinds() {
+		if !Documentable("", k.Kind) || !Documentable(k.GroupVersion().String(), k.Kind) || Documentable("example.com/"+k.Version, k.Kind) || Documentable(k.Group, k.Kind) && k.Group != "" {
+			t.Errorf("%s", k)
+		}
+	}
+	if Documentable("", "Secret") || Documentable("v1", "Deployment") {
+		t.Error("what is in no model is documentable")
+	}
+	DocumentKinds()[0].Kind = "Secret"
+	if Documentable("", "Secret") {
+		t.Error("the list is everybody's to change")
+	}
+}

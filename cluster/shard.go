@@ -24,7 +24,7 @@ type shard struct {
 	guarding   *guarding
 	templating *templating
 	entering   *entering
-	// documenting is new with each change of what is in the shard.
+	// documenting is that of this shard alone: nobody asks before the Apply that made it ends.
 	documenting *documenting
 
 	ownsPods, ownsTemplates, ownsNetpols, ownsEntries bool
@@ -45,11 +45,11 @@ func newShard(name string) *shard {
 	return &shard{namespace: impliedNamespace(name), folding: &folding{}, ordering: &ordering{}, guarding: &guarding{}, entering: &entering{}, templating: &templating{}, documenting: &documenting{}}
 }
 
-// clone shares everything with s and owns nothing of it yet.
+// clone shares everything with s but its documents, and owns nothing of it yet.
 func (s *shard) clone() *shard {
 	c := *s
 	c.ownsPods, c.ownsTemplates, c.ownsNetpols, c.ownsEntries = false, false, false, false
-	c.from = s
+	c.from, c.documenting = s, &documenting{}
 	return &c
 }
 
@@ -58,7 +58,6 @@ func (s *shard) empty() bool {
 }
 
 func (s *shard) apply(c Change) error {
-	s.documenting = &documenting{}
 	switch o := anyOf(c).(type) {
 	case *Namespace:
 		was := s.namespace

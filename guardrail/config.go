@@ -49,6 +49,7 @@ type Config struct {
 	validator  *configValidator
 	only       *string // the constraint that alone is asked, empty for none; nil is all
 	toExtend   bool    // may have no guardrail, as more than the file says will be in force
+	beside     int     // how many of the guardrails are not in the file
 	anyObject  bool    // of any kind may a template of Gatekeeper read, as tests say what there is
 }
 

@@ -4,9 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io/fs"
 	"maps"
-	"path"
 	"regexp"
 	"slices"
 	"strings"
@@ -93,20 +91,10 @@ func (l *Library) AddConftest(c Conftest) (others []string, err error) {
 // parseConftest parses the Rego of a source, each file in the version that it is written in.
 func parseConftest(s Source, modules map[string]*ast.Module) error {
 	var errs []error
-	err := fs.WalkDir(s.FS, ".", func(p string, d fs.DirEntry, err error) error {
-		switch {
-		case err != nil:
-			return err
-		case d.IsDir() && p != "." && strings.HasPrefix(d.Name(), "."):
-			return fs.SkipDir
-		case d.IsDir() || !strings.HasSuffix(p, ".rego") || strings.HasSuffix(p, "_test.rego"):
-			return nil
+	err := s.Each(func(name string, text []byte) {
+		if strings.HasSuffix(name, "_test.rego") {
+			return
 		}
-		text, err := fs.ReadFile(s.FS, p)
-		if err != nil {
-			return err
-		}
-		name := path.Join(s.Name, p)
 		o := ParserOptions()
 		o.ProcessAnnotation = false
 		m, err := ast.ParseModuleWithOpts(name, string(text), o)
@@ -118,11 +106,10 @@ func parseConftest(s Source, modules map[string]*ast.Module) error {
 		}
 		if err != nil {
 			errs = append(errs, foreignErrors(err))
-			return nil
+			return
 		}
 		errs = append(errs, unboundedFormats(m).err())
 		modules[name] = m
-		return nil
 	})
 	if err == nil && len(modules) == 0 && len(errs) == 0 {
 		err = fmt.Errorf("%s: holds no Rego", s.Name)

@@ -286,7 +286,7 @@ func (s *ruleset) ask(ctx context.Context, r *Review, w func() *world, instances
 // applies tells whether a guardrail has to be asked about a review.
 func (i *instance) applies(r *Review, in *input) (bool, error) {
 	if i.constraint != nil {
-		return i.constraint.applies(r)
+		return i.constraint.applies(r, in)
 	}
 	if i.conftest != nil {
 		return i.conftest.applies(r), nil

@@ -71,6 +71,7 @@ func (c *Config) Extended(instances []Instance, exemptions []Exemption) (*Config
 		}
 		out.Guardrails = append(out.Guardrails, in)
 	}
+	out.beside += len(instances)
 	out.Exemptions = slices.Clone(c.Exemptions)
 	for _, x := range exemptions {
 		if x.home == "" {

@@ -164,7 +164,7 @@ func foreignErrors(err error) error {
 		case name == "external_data":
 			e.Message = "external_data is not in the sandbox: no provider is asked, as no evaluation reaches the network"
 		case ast.BuiltinMap[name] != nil:
-			e.Message = name + " is not in the sandbox: no evaluation reaches the network, a clock or the process, or takes unbounded time (docs/guardrails.md lists what there is)"
+			e.Message = name + " is not in the sandbox: no evaluation reaches the network, a clock or the process, or takes unbounded time (docs/capabilities.json lists what there is)"
 		}
 	}
 	return inOurWords(list, nil).err()

@@ -1,7 +1,6 @@
 package guardrail
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -90,18 +89,22 @@ func Invalid(err error) bool {
 }
 
 // applies tells whether the constraint is about a review.
-func (c *constraint) applies(r *Review) (bool, error) {
+func (c *constraint) applies(r *Review, in *input) (bool, error) {
 	if !slices.Contains(c.origins, r.Origin) || !c.judgesOperation(r.Request.Operation) {
 		return false, nil
 	}
 	if !c.Match.AboutKind(requestedKind(r)) {
 		return false, nil
 	}
-	for _, raw := range [][]byte{r.Request.Object.Raw, r.Request.OldObject.Raw} {
+	for n, raw := range [][]byte{r.Request.Object.Raw, r.Request.OldObject.Raw} {
 		if len(raw) == 0 {
 			continue
 		}
-		matches, err := c.matches(r, raw)
+		o, err := in.metadata(n, raw)
+		if err != nil {
+			return false, err
+		}
+		matches, err := c.matches(r, o)
 		if err != nil || matches {
 			return matches, err
 		}
@@ -121,11 +124,7 @@ func requestedKind(r *Review) schema.GroupKind {
 	return schema.GroupKind{Group: r.Request.Kind.Group, Kind: r.Request.Kind.Kind}
 }
 
-func (c *constraint) matches(r *Review, raw []byte) (bool, error) {
-	var o metav1.PartialObjectMetadata
-	if err := json.Unmarshal(raw, &o); err != nil {
-		return false, fmt.Errorf("the object cannot be read: %w", err)
-	}
+func (c *constraint) matches(r *Review, o *metav1.ObjectMeta) (bool, error) {
 	object := gatekeeper.Object{GroupKind: requestedKind(r), Name: o.Name, GenerateName: o.GenerateName, Namespace: o.Namespace, Labels: o.Labels}
 	if object.Name == "" {
 		object.Name = r.Request.Name
@@ -242,7 +241,7 @@ func (e *Engine) Beyond(sent func(schema.GroupKind) bool) []string {
 // checkForeign looks at what of the configuration depends on constraints: that there is
 // anything at all, and that those of which something is exempt are there.
 func (s *ruleset) checkForeign(v *configValidator, broken bool) {
-	if len(s.instances) == 0 && len(v.errs) == 0 && v.file != "" && !s.config.toExtend {
+	if len(s.instances) == s.config.beside && len(v.errs) == 0 && v.file != "" && !s.config.toExtend {
 		v.at([]any{"guardrails"}, "is empty, and there is no constraint either; without a guardrail everything would pass")
 	}
 	if s.config.only != nil {

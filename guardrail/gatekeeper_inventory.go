@@ -118,10 +118,8 @@ func (u *inventoryUse) refused(template string) error {
 
 // held is the error for a kind that is not in the model. The apiVersion may be empty.
 func held(apiVersion, kind string) error {
-	for _, k := range cluster.DocumentKinds() {
-		if k.Kind == kind && (apiVersion == "" || k.GroupVersion().String() == apiVersion) {
-			return nil
-		}
+	if cluster.Documentable(apiVersion, kind) {
+		return nil
 	}
 	var all []string
 	for _, k := range cluster.DocumentKinds() {
@@ -134,20 +132,17 @@ func held(apiVersion, kind string) error {
 	return fmt.Errorf("the model holds no %s, but: %s", strings.TrimSpace(apiVersion+" "+kind), strings.Join(slices.Compact(all), ", "))
 }
 
-// Documents are the kinds of which the templates in force read whole objects: the model holds
-// these only where somebody has asked for them.
-func (e *Engine) Documents() []schema.GroupKind {
+// Documents are the kinds of which the templates of the constraints read whole objects: the model
+// holds these only where somebody has asked for them.
+func (l *Library) Documents() []schema.GroupKind {
 	var out []schema.GroupKind
 	add := func(k schema.GroupKind) {
 		if !slices.Contains(out, k) {
 			out = append(out, k)
 		}
 	}
-	for _, i := range e.current.Load().instances {
-		if i.constraint == nil {
-			continue
-		}
-		use := i.constraint.template.inventory
+	for _, c := range l.constraints {
+		use := l.templates[c.Kind].inventory
 		if use.namespaces {
 			add(schema.GroupKind{Kind: "Namespace"})
 		}

@@ -2,11 +2,13 @@ package guardrail
 
 import (
 	"encoding/json"
+	"fmt"
 	"reflect"
 	"time"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 	admissionv1 "k8s.io/api/admission/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 )
 
@@ -20,6 +22,7 @@ type input struct {
 	requests [2]*ast.Term
 	object   ast.Value // the object alone, as Conftest has it
 	foreign  *ast.Term // input.review as Gatekeeper makes it
+	metas    [2]*metav1.ObjectMeta
 	// idle is whether the model stays as it is, same whether the objects do.
 	idle, same *bool
 }
@@ -62,6 +65,18 @@ func (in *input) request(withObjects bool) (*ast.Term, error) {
 	}
 	in.requests[slot] = term
 	return in.requests[slot], nil
+}
+
+// metadata is that of the object, at 0, or of the oldObject, at 1, read once for all constraints.
+func (in *input) metadata(n int, raw []byte) (*metav1.ObjectMeta, error) {
+	if in.metas[n] == nil {
+		var o metav1.PartialObjectMetadata
+		if err := json.Unmarshal(raw, &o); err != nil {
+			return nil, fmt.Errorf("the object cannot be read: %w", err)
+		}
+		in.metas[n] = &o.ObjectMeta
+	}
+	return in.metas[n], nil
 }
 
 // unchanged reports whether an update leaves everything as it was that a

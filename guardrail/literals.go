@@ -57,6 +57,8 @@ func questionOf(builtin string) (literal, bool) {
 		return literal{&form{fields: besides(pairForm, map[string]*form{"directions": nil})}, func(t *ast.Term) error { _, err := parseExposureQuestion(t); return err }}, true
 	case "netpol.wide":
 		return literal{&form{fields: map[string]*form{"directions": nil, "manyPorts": nil, "except": pairsForm, "public": pairsForm}}, func(t *ast.Term) error { _, err := parseWideQuestion(t); return err }}, true
+	case "netpol.unbounded":
+		return literal{&form{fields: besides(pairForm, map[string]*form{"except": pairsForm, "directions": nil, "by": nil, "manyPorts": nil})}, func(t *ast.Term) error { _, err := parseUnboundedQuestion(t); return err }}, true
 	case "netpol.isolation":
 		return literal{&form{fields: map[string]*form{"namespace": nil, "podSelector": selectorForm, "labels": nil}}, nil}, true
 	case "netpol.label_keys":

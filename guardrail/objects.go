@@ -60,24 +60,15 @@ func objectType(entry string) (schema map[string]any, ok bool) {
 	return typeSchema(reflect.TypeOf(o), 0), true
 }
 
-// ObjectKinds are the kinds whose objects are typed, as METADATA writes them.
-func ObjectKinds() []string {
-	return []string{
-		"CronJob", "DaemonSet", "Deployment", "Ingress.networking.k8s.io", "Job", "Namespace", "NetworkPolicy", "Pod", "ReplicaSet",
-		"ReplicationController", "StatefulSet",
-	}
-}
-
 // maxObjectDepth bounds types that hold themselves.
 const maxObjectDepth = 16
 
 var (
-	timeType       = reflect.TypeFor[metav1.Time]()
-	marshaler      = reflect.TypeFor[json.Marshaler]()
-	textMarshaler  = reflect.TypeFor[encoding.TextMarshaler]()
-	anything       = map[string]any{}
-	simpleSchemas  = map[reflect.Kind]string{reflect.String: "string", reflect.Bool: "boolean"}
-	wholeOrDecimal = "number"
+	timeType      = reflect.TypeFor[metav1.Time]()
+	marshaler     = reflect.TypeFor[json.Marshaler]()
+	textMarshaler = reflect.TypeFor[encoding.TextMarshaler]()
+	anything      = map[string]any{}
+	simpleSchemas = map[reflect.Kind]string{reflect.String: "string", reflect.Bool: "boolean"}
 )
 
 // typeSchema is a Go type of Kubernetes as its JSON is. What says itself how it is written
@@ -104,7 +95,7 @@ func typeSchema(t reflect.Type, depth int) map[string]any {
 	case simpleSchemas[t.Kind()] != "":
 		return map[string]any{"type": simpleSchemas[t.Kind()]}
 	case t.Kind() >= reflect.Int && t.Kind() <= reflect.Float64:
-		return map[string]any{"type": wholeOrDecimal}
+		return map[string]any{"type": "number"}
 	}
 	return anything
 }

@@ -156,21 +156,20 @@ func (n *names) within(at *ast.Location) []string {
 	if at == nil {
 		return out
 	}
-	for file, m := range n.modules {
-		if file != at.File {
-			continue
+	m := n.modules[at.File]
+	if m == nil {
+		return out
+	}
+	for _, i := range m.Imports {
+		out = append(out, string(i.Name()))
+	}
+	for _, other := range n.modules {
+		if other.Package.Equal(m.Package) {
+			out = append(out, ruleNames(other)...)
 		}
-		for _, i := range m.Imports {
-			out = append(out, string(i.Name()))
-		}
-		for _, other := range n.modules {
-			if other.Package.Equal(m.Package) {
-				out = append(out, ruleNames(other)...)
-			}
-		}
-		if r := ruleAt(m, at.Row); r != nil {
-			out = append(out, variables(r)...)
-		}
+	}
+	if r := ruleAt(m, at.Row); r != nil {
+		out = append(out, variables(r)...)
 	}
 	return out
 }

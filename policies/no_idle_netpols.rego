@@ -41,7 +41,7 @@ violation contains {"msg": msg, "details": {"direction": direction, "rule": i}} 
 	some direction in ["ingress", "egress"]
 	some i, rule in now[direction]
 	idle(rule)
-	not known(direction, rule)
+	not known(direction)
 	msg := concat("\n  ", [
 		$"{direction} rule {i + 1} of NetworkPolicy {subject} lets nobody through: no workload is what its {side[direction]} names",
 		$"to fix: let its {side[direction]} name labels that pods have, or leave the rule out",
@@ -77,7 +77,7 @@ idle(rule) if {
 }
 
 # known tells that as many rules of that direction let nobody through before.
-known(direction, _) if {
+known(direction) if {
 	input.request.operation == "UPDATE"
 	count([r | some r in netpol.selects(input.request.oldObject)[direction]; idle(r)]) >= count([r | some r in now[direction]; idle(r)])
 }

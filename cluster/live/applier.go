@@ -3,7 +3,6 @@ package live
 import (
 	"context"
 	"fmt"
-	"reflect"
 	"runtime/debug"
 	"strings"
 	"time"
@@ -110,7 +109,7 @@ func (m *Model) changes(now *cluster.Snapshot, batch []event) (changes []cluster
 		after := m.object(e, before)
 		switch {
 		case after == nil && before == nil: // as it was
-		case reflect.DeepEqual(before, after):
+		case cluster.Same(before, after):
 		default:
 			changes, refs = append(changes, cluster.Change{Before: before, After: after}), append(refs, e.ref)
 			m.noteWrite(e.ref, changes[len(changes)-1], e.write)

@@ -82,7 +82,7 @@ func loadGuardrails(o *options, from *bundle.Bundle, log *slog.Logger, registry 
 	if f.engine, err = guardrail.New(library, config); err != nil {
 		return nil, err
 	}
-	f.entries, f.documents = f.engine.NeedsEntries(), f.engine.Documents()
+	f.entries, f.documents = f.engine.NeedsEntries(), library.Documents()
 	f.file = fileGuardrails{library, config, set}
 	f.idle = library.Idle()
 	f.set.Store(&set)
@@ -192,12 +192,11 @@ func (f *guardrailFiles) reload() error {
 	if !reflect.DeepEqual(config.Custom(), f.custom) {
 		return errExtraWorkloads
 	}
-	next, err := guardrail.New(library, config)
-	if err != nil {
-		return err
-	}
-	for _, kind := range next.Documents() {
+	for _, kind := range library.Documents() {
 		if !slices.Contains(f.documents, kind) {
+			if _, err := guardrail.New(library, config); err != nil {
+				return err // else a restart would be advised that ends with this error
+			}
 			return fmt.Errorf("a template reads whole objects of %s as data.inventory or namespaceObject, and these are not kept: what is kept is chosen at the start, so %w", kind, errDocuments)
 		}
 	}

@@ -154,9 +154,6 @@ func names(list []string, name string) bool {
 	return len(list) == 0 || slices.Contains(list, "*") || slices.Contains(list, name)
 }
 
-// errNamespace is where a selector needs what nobody knows.
-var errNamespace = errors.New("its labels cannot be matched")
-
 // Matches tells whether an object is matched. namespace are the labels of its namespace, or
 // nil where these are not known.
 func (m *Match) Matches(o Object, namespace func() (labels.Set, error)) (bool, error) {
@@ -187,13 +184,10 @@ func (m *Match) Matches(o Object, namespace func() (labels.Set, error)) (bool, e
 	}
 	of, err := namespace()
 	if err != nil {
-		return false, fmt.Errorf("namespace %s: %w: %w", o.Namespace, errNamespace, err)
+		return false, fmt.Errorf("namespace %s: its labels cannot be matched: %w", o.Namespace, err)
 	}
 	return m.namespaces.Matches(of), nil
 }
-
-// AsksNamespace tells whether labels of namespaces are looked at.
-func (m *Match) AsksNamespace() bool { return m.namespaces != nil }
 
 func anyFits(patterns []string, name string) bool {
 	return slices.ContainsFunc(patterns, func(p string) bool { return fits(p, name) })

@@ -2,9 +2,7 @@ package suite
 
 import (
 	"strconv"
-	"strings"
 
-	"github.com/agnivade/levenshtein"
 	"go.yaml.in/yaml/v3"
 )
 
@@ -141,15 +139,4 @@ func keyOf(n *yaml.Node, field string) *yaml.Node {
 		}
 	}
 	return n
-}
-
-// nearest is the word that somebody may have meant; "" if there is none.
-func nearest(text string, known []string) string {
-	best, least := "", 1+max(2, len(text)/3)
-	for _, word := range known {
-		if off := levenshtein.ComputeDistance(strings.ToLower(text), strings.ToLower(word)); off < least && off < len(word) {
-			best, least = word, off
-		}
-	}
-	return best
 }

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/podcullis/podcullis/guardrail"
 )
 
 var (
@@ -276,8 +278,8 @@ func (p *parser) fields(n *yaml.Node, at string, known []string) map[string]*yam
 			continue
 		}
 		where := keyOf(n, key)
-		if near := nearest(key, known); near != "" {
-			p.wrong(where, at, "unknown field %q: did you mean %s?", key, near)
+		if near := guardrail.Near(key, known); len(near) > 0 {
+			p.wrong(where, at, "unknown field %q: did you mean %s?", key, near[0])
 			continue
 		}
 		p.wrong(where, at, "unknown field %q; known here: %s", key, strings.Join(known, ", "))

@@ -47,6 +47,9 @@ func (f *Facts) isolation() []Answer {
 				continue
 			}
 			line := fmt.Sprintf("%s: %d of %s not isolated", ns.Name, open[ns.Name][d], count(workloads, "workload"))
+			if n := opener(f.Snapshot.Netpols(ns.Name), d); n != nil {
+				line += fmt.Sprintf("; NetworkPolicy %s isolates all pods and lets everybody through, which is no default-deny", n.Name)
+			}
 			if other := f.otherIn(ns.Name); other != "" {
 				line += "; " + other + " may"
 			}
@@ -68,9 +71,35 @@ func (f *Facts) isolation() []Answer {
 	return out
 }
 
-// denies tells whether a netpol isolates whatever pod comes.
+// denies tells whether a netpol isolates whatever pod comes, and none lets everybody through.
 func denies(netpols []*cluster.Netpol, d cluster.Direction) bool {
-	return slices.ContainsFunc(netpols, func(n *cluster.Netpol) bool { return n.Isolates[d] && n.Selector.SelectsAll() })
+	isolates := slices.ContainsFunc(netpols, func(n *cluster.Netpol) bool { return n.Isolates[d] && n.Selector.SelectsAll() })
+	return isolates && opener(netpols, d) == nil
+}
+
+// opener is a netpol that lets everybody through to whatever pod comes, or from it. Netpols add
+// up: beside it a default-deny is worth nothing.
+func opener(netpols []*cluster.Netpol, d cluster.Direction) *cluster.Netpol {
+	at := slices.IndexFunc(netpols, func(n *cluster.Netpol) bool {
+		return n.Isolates[d] && n.Selector.SelectsAll() && slices.ContainsFunc(n.Rules[d], func(r cluster.NetpolRule) bool {
+			return r.AnyPort && (r.AnyPeer || slices.ContainsFunc(r.Peers, everybody))
+		})
+	})
+	if at < 0 {
+		return nil
+	}
+	return netpols[at]
+}
+
+// everybody tells a peer that is every pod of the cluster, or every address of a family.
+func everybody(p cluster.NetpolPeer) bool {
+	switch {
+	case p.Broken:
+		return false
+	case p.Block != nil:
+		return p.Block.Prefix.Bits() == 0 && len(p.Block.Except) == 0
+	}
+	return !p.OwnNamespace && p.Namespaces.SelectsAll() && p.Pods.SelectsAll()
 }
 
 // otherIn names a policy of another API that can isolate the pods of a namespace.

@@ -243,6 +243,36 @@ func TestIsolationAndHostNetwork(t *testing.T) {
 	}
 }
 
+// A netpol that isolates all pods and lets everybody through is no default-deny, also beside one.
+func TestAnAllowAllIsNoDefaultDeny(t *testing.T) {
+	for name, rules := range map[string]string{
+		"anybody":     "ingress: [{}], egress: [{}]",
+		"every pod":   "ingress: [{from: [{namespaceSelector: {}}]}], egress: [{to: [{namespaceSelector: {}}]}]",
+		"any address": "ingress: [{from: [{ipBlock: {cidr: 0.0.0.0/0}}]}], egress: [{to: [{ipBlock: {cidr: 0.0.0.0/0}}]}]",
+	} {
+		f := doctor.Facts{Snapshot: clustertest.Snapshot(
+			t, clustertest.Namespace("shop"), clustertest.Pod("shop/web"), clustertest.Netpol("shop/deny", "{podSelector: {}, policyTypes: [Ingress, Egress]}"),
+			clustertest.Netpol("shop/all", "{podSelector: {}, policyTypes: [Ingress, Egress], "+rules+"}"),
+		)}
+		want := []string{
+			"warning: No default-deny for ingress in 1 of 1 namespace with workloads: a pod that no NetworkPolicy selects can be reached by anybody",
+			"warning: No default-deny for egress in 1 of 1 namespace with workloads: a pod that no NetworkPolicy selects can reach anybody",
+		}
+		if diff := cmp.Diff(want, section(f, "isolation")); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+	within := doctor.Facts{Snapshot: clustertest.Snapshot(
+		t, clustertest.Namespace("shop"), clustertest.Pod("shop/web"),
+		clustertest.Netpol("shop/own", "{podSelector: {}, policyTypes: [Ingress, Egress], ingress: [{from: [{podSelector: {}}]}], egress: [{to: [{podSelector: {}}]}, {ports: [{port: 53}]}]}"),
+	)}
+	for _, said := range section(within, "isolation") {
+		if !strings.HasPrefix(said, "ok: ") {
+			t.Errorf("within the namespace: %s", said)
+		}
+	}
+}
+
 func TestOtherPolicies(t *testing.T) {
 	s := clustertest.Snapshot(t)
 	s, err := s.Apply(

@@ -401,6 +401,18 @@ func TestWhatIsWrongWithTemplatesAndConstraints(t *testing.T) {
 			map[string]string{"c.yaml": strings.Replace(demand("all", onPods), "constraints.gatekeeper.sh", "constraint.gatekeeper.sh", 1)},
 			`gk/c.yaml:1: apiVersion: got "constraint.gatekeeper.sh/v1beta1": Gatekeeper has no such group`,
 		},
+		"AMisspeltGroup": {
+			map[string]string{"t.yaml": template("v1", labelled), "c.yaml": strings.Replace(demand("all", onPods), "constraints.gatekeeper.sh", "constraints.gatekeper.sh", 1)},
+			`gk/c.yaml:1: apiVersion: got "constraints.gatekeper.sh/v1beta1": Gatekeeper has no such group; did you mean constraints.gatekeeper.sh?`,
+		},
+		"AMisspeltGroupOfTheTemplate": {
+			map[string]string{"c.yaml": demand("all", onPods), "t.yaml": strings.Replace(template("v1", labelled), "templates.gatekeeper.sh", "template.gatekeper.sh", 1)},
+			`gk/t.yaml:1: apiVersion: got "template.gatekeper.sh/v1": Gatekeeper has no such group; did you mean templates.gatekeeper.sh?`,
+		},
+		"AMisspeltGroupOfASuite": {
+			map[string]string{"s.yaml": "kind: Suite\napiVersion: tst.gatekeper.sh/v1alpha1\n"},
+			`gk/s.yaml:2: apiVersion: got "tst.gatekeper.sh/v1alpha1": Gatekeeper has no such group; did you mean test.gatekeeper.sh?`,
+		},
 		"NoRuleThatReports": {
 			map[string]string{"t.yaml": template("v1", rego("deny[{\"msg\": \"x\"}] { true }"))},
 			"gk/t.yaml:23: spec.targets[0]: Labels reports nothing: its Rego has no rule violation in package labels",

@@ -41,8 +41,9 @@ func (p *program) buildBundle() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "build --config FILE [--policy-dir DIR] -o FILE",
 		Short: "Build a bundle of a configuration and guardrails",
-		Long: `Builds a bundle, after it has seen that it loads. Tests (*_test.rego) are left
-out. The same files, revision and serial make the same bytes.
+		Long: `Builds a bundle, after it has seen that it loads. Tests (*_test.rego and suites)
+are left out; ConstraintTemplates and constraints of Gatekeeper are refused. The
+same files, revision and serial make the same bytes.
 
 The serial orders bundles: a server never goes from a higher one to a lower one.
 Without it the time counts at which a bundle was signed.`,
@@ -72,6 +73,9 @@ Without it the time counts at which a bundle was signed.`,
 				return err
 			}
 			raw, err := bundle.Build(plan)
+			if errors.Is(err, bundle.ErrForeign) {
+				return hint(err, "give servers the directory itself, with --config and --policy-dir (rego.configMaps of the chart), in place of a bundle, or leave those files out of it")
+			}
 			if err != nil {
 				return hint(err, "correct what goes into the bundle")
 			}

@@ -155,3 +155,33 @@ func TestWhatIsNoBundleIsSaid(t *testing.T) {
 	d.run(0, fromBuild)
 	d.says(d.run(2, "bundle sign @b.tar.gz --key @key.pem --algorithm RS256"), "sign by RS256")
 }
+
+// A bundle without the constraints of a folder would deny less than the folder.
+func TestBundlesHoldNothingOfGatekeeper(t *testing.T) {
+	d := newDesk(t)
+	d.write("rego/t.yaml", `apiVersion: templates.gatekeeper.sh/v1
+kind: ConstraintTemplate
+metadata: {name: owned}
+spec:
+  crd: {spec: {names: {kind: Owned}}}
+  targets:
+  - target: admission.k8s.gatekeeper.sh
+    rego: |
+      package owned
+      violation[{"msg": "no owner"}] { not input.review.object.metadata.labels.owner }
+`)
+	d.write("rego/sub/c.yaml", "---\napiVersion: constraints.gatekeeper.sh/v1beta1\nkind: Owned\nmetadata: {name: all}\n")
+	refused := func() {
+		t.Helper()
+		d.says(d.run(2, fromBuild),
+			"error: @rego/t.yaml:1: template Owned cannot go into a bundle: ", "error: @rego/sub/c.yaml:2: constraint Owned/all cannot go into a bundle: ",
+			"hint: give servers the directory itself")
+		if _, err := os.Stat(filepath.Join(d.dir, "b.tar.gz")); err == nil {
+			t.Error("a bundle was written")
+		}
+	}
+	refused()
+	// Constraints alone: what is wrong is said of the files that there are, not of the bundle's.
+	d.write("guardrails.yaml", "apiVersion: podcullis.io/v1alpha1\nkind: Guardrails\nguardrails: []\n")
+	refused()
+}

@@ -43,7 +43,7 @@ func gatekeeperSuites(name string) ([]*gatekeeper.Suite, error) {
 			return nil
 		}
 		text, err := os.ReadFile(path)
-		if err != nil || !bytes.Contains(text, []byte("test.gatekeeper.sh/")) {
+		if err != nil || !bytes.Contains(text, []byte("test.gatekeeper.sh/")) && !gatekeeper.Misspelt(text) {
 			return err
 		}
 		set := &gatekeeper.Set{}
@@ -307,7 +307,7 @@ func gatekeeperRequest(raw json.RawMessage) (*admissionv1.AdmissionRequest, erro
 // isGatekeeperSuite tells whether a file holds a suite of Gatekeeper, by what it says.
 func isGatekeeperSuite(file string) bool {
 	text, err := os.ReadFile(file)
-	return err == nil && bytes.Contains(text, []byte("test.gatekeeper.sh/"))
+	return err == nil && (bytes.Contains(text, []byte("test.gatekeeper.sh/")) || gatekeeper.Misspelt(text))
 }
 
 // gatekeeper are the suites of Gatekeeper among what is named.

@@ -33,12 +33,7 @@ always a guardrail; a preset is copied from ` + "`guardrails show`" + `.`,
 		Example: `  podcullis guardrails list
   podcullis guardrails show metadata-address-blocked
   podcullis guardrails new team-label --dir guardrails`,
-		RunE: func(c *cobra.Command, args []string) error {
-			if len(args) > 0 {
-				return hint(fmt.Errorf("no command %q: there are list, show and new", args[0]), "`%s guardrails show %s` shows one", p.name, args[0])
-			}
-			return c.Help()
-		},
+		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	c.AddCommand(p.guardrailsList(), p.guardrailsShow(), p.guardrailsNew())
 	return c

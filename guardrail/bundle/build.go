@@ -3,6 +3,8 @@ package bundle
 import (
 	"encoding/hex"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"io/fs"
 	"maps"
 	"os"
@@ -15,6 +17,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/util"
 
 	"github.com/podcullis/podcullis/guardrail"
+	"github.com/podcullis/podcullis/guardrail/gatekeeper"
 )
 
 // Plan is what a bundle is to be made of.
@@ -39,6 +42,9 @@ func Build(p Plan) ([]byte, error) {
 	files := contents{ConfigName: p.Config}
 	from := map[string]string{}
 	for _, s := range p.Rego {
+		if err := regoAlone(s); err != nil {
+			return nil, err
+		}
 		if err := collect(s, files, from); err != nil {
 			return nil, err
 		}
@@ -52,6 +58,34 @@ func Build(p Plan) ([]byte, error) {
 		return nil, err
 	}
 	return pack(files)
+}
+
+// ErrForeign is that something of Gatekeeper was to go into a bundle.
+var ErrForeign = errors.New("bundles hold nothing of Gatekeeper")
+
+// foreign says which things those are.
+type foreign struct{ error }
+
+func (f foreign) Is(err error) bool { return err == ErrForeign }
+
+// regoAlone refuses a source with something of Gatekeeper: without it the bundle would deny less
+// than the folder that it is made of. Suites are tests, which are left out as those in Rego are.
+func regoAlone(s guardrail.Source) error {
+	set, err := gatekeeper.Read(s.Name, s.FS)
+	if err != nil {
+		return Refuse(Broken, "%w", err)
+	}
+	var errs []error
+	for _, t := range set.Templates {
+		errs = append(errs, fmt.Errorf("%s: template %s cannot go into a bundle: bundles hold Rego guardrails and a configuration, and without it less would be denied", t.Place(), t.Kind))
+	}
+	for _, c := range set.Constraints {
+		errs = append(errs, fmt.Errorf("%s: constraint %s cannot go into a bundle: bundles hold Rego guardrails and a configuration, and without it less would be denied", c.Place(), c.Title()))
+	}
+	if len(errs) > 0 {
+		return Refuse(Broken, "%w", foreign{errors.Join(errs...)})
+	}
+	return nil
 }
 
 // collect takes the guardrails of a source in.

@@ -8,7 +8,7 @@ import (
 
 func TestImports(t *testing.T) {
 	deptest.Rule{
-		Ours:      []string{"guardrail"},
+		Ours:      []string{"guardrail", "guardrail/gatekeeper"},
 		Not:       []string{"net/http", "log", "log/slog"},
 		NotLinked: deptest.API,
 	}.Check(t, ".")

@@ -5,8 +5,11 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/agnivade/levenshtein"
 )
 
 // Set is what some files hold of Gatekeeper.
@@ -55,7 +58,7 @@ func Read(name string, folder fs.FS) (*Set, error) {
 
 // Add reads one file.
 func (s *Set) Add(file string, text []byte) error {
-	if !strings.Contains(string(text), "gatekeeper.sh") {
+	if !strings.Contains(string(text), "gatekeeper.sh") && !Misspelt(text) {
 		return nil // it may be no YAML at all, such as a template of a chart
 	}
 	list, err := documents(file, text)
@@ -65,6 +68,19 @@ func (s *Set) Add(file string, text []byte) error {
 	}
 	return errors.Join(errs...)
 }
+
+// Misspelt tells a text with a line that looks as if it were to name a group of Gatekeeper, and
+// names one that there is not.
+func Misspelt(text []byte) bool {
+	for _, found := range apiVersions.FindAllSubmatch(text, -1) {
+		if near(string(found[1])) != "" {
+			return true
+		}
+	}
+	return false
+}
+
+var apiVersions = regexp.MustCompile(`["']?apiVersion["']?\s*:\s*["']?([A-Za-z0-9.-]+)/`)
 
 func (s *Set) add(d document) error {
 	group, _, _ := strings.Cut(d.text("apiVersion"), "/")
@@ -92,19 +108,35 @@ func (s *Set) add(d document) error {
 		}
 		return err
 	}
-	if near(group) {
-		return d.errorf([]any{"apiVersion"}, "got %q: Gatekeeper has no such group, but %s/v1 for ConstraintTemplates and %s/v1beta1 for constraints", d.text("apiVersion"), templatesGroup, constraintsGroup)
+	if own := near(group); own != "" {
+		return d.errorf([]any{"apiVersion"}, "got %q: Gatekeeper has no such group; did you mean %s?%s", d.text("apiVersion"), own, groupsText)
 	}
 	return nil
 }
 
-// near tells a group that is none of Gatekeeper's and looks like one that is.
-func near(group string) bool {
+const groupsText = " There are " + templatesGroup + "/v1 for ConstraintTemplates, " + constraintsGroup + "/v1beta1 for constraints and " + suitesGroup + "/v1alpha1 for suites"
+
+// near is the group of Gatekeeper that somebody has meant who wrote one that there is not; empty
+// if it looks like none. Nobody but they would have it, so that what is in it would be left out.
+func near(group string) string {
 	known := []string{
 		"config.gatekeeper.sh", "mutations.gatekeeper.sh", "expansion.gatekeeper.sh", "externaldata.gatekeeper.sh", "status.gatekeeper.sh",
 		"syncset.gatekeeper.sh", "connection.gatekeeper.sh", "match.gatekeeper.sh", "metadata.gatekeeper.sh",
 	}
-	return strings.HasSuffix(group, "gatekeeper.sh") && !slices.Contains(known, group)
+	read := []string{templatesGroup, constraintsGroup, suitesGroup}
+	if slices.Contains(known, group) || slices.Contains(read, group) {
+		return ""
+	}
+	least, at := len(group)+1, ""
+	for _, own := range read {
+		if off := levenshtein.ComputeDistance(strings.ToLower(group), own); off < least {
+			least, at = off, own
+		}
+	}
+	if least <= 4 || strings.HasSuffix(group, "gatekeeper.sh") {
+		return at
+	}
+	return ""
 }
 
 // isSample tells a folder with the examples of a suite beside it.

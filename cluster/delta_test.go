@@ -208,7 +208,7 @@ func facts(s *cluster.Snapshot) map[string]string {
 		for w := range s.Workloads(ns.Name) {
 			out["workload "+w.String()] = w.Labels.String() + workloadLine(w)
 			for _, v := range w.Variants {
-				out["workload "+w.String()] += fmt.Sprint(v.IPs, v.Ports)
+				out["workload "+w.String()] += fmt.Sprint(v.IPs, v.Ports, v.Templates)
 				for _, s := range generated { // what tells apart what they are yet to get
 					out["workload "+w.String()] += fmt.Sprint(v.Matches(s), w.ParentMatches(s))
 				}

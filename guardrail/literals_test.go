@@ -25,7 +25,7 @@ func TestEachQuestionHasAForm(t *testing.T) {
 func TestUnboundedQuestionIsReadAtLoad(t *testing.T) {
 	for question, want := range map[string]string{
 		`{"podSelector": {"matchLabels": {"a": "b"}}, "except": [{"namespaceSelector": {}}], "directions": ["ingress"], "by": ["namespaces"], "manyPorts": 3}`: "",
-		`{"exept": []}`:                                  `netpol.unbounded: unknown field "exept"`,
+		`{"exempt": []}`:                                 `netpol.unbounded: unknown field "exempt"`,
 		`{"except": [{"cidr": "10.0.0.0/8"}]}`:           `netpol.unbounded: except: unknown field "cidr"`,
 		`{"podSelector": {"matchLabel": {}}}`:            `netpol.unbounded: podSelector: unknown field "matchLabel"`,
 		`{"by": ["everything"]}`:                         `netpol.unbounded: by: "everything" is not supported`,
